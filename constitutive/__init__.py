@@ -1,0 +1,63 @@
+"""Symmetry-exact constitutive laws of crystals, from simulation data to finite elements.
+
+The path through the toolkit, each arrow one call: structure → :class:`PointGroup`; strains and stresses →
+:class:`StressStrainData`; both → :func:`calibrate` → :class:`Material` → ``constitutive.fem.UserMaterial``.
+
+Names are loaded when first used, so that importing the package (and every ``--help``) stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from constitutive.errors import ConstitutiveError
+
+if TYPE_CHECKING:
+    from constitutive.calibration import calibrate
+    from constitutive.data import StressStrainData
+    from constitutive.material import Material
+    from constitutive.symmetry import PointGroup
+
+__version__ = "0.1.0"
+__all__ = ["ConstitutiveError", "Material", "PointGroup", "StressStrainData", "calibrate", "shipped"]
+
+_HOMES = {
+    "PointGroup": "constitutive.symmetry",
+    "StressStrainData": "constitutive.data",
+    "calibrate": "constitutive.calibration",
+    "Material": "constitutive.material",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def shipped(name: str) -> Path:
+    """Folder of a material that comes with the toolkit.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name under ``materials/``, for instance ``"silicon"``.
+
+    Raises
+    ------
+    ConstitutiveError
+        No such material is shipped; the message lists those that are.
+    """
+    package = Path(__file__).resolve().parent
+    homes = [package / "materials", package.parent / "materials"]  # in a wheel, in a checkout
+    home = next((folder for folder in homes if folder.is_dir()), homes[0])
+    names = sorted(folder.name for folder in home.iterdir() if folder.is_dir()) if home.is_dir() else []
+    if name not in names:
+        raise ConstitutiveError(f"no material named {name!r} is shipped; there are: {', '.join(names) or 'none'}")
+    return home / name

@@ -1,0 +1,155 @@
+r"""Deformation and stress measures, batched, for torch tensors and NumPy arrays alike.
+
+Every function takes arrays of shape ``(..., 3, 3)``, returns the kind of array it was given, and keeps to closed forms:
+``torch.linalg.det`` under ``vmap(hessian(...))`` is silently wrong in torch 2.6 to 2.14, a determinant written out is not.
+
+With the deformation gradient :math:`F_{ij} = \partial x_i / \partial X_j`, :math:`J = \det F`:
+
+.. math::
+    C = F^T F, \quad E = (C - I)/2, \quad P = F S, \quad \tau = P F^T, \quad \sigma = \tau / J
+
+(Holzapfel, *Nonlinear Solid Mechanics*, 2000, eqs. 2.63, 2.69, 3.61-3.67).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+Array = TypeVar("Array")  # a torch.Tensor or a numpy.ndarray: what goes in comes out
+
+
+def determinant(F: Array) -> Array:
+    """Determinant of 3×3 matrices, by the rule of Sarrus.
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+
+    Returns
+    -------
+    array (...)
+    """
+    f = F  # the letter of the equations
+    return (
+        f[..., 0, 0] * (f[..., 1, 1] * f[..., 2, 2] - f[..., 1, 2] * f[..., 2, 1])
+        - f[..., 0, 1] * (f[..., 1, 0] * f[..., 2, 2] - f[..., 1, 2] * f[..., 2, 0])
+        + f[..., 0, 2] * (f[..., 1, 0] * f[..., 2, 1] - f[..., 1, 1] * f[..., 2, 0])
+    )
+
+
+def _identity_like(F):
+    if isinstance(F, np.ndarray):
+        return np.eye(3, dtype=F.dtype)
+    return F.new_tensor(np.eye(3))
+
+
+def _transpose(F):
+    return F.swapaxes(-1, -2)
+
+
+def _inverse(F):
+    """Inverse of 3×3 matrices as adjugate over determinant."""
+    rows = (F[..., 0, :], F[..., 1, :], F[..., 2, :])
+    columns = [_cross(rows[1], rows[2]), _cross(rows[2], rows[0]), _cross(rows[0], rows[1])]
+    stack = np.stack if isinstance(F, np.ndarray) else _torch_stack
+    return stack(columns, -1) / determinant(F)[..., None, None]
+
+
+def _torch_stack(tensors, dim):
+    import torch
+
+    return torch.stack(tensors, dim)
+
+
+def _cross(a, b):
+    if isinstance(a, np.ndarray):
+        return np.cross(a, b)
+    import torch
+
+    return torch.linalg.cross(a, b)
+
+
+def right_cauchy_green(F: Array) -> Array:
+    """Right Cauchy–Green tensor C = FᵀF of a deformation gradient (..., 3, 3)."""
+    return _transpose(F) @ F
+
+
+def green_lagrange_strain(F: Array) -> Array:
+    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3)."""
+    return (right_cauchy_green(F) - _identity_like(F)) / 2
+
+
+def infinitesimal_strain(F: Array) -> Array:
+    """Small strain eps = sym(F − I) of a deformation gradient (..., 3, 3)."""
+    return (F + _transpose(F)) / 2 - _identity_like(F)
+
+
+def first_from_second_piola(F: Array, S: Array) -> Array:
+    """First Piola–Kirchhoff stress P = F S, in the unit of S."""
+    return F @ S
+
+
+def second_from_first_piola(F: Array, P: Array) -> Array:
+    """Second Piola–Kirchhoff stress S = F⁻¹ P, in the unit of P."""
+    return _inverse(F) @ P
+
+
+def cauchy_from_second_piola(F: Array, S: Array) -> Array:
+    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S."""
+    return F @ S @ _transpose(F) / determinant(F)[..., None, None]
+
+
+def second_piola_from_cauchy(F: Array, sigma: Array) -> Array:
+    """Second Piola–Kirchhoff stress S = J F⁻¹ sigma F⁻ᵀ, in the unit of sigma."""
+    inverse = _inverse(F)
+    return determinant(F)[..., None, None] * (inverse @ sigma @ _transpose(inverse))
+
+
+def first_piola_from_cauchy(F: Array, sigma: Array) -> Array:
+    """First Piola–Kirchhoff stress P = J sigma F⁻ᵀ, in the unit of sigma."""
+    return determinant(F)[..., None, None] * (sigma @ _transpose(_inverse(F)))
+
+
+def cauchy_from_first_piola(F: Array, P: Array) -> Array:
+    """Cauchy stress sigma = P Fᵀ / J, in the unit of P."""
+    return P @ _transpose(F) / determinant(F)[..., None, None]
+
+
+def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
+    """Second Piola–Kirchhoff stress S = F⁻¹ tau F⁻ᵀ, in the unit of tau."""
+    inverse = _inverse(F)
+    return inverse @ tau @ _transpose(inverse)
+
+
+def first_elasticity(F: Array, S: Array, material_tangent: Array) -> Array:
+    r"""First elasticity tensor dP/dF from the material tangent dS/dE.
+
+    .. math:: \partial P_{iJ} / \partial F_{kL} = \delta_{ik} S_{JL} + F_{iI} F_{kK}\, (\partial S / \partial E)_{IJKL}
+
+    (Bonet & Wood, *Nonlinear Continuum Mechanics for Finite Element Analysis*, 2008, eq. 6.12).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    S : array (..., 3, 3)
+        Second Piola–Kirchhoff stress.
+    material_tangent : array (..., 3, 3, 3, 3)
+        dS/dE, with both minor symmetries, in the unit of S.
+
+    Returns
+    -------
+    array (..., 3, 3, 3, 3), indexed ``[i, J, k, L]``, in the unit of S.
+    """
+    if isinstance(F, np.ndarray):
+        einsum = np.einsum
+    else:
+        import torch
+
+        einsum = torch.einsum
+    # two products of two factors: NumPy's einsum with three factors falls back to a slow loop
+    half = einsum("...iI,...IJKL->...iJKL", F, material_tangent)
+    push_forward = einsum("...kK,...iJKL->...iJkL", F, half)
+    return push_forward + einsum("ik,...JL->...iJkL", _identity_like(F), S)
