@@ -1,0 +1,132 @@
+r"""Homogeneous polynomials in the six Mandel components of a symmetric tensor, and those that a point group leaves alone.
+
+A polynomial of degree d is a vector of coefficients over the monomials :math:`x^\alpha`, :math:`|\alpha| = d`, in the
+order of :func:`exponents`. The group acts on them by substitution, :math:`(g \cdot p)(x) = p(D(g)^T x)`; in the
+apolar inner product :math:`\langle p, q\rangle = \sum_\alpha \alpha!/d!\; p_\alpha q_\alpha` that action is
+orthogonal, so the group average is an orthogonal projector and its range the invariants
+(Kolda, *Homogeneous polynomials and symmetric tensors*; Sturmfels, *Algorithms in Invariant Theory*, 2008, sec. 2.1).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from math import factorial
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from constitutive.tensors.packing import mandel_matrix
+
+SIZE = 6  # Mandel components of a symmetric tensor
+
+
+@lru_cache(maxsize=16)
+def exponents(degree: int) -> Int[np.ndarray, "terms 6"]:
+    """Exponents of all monomials of one degree in six variables, in lexicographic order."""
+    rows = [np.bincount(c, minlength=SIZE) for c in combinations_with_replacement(range(SIZE), degree)]
+    table = np.array(rows, dtype=np.int64).reshape(-1, SIZE)
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=16)
+def raising(degree: int) -> Int[np.ndarray, "terms 6"]:
+    """Where each monomial of one degree goes when multiplied by each variable: positions in ``exponents(degree + 1)``."""
+    position = {tuple(row): k for k, row in enumerate(exponents(degree + 1))}
+    steps = np.eye(SIZE, dtype=np.int64)
+    table = np.array([[position[tuple(row + step)] for step in steps] for row in exponents(degree)], dtype=np.int64)
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=16)
+def _recipe(degree: int) -> tuple[Tensor, Tensor]:
+    """For each monomial of a degree: one parent monomial of the degree below, and the variable that multiplies it."""
+    table = exponents(degree)
+    variable = np.argmax(table > 0, axis=1)
+    lower = {tuple(row): k for k, row in enumerate(exponents(degree - 1))}
+    reduced = table - np.eye(SIZE, dtype=np.int64)[variable]
+    parent = np.array([lower[tuple(row)] for row in reduced], dtype=np.int64)
+    return torch.from_numpy(parent), torch.from_numpy(variable)
+
+
+def monomials(x: Float[Tensor, "n 6"], degree: int) -> list[Float[Tensor, "n terms"]]:
+    """Values of all monomials of degree 0, 1, …, ``degree`` at each point."""
+    values = [torch.ones(x.shape[0], 1, dtype=x.dtype, device=x.device)]
+    for k in range(1, degree + 1):
+        parent, variable = _recipe(k)
+        values.append(values[-1][:, parent] * x[:, variable])
+    return values
+
+
+def differentiate(coefficients: Float[Tensor, "*batch terms"], degree: int) -> Float[Tensor, "*batch 6 lower"]:
+    r"""Coefficients of the six partial derivatives: :math:`\partial_i x^{\beta + e_i} = (\beta_i + 1)\, x^\beta`.
+
+    Parameters
+    ----------
+    coefficients
+        Over ``exponents(degree)``, with any leading axes.
+    degree
+        At least 1.
+    """
+    up = torch.tensor(raising(degree - 1).T)
+    factor = torch.as_tensor(exponents(degree - 1).T + 1, dtype=coefficients.dtype)
+    return coefficients[..., up] * factor
+
+
+def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "g terms terms"]:
+    r"""Matrices T with :math:`(D x)^\alpha = \sum_\beta T_{\alpha\beta}\, x^\beta` for each 6×6 matrix D."""
+    table = np.ones((len(matrices), 1, 1))
+    for k in range(1, degree + 1):
+        parent, variable = (np.asarray(v) for v in _recipe(k))
+        terms = len(exponents(k))
+        grown = np.zeros((len(matrices), terms, terms))
+        for j in range(SIZE):
+            factor = matrices[:, variable, j][:, :, None]
+            grown[:, :, raising(k - 1)[:, j]] += factor * table[:, parent, :]
+        table = grown
+    return table
+
+
+def apolar_weights(degree: int) -> Float[np.ndarray, " terms"]:
+    """Weights α!/d! of the inner product in which orthogonal substitutions are orthogonal."""
+    products = [np.prod([factorial(int(a)) for a in row]) for row in exponents(degree)]
+    return np.array(products, dtype=np.float64) / factorial(degree)
+
+
+def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "invariants terms"]:
+    """Orthonormal basis of the polynomials of one degree that every rotation leaves unchanged.
+
+    Parameters
+    ----------
+    rotations
+        The whole group, as Cartesian matrices (a list of generators is not enough).
+    degree
+        Power of the strain, at least 1.
+
+    Returns
+    -------
+    Coefficients over ``exponents(degree)``, one row for each invariant, orthonormal in the apolar inner product.
+    """
+    matrices = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
+    root = np.sqrt(apolar_weights(degree))
+    average = _average(matrices, degree) * root[:, None] / root[None, :]
+    values, vectors = np.linalg.eigh((average + average.T) / 2)
+    kept = vectors[:, values > 0.5].T
+    return _fix_signs(kept) / root
+
+
+def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "terms terms"]:
+    total = 0.0
+    for matrix in matrices:  # one at a time: 24 matrices of degree 6 together would take 40 MB
+        total = total + substitution(matrix[None], degree)[0]
+    return np.asarray(total).T / len(matrices)
+
+
+def _fix_signs(rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
+    """Rows with their largest entry positive: the same basis on every machine up to rounding."""
+    largest = np.argmax(np.abs(rows) > 0.999 * np.abs(rows).max(axis=1, keepdims=True), axis=1)
+    return rows * np.sign(rows[np.arange(len(rows)), largest])[:, None]
