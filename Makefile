@@ -1,0 +1,25 @@
+# The two commands are `make demo` and `make test`; each sets up what it needs (see ./dev --help).
+.PHONY: demo test test-newest lint bench setup clean help
+
+help:            ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | sort | expand -t 16
+
+setup:           ## set the environment up and say which route was chosen
+	@./dev --route
+
+demo: setup      ## the main job: silicon from DFT to a finite-element solve, with pictures
+	@./dev constitutive demo
+
+test: setup      ## all tests, and the checks of style, types and layers
+	@./dev python -m pytest -n 2 --dist worksteal
+
+test-newest:     ## the finite-element tests on the newest DOLFINx (Debian sid)
+	@SUITE=sid ./dev --route
+	@SUITE=sid ./dev python -m pytest tests/test_fem.py tests/test_fem_examples.py
+
+lint: setup      ## style, types and layers only
+	@./dev python -m pytest -q tests/test_house.py
+
+clean:           ## remove the environments, the Debian root and the results
+	@./dev --clean
+	@rm -rf results

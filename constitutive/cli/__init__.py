@@ -1,0 +1,59 @@
+"""The command line: parses, calls one room, prints. Each command lives in a module with ``register(app)``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import typer
+
+from constitutive.errors import ConstitutiveError
+
+app = typer.Typer(
+    name="constitutive",
+    help="Constitutive laws of crystals: symmetry, calibration from simulations, finite elements.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    if version:
+        from constitutive import __version__
+        from constitutive.cli.console import out
+
+        out.print(__version__)
+        raise typer.Exit
+
+
+def _register_commands() -> None:
+    """Let every module beside this one add its commands."""
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        register = getattr(importlib.import_module(f"{__name__}.{module}"), "register", None)
+        if register is not None:
+            register(app)
+
+
+_register_commands()
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 1 a check or an audit failed, 2 bad input or usage (one message on stderr, nothing written),
+    130 interrupted.
+    """
+    from constitutive.cli.console import complain
+
+    try:
+        app()
+    except ConstitutiveError as error:
+        complain(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)

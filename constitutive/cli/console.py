@@ -1,0 +1,50 @@
+"""What all commands share: results go to stdout, everything else to stderr, and ``--json`` is one object on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+
+def emit(as_json: bool, payload: Mapping[str, Any], render: Callable[[], None]) -> None:
+    """Print a result: the payload as one JSON object, or what ``render`` draws for a person.
+
+    Parameters
+    ----------
+    as_json : bool
+        The command's ``--json``.
+    payload : mapping
+        Plain Python and NumPy values; no NaN (JSON has none).
+    render : callable
+        Draws the same result on :data:`out`.
+    """
+    if as_json:
+        sys.stdout.write(json.dumps(payload, default=_plain, allow_nan=False, ensure_ascii=False) + "\n")
+    else:
+        render()
+
+
+def _plain(value: Any) -> Any:
+    """NumPy and torch values as the lists and numbers that JSON knows."""
+    for method in ("tolist", "model_dump", "isoformat"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)
+
+
+def complain(message: object) -> None:
+    """Print one message on stderr, as plain text: a file name may look like markup."""
+    err.print("[bold red]constitutive:[/] ", end="")
+    err.print(str(message), markup=False)

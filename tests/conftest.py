@@ -1,0 +1,26 @@
+"""Settings of the test run: one thread, a deterministic hypothesis, no network, no window."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("project", deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def silicon_data(checkout: Path) -> Path:
+    """The DFT silicon set that the main job calibrates on."""
+    return checkout / "materials" / "silicon" / "data.json"
