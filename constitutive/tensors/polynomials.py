@@ -26,7 +26,8 @@ SIZE = 6  # Mandel components of a symmetric tensor
 @lru_cache(maxsize=16)
 def exponents(degree: int) -> Int[np.ndarray, "terms 6"]:
     """Exponents of all monomials of one degree in six variables, in lexicographic order."""
-    rows = [np.bincount(c, minlength=SIZE) for c in combinations_with_replacement(range(SIZE), degree)]
+    choices = combinations_with_replacement(range(SIZE), degree)
+    rows = [np.bincount(np.array(c, dtype=np.int64), minlength=SIZE) for c in choices]
     table = np.array(rows, dtype=np.int64).reshape(-1, SIZE)
     table.setflags(write=False)
     return table

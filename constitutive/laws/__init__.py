@@ -1,0 +1,25 @@
+"""Strain energies of crystals with closed-form stress and tangent, exact under their group.
+
+Every law is a :class:`Law`: ``energy``, ``stress`` and ``tangent`` of a Green–Lagrange strain, batched, float64, in GPa.
+"""
+
+from constitutive.laws.base import Law, law_from_state
+from constitutive.laws.bounded import BoundedLaw, Domain
+from constitutive.laws.linear import LinearLaw
+from constitutive.laws.network import NetworkLaw, UnconstrainedNetworkLaw
+from constitutive.laws.rotated import RotatedLaw
+from constitutive.laws.series import SeriesLaw
+from constitutive.laws.sum import SumLaw
+
+__all__ = [
+    "BoundedLaw",
+    "Domain",
+    "Law",
+    "LinearLaw",
+    "NetworkLaw",
+    "RotatedLaw",
+    "SeriesLaw",
+    "SumLaw",
+    "UnconstrainedNetworkLaw",
+    "law_from_state",
+]

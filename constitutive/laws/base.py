@@ -1,0 +1,161 @@
+r"""What every law of this toolkit is.
+
+A law is a strain-energy density :math:`\psi(E)` per reference volume of the Green–Lagrange strain. Its stress
+:math:`S = \partial\psi/\partial E` (second Piola–Kirchhoff) and tangent :math:`\partial S/\partial E` are written out in closed
+form in Mandel components, where the double contraction of tensors is the scalar product of vectors, so that one function
+is the gradient of the other with no factor in between.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from constitutive.errors import MaterialError
+from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
+from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel
+
+CHUNK = 8192  # points evaluated at once: memory stays flat however long the batch is
+
+_KINDS: dict[str, type[Law]] = {}
+
+
+class Law(torch.nn.Module, ABC):
+    """A strain-energy density with closed-form stress and tangent, in GPa.
+
+    Parameters
+    ----------
+    rotations
+        The proper rotations under which the law is exact: crystal frame, Cartesian, the whole group.
+    """
+
+    kind: ClassVar[str] = ""
+    rotations: Tensor
+
+    def __init__(self, rotations: Float[np.ndarray, "g 3 3"]):
+        super().__init__()
+        self.register_buffer("rotations", torch.as_tensor(np.array(rotations, dtype=np.float64)))
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if cls.kind:
+            _KINDS[cls.kind] = cls
+
+    # -- what a law writes out, in Mandel components ------------------------------------------------------------
+
+    @abstractmethod
+    def energy_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
+        """Strain-energy density (GPa) at strains in Mandel components."""
+
+    @abstractmethod
+    def stress_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Second Piola–Kirchhoff stress (GPa) in Mandel components: the gradient of the energy."""
+
+    @abstractmethod
+    def tangent_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
+        """Material tangent dS/dE (GPa) in Mandel components: the Hessian of the energy."""
+
+    @abstractmethod
+    def derivative_mandel(self, x: Float[Tensor, " 6"], order: int) -> Tensor:
+        """Derivative of the energy of order 1 to 4 at one strain, as an array with ``order`` axes of length 6 (GPa)."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Settings (plain YAML types) and named arrays that rebuild the law under ``from_state``."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+        """Rebuild a law from what ``state`` returned."""
+
+    # -- what a user calls --------------------------------------------------------------------------------------
+
+    @final
+    @torch.no_grad()
+    def energy(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+        """Strain-energy density (GPa, per reference volume) of Green–Lagrange strains."""
+        return self._in_chunks(self.energy_mandel, E).reshape(E.shape[:-2])
+
+    @final
+    @torch.no_grad()
+    def stress(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+        """Second Piola–Kirchhoff stress S = ∂ψ/∂E (GPa) of Green–Lagrange strains."""
+        return from_mandel(self._in_chunks(self.stress_mandel, E)).reshape(E.shape)
+
+    @final
+    @torch.no_grad()
+    def tangent(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3 3 3"]:
+        """Material tangent dS/dE (GPa) of Green–Lagrange strains, with major and minor symmetry."""
+        return tangent_from_mandel(self._in_chunks(self.tangent_mandel, E)).reshape(*E.shape, 3, 3)
+
+    @final
+    def forward(
+        self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]
+    ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3 3 3"]]:
+        """First Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy."""
+        F = np.asarray(deformation_gradient, dtype=np.float64)
+        E = torch.from_numpy(green_lagrange_strain(F))
+        S, dSdE = self.stress(E).numpy(), self.tangent(E).numpy()
+        return first_from_second_piola(F, S), first_elasticity(F, S, dSdE)
+
+    @final
+    def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Law:
+        """The law of the rotated crystal: ``rotation`` takes crystal axes to lab axes."""
+        from constitutive.laws.rotated import RotatedLaw
+
+        return RotatedLaw(self, rotation)
+
+    @final
+    def symmetry_residual(self, rotations: np.ndarray | None = None, seed: int = 0, size: float = 0.05) -> float:
+        """Largest |S(RERᵀ) − R S(E) Rᵀ| over 16 random strains and all rotations, relative to the largest stress.
+
+        Parameters
+        ----------
+        rotations
+            The group to test; the law's own when not given.
+        size
+            Largest component of the random strains.
+        """
+        group = self.rotations.numpy() if rotations is None else np.asarray(rotations)
+        x = torch.from_numpy(np.random.default_rng(seed).uniform(-size, size, (16, 6)))
+        D = torch.as_tensor(mandel_matrix(group))
+        turned = torch.einsum("gij,nj->gni", D, x)
+        direct = torch.einsum("gij,nj->gni", D, self.stress_mandel(x))
+        found = self.stress_mandel(turned.reshape(-1, 6)).reshape(turned.shape)
+        return float((found - direct).abs().max() / direct.abs().max().clamp_min(1e-300))
+
+    def orbit_units(self) -> int:
+        """Hidden units that one evaluation costs: |G|·H for a network, 0 for a polynomial."""
+        return 0
+
+    @staticmethod
+    def _in_chunks(function, E: Tensor) -> Tensor:
+        x = to_mandel(E.reshape(-1, 3, 3).to(torch.float64))
+        return torch.cat([function(part) for part in torch.split(x, CHUNK)]) if len(x) else function(x)
+
+
+def law_from_state(settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
+    """Rebuild a law of any kind from its ``state``.
+
+    Raises
+    ------
+    MaterialError
+        The settings name no law of this toolkit, or lack what that law needs.
+    """
+    kind = settings.get("kind")
+    if kind not in _KINDS:
+        raise MaterialError(f"the material holds a law of kind {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
+    try:
+        return _KINDS[kind].from_state(settings, arrays, rotations)
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        raise MaterialError(f"the parameters of the {kind!r} law are incomplete or misshapen: {error}") from error
+
+
+def numbers(array: Tensor) -> np.ndarray:
+    """A contiguous float64 NumPy copy, as the material files hold them."""
+    return np.ascontiguousarray(array.detach().numpy(), dtype=np.float64)

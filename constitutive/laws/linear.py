@@ -1,0 +1,76 @@
+"""Linear law between S and E: St Venant–Kirchhoff with any anisotropy."""
+
+from __future__ import annotations
+
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from constitutive.laws.base import Law, numbers
+from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel
+
+
+@final
+class LinearLaw(Law):
+    r"""Energy :math:`\psi = S_0 \cdot x + \tfrac12 x \cdot C x` in Mandel components.
+
+    Parameters
+    ----------
+    stiffness
+        Second-order elastic constants in Mandel components (GPa); projected on the group's invariants.
+    rotations
+        The group under which the law shall be exact.
+    reference_stress
+        Stress at zero strain in Mandel components (GPa); projected likewise.
+    """
+
+    kind = "linear"
+
+    def __init__(
+        self,
+        stiffness: Float[np.ndarray, "6 6"],
+        rotations: Float[np.ndarray, "g 3 3"],
+        reference_stress: Float[np.ndarray, " 6"] | None = None,
+    ):
+        super().__init__(rotations)
+        D = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
+        C = np.mean(D @ stiffness @ D.transpose(0, 2, 1), axis=0)
+        S0 = np.zeros(6) if reference_stress is None else np.mean(D @ reference_stress, axis=0)
+        self.register_buffer("stiffness", torch.from_numpy((C + C.T) / 2))
+        self.register_buffer("reference_stress", torch.from_numpy(S0))
+
+    @classmethod
+    def from_voigt(cls, C: Float[np.ndarray, "6 6"], rotations: Float[np.ndarray, "g 3 3"]) -> Self:
+        """Law of a 6×6 Voigt matrix (GPa; order xx yy zz yz xz xy, engineering shear)."""
+        return cls(np.asarray(stiffness_voigt_to_mandel(np.asarray(C, dtype=np.float64))), rotations)
+
+    def energy_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
+        """Strain-energy density (GPa)."""
+        return x @ self.reference_stress + 0.5 * ((x @ self.stiffness) * x).sum(-1)
+
+    def stress_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Second Piola–Kirchhoff stress (GPa)."""
+        return self.reference_stress + x @ self.stiffness
+
+    def tangent_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
+        """Material tangent (GPa)."""
+        return self.stiffness.expand(x.shape[0], 6, 6)
+
+    def derivative_mandel(self, x: Float[Tensor, " 6"], order: int) -> Tensor:
+        """Derivative of the energy of order 1 to 4 at one strain (GPa)."""
+        if order == 1:
+            return self.stress_mandel(x[None])[0]
+        return self.stiffness.clone() if order == 2 else x.new_zeros((6,) * order)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Settings and arrays for the material file."""
+        arrays = {"stiffness": numbers(self.stiffness), "reference_stress": numbers(self.reference_stress)}
+        return {"kind": self.kind}, arrays
+
+    @classmethod
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+        """Rebuild from ``state``."""
+        return cls(arrays["stiffness"].reshape(6, 6), rotations, arrays["reference_stress"].reshape(6))
