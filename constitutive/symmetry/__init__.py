@@ -1,0 +1,27 @@
+"""Crystal symmetry: from a structure to its point group, its frames, its relatives and its pictures.
+
+Names are loaded when first used: a symbol needs neither spglib nor pymatgen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "group": ["PointGroup"],
+    "structures": ["Cell", "read_cell", "read_structure"],
+    "detection": ["SymmetryReport", "find_symmetry"],
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table serves both
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULE_OF])

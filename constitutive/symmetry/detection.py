@@ -1,0 +1,140 @@
+"""From a structure to its point group: exact, in the structure's own Cartesian frame, for any choice of cell.
+
+spglib's list of rotations holds only what maps the *given* cell to itself (16 of 48 for silicon in a 1×1×2 cell). So the operations
+are those of the space-group type in spglib's database, in the idealised standard lattice, turned back to the given frame.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import spglib
+from jaxtyping import Float
+
+from constitutive.errors import SymmetryError
+from constitutive.symmetry import operations as ops
+from constitutive.symmetry.group import PointGroup
+from constitutive.symmetry.structures import Cell, read_cell
+
+DEFAULT_SYMPREC = 0.01
+
+
+@dataclass(frozen=True)
+class SymmetryReport:
+    """What was found about a structure's symmetry at one tolerance.
+
+    Attributes
+    ----------
+    point_group : PointGroup
+        In the Cartesian frame of the structure.
+    space_group, space_group_number, hall_number
+        Short Hermann–Mauguin symbol, number in the International Tables, number of the setting in spglib's database.
+    symprec : float
+        Tolerance in Å.
+    cell : Cell
+        The structure, in a right-handed cell.
+    conventional : (3, 3)
+        Rows are the conventional cell vectors (spglib's standard setting), idealised, in the structure's Cartesian frame, Å.
+    raw_operations : (n, 3, 3)
+        Operations that map the given cell to itself within symprec, in Cartesian components: orthogonal only as far as the cell is unstrained.
+    """
+
+    point_group: PointGroup
+    space_group: str
+    space_group_number: int
+    hall_number: int
+    symprec: float
+    cell: Cell
+    conventional: Float[np.ndarray, "3 3"]
+    raw_operations: Float[np.ndarray, "n 3 3"]
+
+
+def spglib_dataset(cell: Cell, symprec: float) -> Any:
+    """spglib's dataset, whichever way this spglib reports a failure (None, or an exception).
+
+    Raises
+    ------
+    SymmetryError
+        spglib finds no symmetry, as for atoms closer than symprec.
+    """
+    reason = "no reason given"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 2.7 and later announce the change of error handling
+            dataset = spglib.get_symmetry_dataset(cell.spglib, symprec=symprec)
+            if dataset is None:
+                reason = spglib.get_error_message() or reason
+    except spglib_errors() as error:
+        dataset, reason = None, str(error)
+    if dataset is None:
+        raise SymmetryError(
+            f"no symmetry found at symprec {symprec:g} Å (spglib: {reason}); {_closest_pair(cell)}. "
+            "Use a smaller symprec, and look for atoms that are doubled"
+        )
+    return dataset
+
+
+def spglib_errors() -> tuple[type[Exception], ...]:
+    """Exceptions by which spglib 2.7 and later report a failure; none before."""
+    error = getattr(getattr(spglib, "error", None), "SpglibError", None)
+    return (error,) if error is not None else ()
+
+
+def _closest_pair(cell: Cell) -> str:
+    if len(cell.positions) > 300:
+        return "the cell has many atoms"
+    shift = cell.positions[:, None] - cell.positions[None]
+    distance = np.linalg.norm((shift - np.round(shift)) @ cell.lattice, axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    i, j = np.unravel_index(distance.argmin(), distance.shape)
+    return f"the closest atoms, {i} and {j}, are {distance[i, j]:.3g} Å apart" if len(distance) > 1 else "there is one atom"
+
+
+def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "refuse") -> SymmetryReport:
+    """Point group and space group of a structure.
+
+    Parameters
+    ----------
+    x : pymatgen Structure, ASE Atoms, or path of a structure file
+    symprec : float
+        Largest distance in Å between atoms that count as equivalent; about ten times the noise of the coordinates.
+    disorder : {"refuse", "species"}
+        Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
+
+    Raises
+    ------
+    SymmetryError
+        The structure cannot be read, symprec is not positive, or spglib finds no symmetry.
+    """
+    if not np.isfinite(symprec) or symprec <= 0:
+        raise SymmetryError(f"symprec = {symprec} Å found; a positive tolerance is needed, 0.01 for most structures")
+    cell = read_cell(x, disorder=disorder)
+    dataset = spglib_dataset(cell, symprec)
+    standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
+    lattice = np.asarray(dataset.std_lattice, dtype=float)
+    operations = standard_to_given @ _cartesian(_database_rotations(dataset.hall_number), lattice) @ standard_to_given.T
+    return SymmetryReport(
+        point_group=PointGroup.from_operations(operations),
+        space_group=str(dataset.international),
+        space_group_number=int(dataset.number),
+        hall_number=int(dataset.hall_number),
+        symprec=float(symprec),
+        cell=cell,
+        conventional=lattice @ standard_to_given.T,
+        raw_operations=_cartesian(np.unique(np.asarray(dataset.rotations), axis=0), cell.lattice),
+    )
+
+
+def _database_rotations(hall_number: int) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.unique(spglib.get_symmetry_from_database(int(hall_number))["rotations"], axis=0)
+
+
+def _cartesian(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """Cartesian matrices of fractional rotations W (acting on columns) in a cell whose rows are vectors: Lᵀ W L⁻ᵀ."""
+    columns = lattice.T
+    return columns @ rotations @ np.linalg.inv(columns)

@@ -1,0 +1,317 @@
+"""The point group of a crystal as an object: exact Cartesian operations and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.errors import SymmetryError
+from constitutive.symmetry import operations as ops
+from constitutive.symmetry.tables import POINT_GROUPS, SYMBOLS, GroupEntry, lookup
+
+if TYPE_CHECKING:
+    from constitutive.symmetry.elements import SymmetryElement
+
+_POLAR = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
+
+
+@dataclass(frozen=True, eq=False)
+class PointGroup:
+    """One of the 32 crystallographic point groups, oriented in a Cartesian frame.
+
+    Make one by :meth:`from_structure`, :meth:`from_symbol` or :meth:`from_operations`.
+
+    Attributes
+    ----------
+    symbol : str
+        Short Hermann–Mauguin symbol, for instance ``"m-3m"``.
+    frame : (3, 3)
+        Rotation from the group's standard axes (:mod:`constitutive.symmetry.tables`) to the Cartesian frame in use:
+        ``operations = frame @ standard @ frame.T``.
+    operations : (order, 3, 3)
+        Orthogonal matrices, identity first, read-only.
+
+    Examples
+    --------
+    >>> group = PointGroup.from_symbol("-43m")
+    >>> group.order, group.laue_class, group.crystal_system, group.is_centrosymmetric
+    (24, 'm-3m', 'cubic', False)
+    """
+
+    symbol: str
+    frame: Float[np.ndarray, "3 3"]
+    operations: Float[np.ndarray, "order 3 3"]
+
+    # ---- where groups come from
+
+    @classmethod
+    def from_symbol(cls, symbol: str, *, frame: Float[np.ndarray, "3 3"] | None = None) -> PointGroup:
+        """Point group in its standard axes: z along c, x along a, monoclinic axis along y.
+
+        Parameters
+        ----------
+        symbol : str
+            Short or full Hermann–Mauguin or Schoenflies symbol; -4m2, -62m, 312, 31m and -31m name the second settings.
+        frame : (3, 3), optional
+            Rotation from the standard axes to the frame in use.
+
+        Raises
+        ------
+        SymmetryError
+            No point group has that symbol, or the frame is not a rotation.
+        """
+        found = lookup(symbol)
+        if found is None:
+            raise SymmetryError(f"{symbol!r} is no point group; the 32 are: {' '.join(SYMBOLS)}")
+        entry, turn = found
+        Q = _checked_rotation(np.eye(3) if frame is None else frame) @ ops.rotation((0, 0, 1), turn)
+        return cls._placed(entry.symbol, Q)
+
+    @classmethod
+    def from_operations(cls, operations: Any, *, tolerance: float = 1e-3) -> PointGroup:
+        """Point group of Cartesian operations; generators suffice.
+
+        Parameters
+        ----------
+        operations : (n, 3, 3)
+            Orthogonal matrices to within ``tolerance``; the group kept is exact, nearest to them.
+        tolerance : float
+            Largest entry of ``|RᵀR − 1|`` that is accepted.
+
+        Raises
+        ------
+        SymmetryError
+            The matrices are not orthogonal, or generate no crystallographic point group.
+        """
+        given = np.asarray(operations, dtype=float)
+        if given.ndim != 3 or given.shape[1:] != (3, 3) or not np.isfinite(given).all():
+            raise SymmetryError(f"operations of shape {given.shape} found; finite numbers of shape (n, 3, 3) are needed")
+        error = max((ops.orthogonality_error(R) for R in given), default=0.0)
+        if error > tolerance:
+            raise SymmetryError(
+                f"the operations are not orthogonal: |RᵀR − 1| reaches {error:.2g}, more than {tolerance:.2g}; "
+                "fractional matrices must be turned to Cartesian ones, and a strained cell relaxed first"
+            )
+        group = ops.generate(ops.nearest_orthogonal(given))
+        symbol = ops.identify(group)
+        return cls._placed(symbol, ops.standard_frame(symbol, group))
+
+    @classmethod
+    def from_structure(cls, x: Any, symprec: float = 0.01, *, disorder: str = "refuse") -> PointGroup:
+        """Point group of a crystal, in the Cartesian frame of the structure given.
+
+        Parameters
+        ----------
+        x : pymatgen Structure, ASE Atoms, or path of a structure file
+        symprec : float
+            Largest distance in Å between atoms that count as equivalent.
+        disorder : {"refuse", "species"}
+            Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
+
+        Raises
+        ------
+        SymmetryError
+            The file, the structure or its symmetry cannot be made out.
+        """
+        from constitutive.symmetry.detection import find_symmetry
+
+        return find_symmetry(x, symprec, disorder=disorder).point_group
+
+    @classmethod
+    def _placed(cls, symbol: str, frame: np.ndarray) -> PointGroup:
+        operations = frame @ ops.standard_operations(symbol) @ frame.T
+        if np.array_equal(frame, np.eye(3)):
+            operations = ops.standard_operations(symbol).copy()
+        frame = frame.copy()
+        frame.setflags(write=False)
+        operations.setflags(write=False)
+        return cls(symbol, frame, operations)
+
+    def rotated(self, R: Float[np.ndarray, "3 3"]) -> PointGroup:
+        """Group of the crystal after a rigid rotation R: operations R g Rᵀ.
+
+        Raises
+        ------
+        SymmetryError
+            R is not a proper rotation.
+        """
+        return self._placed(self.symbol, _checked_rotation(R) @ self.frame)
+
+    # ---- names
+
+    @property
+    def entry(self) -> GroupEntry:
+        """The group's line in the table of the 32."""
+        return POINT_GROUPS[self.symbol]
+
+    @property
+    def full_symbol(self) -> str:
+        """Full Hermann–Mauguin symbol, its positions parted by spaces: ``"4/m -3 2/m"``."""
+        return self.entry.full
+
+    @property
+    def schoenflies(self) -> str:
+        """Schoenflies symbol: ``"Oh"``."""
+        return self.entry.schoenflies
+
+    @property
+    def laue_class(self) -> str:
+        """Symbol of the group with inversion added: what strain energies and diffraction see."""
+        return self.entry.laue
+
+    @property
+    def crystal_system(self) -> str:
+        """Crystal system: triclinic, monoclinic, orthorhombic, tetragonal, trigonal, hexagonal or cubic."""
+        return self.entry.system
+
+    @property
+    def order(self) -> int:
+        """Number of operations."""
+        return self.entry.order
+
+    # ---- parts
+
+    @cached_property
+    def proper_operations(self) -> Float[np.ndarray, "n 3 3"]:
+        """Rotations of the group itself (determinant +1)."""
+        return _frozen(self.operations[np.linalg.det(self.operations) > 0])
+
+    @cached_property
+    def laue_rotations(self) -> Float[np.ndarray, "n 3 3"]:
+        """Rotations of the Laue class, at most 24: what a strain energy sees, strain being even under inversion."""
+        return self.laue_group.proper_operations
+
+    @cached_property
+    def laue_group(self) -> PointGroup:
+        """The group with inversion added."""
+        if self.is_centrosymmetric:
+            return self
+        return self.from_operations(np.concatenate([self.operations, -self.operations]))
+
+    @cached_property
+    def generators(self) -> Float[np.ndarray, "n 3 3"]:
+        """A few operations that generate all others: those of the positions of the Hermann–Mauguin symbol."""
+        matrices = [m for name, direction in self.entry.parts for m in ops.element_matrices(name, direction)]
+        kept: list[np.ndarray] = []
+        reached = np.eye(3)[None]
+        for matrix in matrices:
+            if not ops.contains(reached, matrix):
+                kept.append(matrix)
+                reached = ops.generate(np.array(kept))
+        turned = self.frame @ np.array(kept).reshape(-1, 3, 3) @ self.frame.T
+        return _frozen(self.operations[ops.index_of(self.operations, turned)])
+
+    @cached_property
+    def elements(self) -> tuple[SymmetryElement, ...]:
+        """Axes, mirror planes and centre of the group, each with its direction and in words."""
+        from constitutive.symmetry.elements import symmetry_elements
+
+        return symmetry_elements(self)
+
+    # ---- properties
+
+    @property
+    def is_centrosymmetric(self) -> bool:
+        """Whether inversion is an operation; odd polar tensors (piezoelectricity) then vanish."""
+        return self.symbol == self.laue_class
+
+    @property
+    def is_chiral(self) -> bool:
+        """Whether the group has rotations only, so that left- and right-handed crystals differ (11 groups)."""
+        return len(self.proper_operations) == self.order
+
+    @property
+    def is_polar(self) -> bool:
+        """Whether a vector is left alone by the group (10 groups: pyroelectricity is allowed)."""
+        return self.symbol in _POLAR
+
+    # ---- acting
+
+    def equivalent_directions(self, direction: Any) -> Float[np.ndarray, "n 3"]:
+        """Distinct images of a Cartesian direction (or any vector) under the group, itself first."""
+        vector = np.asarray(direction, dtype=float)
+        return _distinct(self.operations @ vector)
+
+    def equivalent_strains(self, strain: Any) -> Float[np.ndarray, "n 3 3"]:
+        """Distinct images g E gᵀ of a strain (or any second-rank tensor) under the group, itself first."""
+        E = np.asarray(strain, dtype=float)
+        return _distinct(self.operations @ E @ self.operations.swapaxes(1, 2))
+
+    # ---- relations (see constitutive.symmetry.relations)
+
+    def is_subgroup_of(self, other: PointGroup) -> bool:
+        """Whether every operation, in its Cartesian place, is one of the other group's."""
+        return bool((ops.index_of(other.operations, self.operations) >= 0).all())
+
+    def subgroups(self) -> tuple[PointGroup, ...]:
+        """All subgroups, each in its place, by falling order; the group itself first."""
+        from constitutive.symmetry.relations import subgroups
+
+        return subgroups(self)
+
+    def maximal_subgroups(self) -> tuple[PointGroup, ...]:
+        """Subgroups with no other between them and the group."""
+        from constitutive.symmetry.relations import maximal_subgroups
+
+        return maximal_subgroups(self)
+
+    def minimal_supergroups(self) -> tuple[PointGroup, ...]:
+        """Point groups above this one, in their places, with none between."""
+        from constitutive.symmetry.relations import minimal_supergroups
+
+        return minimal_supergroups(self)
+
+    def cosets(self, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
+        """One operation for each variant of a transition from this group to a subgroup; their number is the ratio of orders.
+
+        Raises
+        ------
+        SymmetryError
+            The other group is no subgroup of this one in its place.
+        """
+        from constitutive.symmetry.relations import cosets
+
+        return cosets(self, subgroup)
+
+    # ---- equality
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PointGroup):
+            return NotImplemented
+        return self.symbol == other.symbol and ops.same_set(self.operations, other.operations)
+
+    def __hash__(self) -> int:
+        return hash(self.symbol)
+
+    def __repr__(self) -> str:
+        return f"PointGroup({self.symbol!r}, order {self.order}, Laue class {self.laue_class!r})"
+
+
+def _checked_rotation(R: Any) -> np.ndarray:
+    matrix = np.asarray(R, dtype=float)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        raise SymmetryError(f"a rotation of shape (3, 3) is needed, {matrix.shape} or non-finite numbers were found")
+    error = ops.orthogonality_error(matrix)
+    if error > 1e-6 or np.linalg.det(matrix) < 0:
+        raise SymmetryError(
+            f"not a proper rotation: |RᵀR − 1| = {error:.2g}, det R = {np.linalg.det(matrix):.3g}; 0 and +1 are needed"
+        )
+    return ops.nearest_orthogonal(matrix)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+def _distinct(images: np.ndarray) -> np.ndarray:
+    """Drop repeated images, keeping the order."""
+    flat = images.reshape(len(images), -1)
+    scale = max(float(np.abs(flat).max()), 1e-300)
+    same = np.abs(flat[:, None] - flat[None]).max(axis=2) < 1e-9 * scale
+    return images[same.argmax(axis=1) == np.arange(len(flat))]

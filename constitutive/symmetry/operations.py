@@ -1,0 +1,238 @@
+"""Orthogonal 3×3 matrices as crystallographic operations: labels, axes, closure, and the standard groups.
+
+An operation of determinant −1 is read as a rotoinversion, as in the International Tables: −1 times a rotation; the label "m"
+stands for -2. Everything here is NumPy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.errors import SymmetryError
+from constitutive.symmetry.tables import POINT_GROUPS
+
+_ORDER_OF_TRACE = {3: 1, -1: 2, 0: 3, 1: 4, 2: 6}
+MAX_ORDER = 48
+SAME = 1e-2  # two operations closer than this are one: crystallographic ones differ by 0.5 and more
+
+
+def rotation(axis, degrees: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about an axis by an angle in degrees, right-handed (Rodrigues)."""
+    n = np.asarray(axis, dtype=float)
+    n = n / np.linalg.norm(n)
+    angle = np.deg2rad(degrees)
+    K = np.array([[0, -n[2], n[1]], [n[2], 0, -n[0]], [-n[1], n[0], 0]])
+    return np.cos(angle) * np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * np.outer(n, n)
+
+
+def nearest_orthogonal(A: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Orthogonal factor of the polar decomposition: the orthogonal matrix nearest to A."""
+    U, _, Vt = np.linalg.svd(A)
+    return U @ Vt
+
+
+def orthogonality_error(R: Float[np.ndarray, "*batch 3 3"]) -> float:
+    """Largest entry of |RᵀR − 1|."""
+    return float(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)).max())
+
+
+def rotation_order(R: Float[np.ndarray, "3 3"]) -> int:
+    """Order of the rotation part (1, 2, 3, 4 or 6) of an operation.
+
+    Raises
+    ------
+    SymmetryError
+        The angle is not one that a lattice allows.
+    """
+    trace = float(np.trace(R) * np.sign(np.linalg.det(R)))
+    nearest = round(trace)
+    if abs(trace - nearest) > 0.05 or nearest not in _ORDER_OF_TRACE:
+        angle = np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+        raise SymmetryError(
+            f"an operation turns by {angle:.2f}°: crystals allow 0°, 60°, 90°, 120° and 180° only; "
+            "pass the operations as Cartesian matrices of a crystallographic point group"
+        )
+    return _ORDER_OF_TRACE[nearest]
+
+
+def label(R: Float[np.ndarray, "3 3"]) -> str:
+    """Hermann–Mauguin label of one operation: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6."""
+    order = rotation_order(R)
+    if np.linalg.det(R) > 0:
+        return str(order)
+    return "m" if order == 2 else f"-{order}"
+
+
+def axis(R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
+    """Unit vector along the axis of an operation (the normal of a mirror); zero for 1 and -1.
+
+    Turned so that its rotation part is by a positive angle; two-fold axes and mirrors have their last non-zero component positive.
+    """
+    P = R * np.sign(np.linalg.det(R))
+    skew = np.array([P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1]])
+    if np.linalg.norm(skew) > 0.1:
+        return skew / np.linalg.norm(skew)
+    square = (P + np.eye(3)) / 2  # n nᵀ of a half turn
+    column = square[:, np.argmax(np.diag(square))]
+    if np.trace(P) > 2.5:
+        return np.zeros(3)
+    return upward(column / np.linalg.norm(column))
+
+
+def upward(direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    """The one of ±direction whose last non-zero component is positive."""
+    significant = direction[np.abs(direction) > 1e-6]
+    return -direction if len(significant) and significant[-1] < 0 else direction
+
+
+def element_matrices(name: str, direction) -> list[np.ndarray]:
+    """Generating matrices of one position of a Hermann–Mauguin symbol ("4/m", "-3", "m", …) along a direction."""
+    matrices = []
+    for part in name.split("/"):
+        if part == "m":
+            matrices.append(-rotation(direction, 180.0))
+        else:
+            turn = rotation(direction, 360.0 / abs(int(part)))
+            matrices.append(turn if int(part) > 0 else -turn)
+    return matrices
+
+
+def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"], tolerance: float = SAME) -> bool:
+    """Whether R is among the operations, within a tolerance on the largest entry."""
+    return bool((np.abs(operations - R).max(axis=(1, 2)) < tolerance).any())
+
+
+def index_of(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "m 3 3"]) -> np.ndarray:
+    """Index of each matrix of R among the operations; -1 where it is none of them."""
+    distance = np.abs(operations[None] - R[:, None]).max(axis=(2, 3))
+    return np.where(distance.min(axis=1) < SAME, distance.argmin(axis=1), -1)
+
+
+def same_set(A: Float[np.ndarray, "n 3 3"], B: Float[np.ndarray, "m 3 3"]) -> bool:
+    """Whether two sets of operations are the same set."""
+    return len(A) == len(B) and bool((index_of(A, B) >= 0).all())
+
+
+def generate(generators: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3"]:
+    """The finite group generated by some operations, identity first.
+
+    Raises
+    ------
+    SymmetryError
+        More than 48 operations arise: the operations belong to no crystallographic point group.
+    """
+    group = np.eye(3)[None]
+    frontier = group
+    while len(frontier):
+        products = (generators[:, None] @ frontier[None]).reshape(-1, 3, 3)
+        fresh: list[np.ndarray] = []
+        for R in products:
+            if not contains(group, R) and not (fresh and contains(np.array(fresh), R)):
+                fresh.append(R)
+        frontier = np.array(fresh).reshape(-1, 3, 3)
+        group = np.concatenate([group, frontier])
+        if len(group) > MAX_ORDER:
+            raise SymmetryError(
+                f"the operations generate more than {MAX_ORDER} others, no point group of a crystal has as many: "
+                "they are inexact, or not given in one Cartesian frame"
+            )
+    return group
+
+
+def _rounded(operations: np.ndarray) -> np.ndarray:
+    """Snap entries to the numbers 0, ±1/2, ±√3/2, ±1 … that standard operations are made of."""
+    exact = np.array([0.0, 0.5, np.sqrt(3) / 2, 1.0])
+    nearest = exact[np.abs(np.abs(operations)[..., None] - exact).argmin(axis=-1)]
+    snapped = np.where(operations < 0, -nearest, nearest) + 0.0
+    return np.where(np.abs(snapped - operations) < 1e-9, snapped, operations)
+
+
+@cache
+def standard_operations(symbol: str) -> Float[np.ndarray, "n 3 3"]:
+    """Operations of a point group in its standard axes, read-only, identity first."""
+    entry = POINT_GROUPS[symbol]
+    generators = [matrix for name, direction in entry.parts for matrix in element_matrices(name, direction)]
+    operations = _rounded(generate(_rounded(np.array(generators))))
+    operations.setflags(write=False)
+    return operations
+
+
+def histogram(operations: Float[np.ndarray, "n 3 3"]) -> tuple[tuple[str, int], ...]:
+    """Numbers of operations by label: a fingerprint that tells the 32 point groups apart."""
+    labels = [label(R) for R in operations]
+    return tuple(sorted((name, labels.count(name)) for name in set(labels)))
+
+
+@cache
+def _fingerprints() -> dict[tuple[tuple[str, int], ...], str]:
+    return {histogram(standard_operations(symbol)): symbol for symbol in POINT_GROUPS}
+
+
+def identify(operations: Float[np.ndarray, "n 3 3"]) -> str:
+    """Short Hermann–Mauguin symbol of a closed set of operations.
+
+    Raises
+    ------
+    SymmetryError
+        The set is none of the 32 crystallographic point groups.
+    """
+    symbol = _fingerprints().get(histogram(operations))
+    if symbol is None:
+        found = ", ".join(f"{count} × {name}" for name, count in histogram(operations))
+        raise SymmetryError(f"the operations ({found}) are those of no crystallographic point group: complete the set")
+    return symbol
+
+
+def axes_by_label(operations: Float[np.ndarray, "n 3 3"]) -> list[tuple[str, np.ndarray]]:
+    """Labels and axes of the operations that have an axis."""
+    pairs = [(label(R), axis(R)) for R in operations]
+    return [(name, direction) for name, direction in pairs if np.any(direction)]
+
+
+def _frame_of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Right-handed orthonormal columns: along the first direction, in the plane of the second, and across."""
+    across = np.cross(first, second)
+    across /= np.linalg.norm(across)
+    return np.stack([first, np.cross(across, first), across], axis=-1)
+
+
+def _turn_onto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Smallest rotation that takes the unit vector a to b."""
+    cross = np.cross(a, b)
+    if np.linalg.norm(cross) < 1e-14:
+        return np.eye(3) if a @ b > 0 else rotation(np.eye(3)[np.argmin(np.abs(a))], 180.0)
+    return rotation(cross, np.degrees(np.arctan2(np.linalg.norm(cross), a @ b)))
+
+
+def _candidate_frames(standard: np.ndarray, operations: np.ndarray) -> list[np.ndarray]:
+    anchors = axes_by_label(standard)
+    if not anchors:
+        return [np.eye(3)]
+    targets = axes_by_label(operations)
+    first_label, first = max(anchors, key=lambda pair: (int(pair[0].strip("-").replace("m", "2")), pair[1][2]))
+    others = [pair for pair in anchors if np.linalg.norm(np.cross(pair[1], first)) > 1e-6]
+    ends = [sign * n for name, n in targets if name == first_label for sign in (1, -1)]
+    if not others:
+        return [_turn_onto(first, end) for end in ends]
+    second_label, second = others[0]
+    inverse = _frame_of(first, second).T
+    side = [sign * n for name, n in targets if name == second_label for sign in (1, -1)]
+    return [_frame_of(u, v) @ inverse for u in ends for v in side if abs(u @ v - first @ second) < SAME]
+
+
+def standard_frame(symbol: str, operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation Q with ``operations = Q standard Qᵀ``: the one nearest to the identity.
+
+    Raises
+    ------
+    SymmetryError
+        No rotation brings the standard group onto the operations.
+    """
+    standard = standard_operations(symbol)
+    fits = [Q for Q in _candidate_frames(standard, operations) if same_set(operations, Q @ standard @ Q.T)]
+    if not fits:
+        raise SymmetryError(f"the operations have the elements of {symbol} but not its geometry: they are inexact")
+    return max(fits, key=lambda Q: (round(float(np.trace(Q)), 6), *np.round(Q.diagonal(), 6)))

@@ -1,0 +1,202 @@
+"""Structures in: pymatgen Structure, ASE Atoms, or a file, to one pymatgen Structure; and on to spglib's arrays."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from constitutive.errors import SymmetryError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A crystal as arrays, in a right-handed cell.
+
+    Attributes
+    ----------
+    lattice : (3, 3)
+        Rows are the cell vectors in Å, in the Cartesian frame of the structure given.
+    positions : (n, 3)
+        Fractional coordinates.
+    kinds : (n,)
+        Sites of one number hold the same species.
+    names : tuple of str
+        Species behind each number (kinds run from 1).
+    magnetic_moments : (n, 3) or None
+        Cartesian moments in Bohr magnetons, where given.
+    """
+
+    lattice: Float[np.ndarray, "3 3"]
+    positions: Float[np.ndarray, "n 3"]
+    kinds: Int[np.ndarray, "n"]
+    names: tuple[str, ...]
+    magnetic_moments: Float[np.ndarray, "n 3"] | None = None
+
+    @property
+    def spglib(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tuple that spglib takes."""
+        return self.lattice, self.positions, self.kinds
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell in Å³."""
+        return float(np.linalg.det(self.lattice))
+
+
+def read_structure(x: Any) -> Structure:
+    """Structure from a pymatgen Structure, an ASE Atoms, or a file.
+
+    Parameters
+    ----------
+    x : Structure, Atoms, or path
+        Files: CIF, POSCAR, extxyz (its last frame), JSON, and what else ASE reads. The Cartesian frame of the file is kept; a CIF has
+        none: z is put along c and x along a* × … as pymatgen does.
+
+    Raises
+    ------
+    SymmetryError
+        The file is missing, of no known format, or holds no periodic structure.
+    """
+    if isinstance(x, (str, Path)):
+        return _read_file(Path(x))
+    if hasattr(x, "frac_coords") and hasattr(x, "lattice"):
+        return x
+    if hasattr(x, "get_scaled_positions") and hasattr(x, "cell"):
+        return _from_atoms(x)
+    raise SymmetryError(f"a structure was needed, {type(x).__name__} found: pass a pymatgen Structure, ASE Atoms or a file")
+
+
+def _from_atoms(atoms: Any) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    cell = np.asarray(atoms.cell)
+    if abs(np.linalg.det(cell)) < 1e-6 or not np.all(atoms.pbc):
+        raise SymmetryError("the atoms have no three-dimensional periodic cell: set cell and pbc=True")
+    properties = {}
+    if atoms.has("initial_magmoms"):
+        properties["magmom"] = list(atoms.get_initial_magnetic_moments())
+    return Structure(Lattice(cell), atoms.get_chemical_symbols(), atoms.get_scaled_positions(), site_properties=properties)
+
+
+def _read_file(path: Path) -> Structure:
+    if not path.is_file():
+        raise SymmetryError(f"no structure file {path}: {'it is a folder' if path.is_dir() else 'it does not exist'}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen reports rounded coordinates; the ladder shows their effect
+            return _parse(path)
+    except SymmetryError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SymmetryError(f"{path} could not be read as a structure ({reason}); known formats: {FORMATS}") from error
+
+
+def _parse(path: Path) -> Structure:
+    name = path.name.lower()
+    if name.endswith(".json"):
+        return _from_json(path)
+    if name.endswith((".cif", ".mcif")):
+        return _from_cif(path)
+    from pymatgen.core import Structure
+
+    if any(word in name for word in ("poscar", "contcar")) or name.endswith(".vasp"):
+        return Structure.from_file(path) if not name.endswith(".vasp") else Structure.from_str(path.read_text(), fmt="poscar")
+    import ase.io
+
+    return _from_atoms(ase.io.read(path))
+
+
+def _from_cif(path: Path) -> Structure:
+    from pymatgen.io.cif import CifParser
+
+    structures = CifParser(path).parse_structures(primitive=False)
+    if not structures:
+        raise SymmetryError(f"{path} holds no structure that could be made out")
+    return structures[0]
+
+
+def _from_json(path: Path) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    content = json.loads(path.read_text())
+    content = content.get("structure", content) if isinstance(content, dict) else content
+    if not isinstance(content, dict) or "lattice" not in content:
+        raise SymmetryError(f"{path} holds no structure: the keys lattice, species and frac_coords are needed")
+    if "sites" in content:
+        return Structure.from_dict(content)
+    return Structure(Lattice(content["lattice"]), content["species"], content["frac_coords"])
+
+
+def _magnetic_moments(structure: Structure) -> np.ndarray | None:
+    """Cartesian moments from the site property magmom (a number means along z) or from the spins of the species."""
+    moments = structure.site_properties.get("magmom")
+    if moments is None:
+        spins = [getattr(next(iter(site.species)), "spin", None) for site in structure]
+        if all(spin is None for spin in spins):
+            return None
+        moments = [spin or 0.0 for spin in spins]
+    vectors = np.zeros((len(structure), 3))
+    for row, moment in zip(vectors, moments, strict=True):
+        value = np.asarray(getattr(moment, "global_moment", moment) if moment is not None else 0.0, dtype=float)
+        row[...] = value if value.shape == (3,) else (0.0, 0.0, float(value))
+    return vectors
+
+
+def _species_name(site: Any, disorder: str) -> str:
+    if site.is_ordered:
+        species = next(iter(site.species))
+        state = getattr(species, "oxi_state", None)
+        return f"{species.symbol}{state:+g}" if state else str(species.symbol)
+    if disorder == "refuse":
+        content = ", ".join(f"{amount:g} {species}" for species, amount in site.species.items())
+        raise SymmetryError(
+            f"site at {np.round(site.frac_coords, 4).tolist()} is disordered ({content}): the crystal has no exact symmetry. "
+            "Order it, or pass disorder='species' (--disorder species) to let each distinct occupation count as a species of its own"
+        )
+    return "/".join(sorted(f"{species}:{amount:.4g}" for species, amount in site.species.items()))
+
+
+def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
+    """Arrays of a structure, with a right-handed cell in the same Cartesian frame.
+
+    Parameters
+    ----------
+    x : Structure, Atoms or path
+    disorder : {"refuse", "species"}
+        Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
+
+    Raises
+    ------
+    SymmetryError
+        No structure, a flat cell, non-finite numbers, or disordered sites that were not allowed.
+    """
+    if disorder not in ("refuse", "species"):
+        raise SymmetryError(f"disorder={disorder!r} is unknown; 'refuse' or 'species' are needed")
+    if isinstance(x, Cell):
+        return x
+    structure = read_structure(x)
+    labels = [_species_name(site, disorder) for site in structure]
+    names = tuple(dict.fromkeys(labels))
+    kinds = np.array([names.index(name) + 1 for name in labels], dtype=np.int32)
+    lattice = np.array(structure.lattice.matrix, dtype=float)
+    positions = np.array(structure.frac_coords, dtype=float)
+    if not (np.isfinite(lattice).all() and np.isfinite(positions).all()):
+        raise SymmetryError("the structure holds numbers that are not finite: correct its cell and coordinates")
+    volume = np.linalg.det(lattice)
+    if abs(volume) < 1e-3:
+        raise SymmetryError(f"the cell has a volume of {abs(volume):.2g} Å³: three independent cell vectors are needed")
+    if volume < 0:  # the same atoms at the same places, described by the cell -a, -b, -c
+        lattice, positions = -lattice, -positions
+    return Cell(lattice, positions, kinds, names, _magnetic_moments(structure))
