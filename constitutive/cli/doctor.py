@@ -1,0 +1,53 @@
+"""``constitutive doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from constitutive.cli.console import JsonOption, emit, out
+
+if TYPE_CHECKING:
+    from constitutive.doctor import Diagnosis
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Print versions, the route of the set-up, threads, MPI, and what is missing.
+
+    Exit code 1 when something is missing.
+
+    [dim]Example:[/]  constitutive doctor
+    """
+    from constitutive.doctor import diagnose
+
+    found = diagnose()
+    emit(as_json, asdict(found), lambda: _render(found))
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def _render(found: Diagnosis) -> None:
+    from rich.table import Table
+
+    from constitutive.doctor import PACKAGES
+
+    table = Table(title="constitutive doctor", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("package", "version", "needed for"):
+        table.add_column(column)
+    for name, version in found.versions.items():
+        table.add_row(name, version or "[red]missing[/]", PACKAGES.get(name, ""))
+    out.print(table)
+    threads = ", ".join(f"{name} {value or 'not set'}" for name, value in found.threads.items())
+    for title, text in (("route", found.route), ("threads", threads), ("MPI", found.mpi), ("compiler", found.compiler)):
+        out.print(f"[bold]{title:9}[/] {text or '[red]none[/]'}")
+    for name, advice in found.missing.items():
+        out.print(f"[red]missing[/]   {name}: {advice}")
+    if found.complete:
+        out.print("[green]nothing is missing[/]")
