@@ -1,0 +1,478 @@
+"""Stress-strain data: F with one stress measure, energies, the reference structure, provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pymatgen.core import Lattice, Structure
+
+from constitutive import kinematics
+from constitutive.data.checks import as_float_array, require_orientation
+from constitutive.data.storage import SCHEMA_VERSION, read_json, write_json
+from constitutive.data.units import force_factor, length_factor, pressure_factor
+from constitutive.errors import ConstitutiveError, DataError
+
+Measure = Literal["cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff"]
+MEASURES: tuple[Measure, ...] = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")
+FIELD_UNITS = {
+    "F": "1",
+    "lattice": "angstrom",
+    "frac_coords": "1",
+    "positions": "1 (fractions of the strained cell)",
+    "forces": "eV/angstrom",
+    "temperature": "K",
+    "stress_weights": "1",
+    "energy_weights": "1",
+}
+
+
+def _array(name: str, *shape: int | None) -> Any:
+    return BeforeValidator(lambda value: value if value is None else as_float_array(value, name, shape))
+
+
+def _stress_field(name: str) -> Any:
+    return Annotated[np.ndarray | None, _array(name, None, 3, 3)]
+
+
+class _Document(BaseModel):
+    """Common behaviour: unknown keys kept, immutable, one message of ours for what pydantic refuses."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the data set"
+            raise DataError(
+                f"{place}: {first['msg'].lower()} (found {_short(first.get('input'))}); see docs for the fields "
+                "of a data file"
+            ) from error
+
+
+def _short(value: Any) -> str:
+    text = f"{type(value).__name__} with {len(value)} entries" if isinstance(value, (dict, list)) else repr(value)
+    return text if len(text) < 80 else text[:77] + "..."
+
+
+class StressStrainData(_Document):
+    """Samples of a crystal's stress under deformation. All stresses and energy densities are exposed in GPa.
+
+    Attributes
+    ----------
+    F : ndarray (n, 3, 3)
+        Deformation gradients against the reference cell, ``F[i, j] = dx_i/dX_j``; strained cell = ``lattice @ F.T``.
+    cauchy, first_piola_kirchhoff, second_piola_kirchhoff : ndarray (n, 3, 3) or None
+        The one stress measure that was given, tension positive, in GPa. `stress` converts to any measure.
+    W : ndarray (n,) or None
+        Strain energy per reference volume, in GPa.
+    units : str or dict
+        Unit of the stress and of W in the file ("GPa", "kbar", ...); a dict names them apart: ``{"stress": .., "W":
+        ..}``.
+    lattice, species, frac_coords
+        The reference structure: rows of `lattice` are the lattice vectors in Å, in the frame of F and of the stress.
+    point_group, space_group : str or None
+        Declared symmetry of the crystal. A point group that contradicts the structure is an error.
+    paths : list of dict
+        Held-out states (``path``, ``param``, F, stress, W each). Never calibrated on; see `paths_data`.
+    ions : {"relaxed", "clamped"} or None
+        Whether the atoms of the strained cell were relaxed.
+    temperature : float or None
+        In K.
+    positions, forces : ndarray (n, atoms, 3) or None
+        Fractional coordinates and forces (eV/Å) of the atoms in the strained cell.
+    stress_weights, energy_weights : ndarray (n,) or None
+        Weights of the samples in a fit; 1 where absent.
+    settings, provenance : dict
+        Code settings; where the data came from.
+
+    Raises
+    ------
+    DataError
+        Wrong shapes, NaN, det F <= 0, none or several stress measures, an unknown unit, a newer schema, or a point
+        group that contradicts the structure.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    name: str = ""
+    F: Annotated[np.ndarray, _array("F", None, 3, 3)]
+    cauchy: _stress_field("cauchy") = None  # type: ignore[valid-type]  # an Annotated made by a function
+    first_piola_kirchhoff: _stress_field("first_piola_kirchhoff") = None  # type: ignore[valid-type]  # as above
+    second_piola_kirchhoff: _stress_field("second_piola_kirchhoff") = None  # type: ignore[valid-type]  # as above
+    W: Annotated[np.ndarray | None, _array("W", None)] = None
+    units: str | dict[str, str]
+    lattice: Annotated[np.ndarray | None, _array("lattice", 3, 3)] = None
+    species: list[str] | None = None
+    frac_coords: Annotated[np.ndarray | None, _array("frac_coords", None, 3)] = None
+    point_group: str | None = None
+    space_group: str | int | None = None
+    residual_stress: Annotated[np.ndarray | None, _array("residual_stress", 3, 3)] = None
+    paths: list[dict[str, Any]] = Field(default_factory=list)
+    ions: Literal["relaxed", "clamped"] | None = None
+    temperature: float | None = None
+    positions: Annotated[np.ndarray | None, _array("positions", None, None, 3)] = None
+    forces: Annotated[np.ndarray | None, _array("forces", None, None, 3)] = None
+    stress_weights: Annotated[np.ndarray | None, _array("stress_weights", None)] = None
+    energy_weights: Annotated[np.ndarray | None, _array("energy_weights", None)] = None
+    settings: Any = None
+    provenance: Any = None
+
+    # --- construction -------------------------------------------------------------------------------------------------
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack_structure(cls, values: Any) -> Any:
+        """Accept ``structure=`` (anything `read_structure` takes) in place of lattice, species and frac_coords."""
+        if not isinstance(values, dict) or values.get("structure") is None:
+            return values
+        structure = _structure_object(values["structure"])
+        rest = {key: value for key, value in values.items() if key != "structure"}
+        if isinstance(rest.get("units"), dict):  # the object's lattice is in Å
+            rest["units"] = {key: unit for key, unit in rest["units"].items() if key != "lattice"}
+        return {**rest, **_structure_fields(structure)}
+
+    @model_validator(mode="after")
+    def _require_consistent(self) -> StressStrainData:
+        if not 1 <= self.schema_version <= SCHEMA_VERSION:
+            raise DataError(
+                f"schema_version: found {self.schema_version}, needed 1 to {SCHEMA_VERSION}; install a newer "
+                "constitutive"
+            )
+        self._require_one_stress()
+        self._require_lengths()
+        require_orientation(self.F)
+        self._require_structure_whole()
+        self._apply_units()
+        self._require_group_of_structure()
+        self.paths_data()
+        return self
+
+    def _require_one_stress(self) -> None:
+        given = [name for name in MEASURES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "no stress"
+            raise DataError(
+                f"found {found}; needed exactly one of {', '.join(MEASURES)}; keep the measure that the code wrote"
+            )
+        if len(self.F) == 0:
+            raise DataError("F: found no samples, needed at least one; is the file cut off?")
+
+    def _require_lengths(self) -> None:
+        n = len(self.F)
+        for name in (*MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights"):
+            value = getattr(self, name)
+            if value is not None and len(value) != n:
+                raise DataError(f"{name}: found {len(value)} samples, needed {n} as in F; is one of the lists cut off?")
+        for name in ("stress_weights", "energy_weights"):
+            value = getattr(self, name)
+            if value is not None and (value < 0).any():
+                raise DataError(
+                    f"{name}: found a negative weight at sample {int(np.argmin(value))}; needed weights >= 0"
+                )
+
+    def _require_structure_whole(self) -> None:
+        parts = {"lattice": self.lattice, "species": self.species, "frac_coords": self.frac_coords}
+        missing = [name for name, part in parts.items() if part is None]
+        if missing and len(missing) < 3:
+            raise DataError(
+                f"{', '.join(missing)}: missing; needed lattice, species and frac_coords together, or none of them"
+            )
+        if self.species is not None and self.frac_coords is not None and len(self.species) != len(self.frac_coords):
+            raise DataError(
+                f"species: found {len(self.species)}, needed one per atom in frac_coords ({len(self.frac_coords)})"
+            )
+        if self.lattice is not None and not abs(np.linalg.det(self.lattice)) > 1e-6:
+            raise DataError("lattice: found vectors in one plane; needed three independent rows in Å")
+
+    def _apply_units(self) -> None:
+        for name, factor in self._factors().items():
+            value = getattr(self, name)
+            if value is not None and factor != 1.0:
+                object.__setattr__(self, name, value * factor)
+
+    def _factors(self) -> dict[str, float]:
+        """Factor of every field with a unit of the user's choice to GPa, Å or eV/Å."""
+        units = self.units if isinstance(self.units, dict) else {"stress": self.units}
+        unknown = set(units) - {"stress", "W", "lattice", "forces"}
+        if unknown or "stress" not in units:
+            raise DataError(f"units: found {sorted(units)}; needed 'stress', and optionally 'W', 'lattice', 'forces'")
+        stress = pressure_factor(units["stress"])
+        return {
+            **dict.fromkeys((*MEASURES, "residual_stress"), stress),
+            "W": pressure_factor(units.get("W", units["stress"])),
+            "lattice": length_factor(units.get("lattice", "angstrom")),
+            "forces": force_factor(units.get("forces", "eV/angstrom")),
+        }
+
+    def _require_group_of_structure(self) -> None:
+        if self.point_group is None:
+            return
+        from constitutive.symmetry import PointGroup
+
+        declared = PointGroup.from_symbol(self.point_group)
+        if self.structure is None:
+            return
+        found = PointGroup.from_structure(self.structure)
+        if found.symbol != declared.symbol:
+            raise DataError(
+                f"point_group: found {declared.symbol!r} declared, but the structure (lattice, species, "
+                f"frac_coords) has {found.symbol!r}; "
+                "needed one crystal; correct the structure or drop point_group"
+            )
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, plausible: bool = True) -> StressStrainData:
+        """Read a data set from our JSON or HDF5.
+
+        Parameters
+        ----------
+        path : path
+            A ``.json`` or ``.h5``/``.hdf5`` file.
+        plausible : bool
+            Refuse stresses whose sign or magnitude no crystal has (`require_plausible`). The intake check turns this
+            off to
+            name the fault in full.
+
+        Raises
+        ------
+        DataError
+            The file is missing, damaged, too large, or not a valid data set.
+        """
+        if Path(path).suffix.lower() in (".h5", ".hdf5"):
+            from constitutive.data.large import open_large
+
+            with open_large(path) as source:
+                data = source.all()
+        else:
+            data = cls.from_document(read_json(path), source=str(path))
+        if plausible:
+            from constitutive.data.plausible import require_plausible
+
+            require_plausible(data)
+        return data
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> StressStrainData:
+        """Read our JSON; the same as `load` for a ``.json`` file."""
+        return cls.load(path)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], *, source: str = "data") -> StressStrainData:
+        """Validate the object of a JSON file; `source` stands first in the message of an error."""
+        try:
+            return cls(**document)
+        except ConstitutiveError as error:
+            raise DataError(f"{source}: {error}") from error
+        except TypeError as error:  # a key that is no Python name
+            raise DataError(f"{source}: found keys that are no field names ({error})") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write JSON or, for ``.h5``/``.hdf5``, HDF5, atomically, in the unit that the data came in.
+
+        Raises
+        ------
+        DataError
+            The file cannot be written; an old file is then unchanged.
+        """
+        if Path(path).suffix.lower() in (".h5", ".hdf5"):
+            from constitutive.data.large import write_large
+
+            write_large(path, self)
+        else:
+            write_json(path, self.to_document())
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON object: numbers in the original units, unknown keys as they came, a unit for every field."""
+        factors = self._factors()
+        document: dict[str, Any] = {}
+        for name, value in self._items():
+            if value is None or (name in ("paths", "name") and not value):
+                continue
+            scaled = isinstance(value, np.ndarray) and factors.get(name, 1.0) != 1.0
+            document[name] = value / factors[name] if scaled else value
+        present = {name: unit for name, unit in FIELD_UNITS.items() if name in document}
+        overridden = self.units if isinstance(self.units, dict) else {}
+        document["field_units"] = {**present, **{k: v for k, v in overridden.items() if k in present}}
+        return document
+
+    # --- views --------------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.F)
+
+    @property
+    def measure(self) -> Measure:
+        """Name of the stress measure that was given."""
+        return next(name for name in MEASURES if getattr(self, name) is not None)
+
+    @property
+    def green_lagrange_strain(self) -> Float[np.ndarray, "n 3 3"]:
+        """E = (FᵀF − I)/2."""
+        return kinematics.green_lagrange_strain(self.F)
+
+    def stress(self, measure: str = "cauchy") -> Float[np.ndarray, "n 3 3"]:
+        """The stress in GPa in one of the `MEASURES`, or "kirchhoff".
+
+        Raises
+        ------
+        DataError
+            `measure` is none of these.
+        """
+        sigma = self._cauchy()
+        if measure == self.measure:
+            return getattr(self, self.measure)
+        conversions = {
+            "cauchy": lambda: sigma,
+            "kirchhoff": lambda: sigma * kinematics.determinant(self.F)[:, None, None],
+            "first_piola_kirchhoff": lambda: kinematics.first_piola_from_cauchy(self.F, sigma),
+            "second_piola_kirchhoff": lambda: kinematics.second_piola_from_cauchy(self.F, sigma),
+        }
+        if measure not in conversions:
+            raise DataError(f"found stress measure {measure!r}; needed one of {', '.join(conversions)}")
+        return conversions[measure]()
+
+    def _cauchy(self) -> Float[np.ndarray, "n 3 3"]:
+        given = getattr(self, self.measure)
+        if self.measure == "first_piola_kirchhoff":
+            return kinematics.cauchy_from_first_piola(self.F, given)
+        if self.measure == "second_piola_kirchhoff":
+            return kinematics.cauchy_from_second_piola(self.F, given)
+        return given
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """The reference structure as pymatgen's, or None where the file has none."""
+        if self.lattice is None:
+            return None
+        try:
+            return Structure(Lattice(self.lattice), self.species, self.frac_coords)
+        except (ValueError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"species: found {self.species}, which pymatgen refuses ({error}); needed chemical symbols"
+            ) from error
+
+    @property
+    def reference_volume(self) -> float | None:
+        """Volume of the reference cell in Å³, or None without a structure."""
+        return None if self.lattice is None else float(abs(np.linalg.det(self.lattice)))
+
+    def select(self, samples: Any) -> StressStrainData:
+        """The given samples (indices, a slice or a mask); the paths and everything else stay.
+
+        Unknown keys that are lists with one entry per sample are selected with them.
+        """
+        chosen = np.arange(len(self))[samples]
+        update: dict[str, Any] = {}
+        for name, value in self._items():
+            if isinstance(value, np.ndarray) and name not in ("lattice", "frac_coords", "residual_stress"):
+                update[name] = value[chosen]
+            elif name in (self.model_extra or {}) and isinstance(value, list) and len(value) == len(self):
+                update[name] = [value[i] for i in chosen]
+        return self._with(update)
+
+    def _with(self, update: dict[str, Any]) -> StressStrainData:
+        """A copy with checked arrays replaced; cached properties are dropped."""
+        copy = self.model_copy(update=update)
+        for cached in ("structure", "sha256"):
+            copy.__dict__.pop(cached, None)
+        return copy
+
+    def _items(self) -> list[tuple[str, Any]]:
+        """Fields and unknown keys, without what was computed and cached."""
+        fields = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return fields + list((self.model_extra or {}).items())
+
+    def head(self, n: int) -> StressStrainData:
+        """The first `n` samples. Raises DataError where there are fewer, or `n` < 1."""
+        if not 1 <= n <= len(self):
+            raise DataError(f"found {len(self)} samples, needed {n}; ask for 1 to {len(self)}")
+        return self.select(slice(n))
+
+    def with_structure(self, structure: Any) -> StressStrainData:
+        """The same samples with another reference structure (anything `read_structure` takes) and no declared group."""
+        from constitutive.symmetry import read_structure
+
+        update = {**_structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
+        return self._with(update)
+
+    def paths_data(self) -> StressStrainData | None:
+        """The held-out states of `paths` as a data set, in GPa; None where there are none.
+
+        Raises
+        ------
+        DataError
+            A state lacks F or a stress, or the states use several stress measures.
+        """
+        if not self.paths:
+            return None
+        measures = {name for point in self.paths for name in MEASURES if name in point}
+        if len(measures) != 1 or not all({"F", *measures} <= point.keys() for point in self.paths):
+            raise DataError(
+                f"paths: found measures {sorted(measures)}; needed F and the same one stress measure in every state"
+            )
+        (measure,) = measures
+        fields = ["F", measure] + (["W"] if all(point.get("W") is not None for point in self.paths) else [])
+        values = {name: [point[name] for point in self.paths] for name in fields}
+        try:
+            return StressStrainData(**values, units=self.units, name=self.name, **self._reference_fields())
+        except DataError as error:
+            raise DataError(f"paths: {error}") from error
+
+    def _reference_fields(self) -> dict[str, Any]:
+        factor = self._factors()["lattice"]
+        if self.lattice is None:
+            return {}
+        return {"lattice": self.lattice / factor, "species": self.species, "frac_coords": self.frac_coords}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the content: F, stress, W, weights and reference structure, in GPa and Å as float64."""
+        digest = hashlib.sha256()
+        for name in ("F", *MEASURES, "W", "stress_weights", "energy_weights", "lattice", "frac_coords"):
+            value = getattr(self, name)
+            if value is not None:
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(value, dtype="<f8").tobytes())
+        digest.update(repr((self.species, self.point_group)).encode())
+        return digest.hexdigest()
+
+
+def _structure_object(value: Any) -> Structure:
+    """A Structure from an object or a pymatgen dict.
+
+    Never from a path: a data file must not make us open another file.
+    """
+    from constitutive.symmetry import read_structure
+
+    if isinstance(value, dict):
+        try:
+            return Structure.from_dict(value)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"structure: found a dict that is no pymatgen structure ({error}); needed lattice, species and "
+                "frac_coords"
+            ) from error
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise DataError(
+            f"structure: found {_short(value)}; needed a structure object; read a file by read_structure first"
+        )
+    return read_structure(value)
+
+
+def _structure_fields(structure: Structure) -> dict[str, Any]:
+    return {
+        "lattice": np.array(structure.lattice.matrix, dtype=np.float64),
+        "species": [site.species_string for site in structure],
+        "frac_coords": np.array(structure.frac_coords, dtype=np.float64),
+    }
