@@ -10,6 +10,8 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "bases": ["Projection", "average", "invariant_basis", "number_of_invariants", "project", "transform"],
+    "formulas": ["pairs_formula", "parse"],
     "packing": [
         "from_mandel",
         "mandel_matrix",
