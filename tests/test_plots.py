@@ -41,8 +41,7 @@ def test_rms_error_is_over_nine_components():
     assert plots.rms_error(reference, predicted) == pytest.approx(1.0)  # √(9 / 9)
 
 
-def test_paths_draw_every_law_and_the_states(states):
-    F, _ = states
+def test_paths_draw_every_law_and_the_states():
     t = np.array([0.9, 1.0, 1.1, 1.2])
     stretch = np.stack([np.diag([value, 1.0, 1.0]) for value in t])
     stress = np.stack([np.diag([100 * (value - 1), 30 * (value - 1), 30 * (value - 1)]) for value in t])
