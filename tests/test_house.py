@@ -30,7 +30,8 @@ def test_layers_are_really_checked(checkout: Path, tmp_path: Path) -> None:
         (package / f"{room}.py").write_text("")
     (package / "__init__.py").write_text("")
     (package / "errors.py").write_text("import constitutive.material\n")
-    contract = '[tool.importlinter]\nroot_package = "constitutive"\n[[tool.importlinter.contracts]]\nname = "down"\ntype = "layers"\n'
+    contract = '[tool.importlinter]\nroot_package = "constitutive"\n'
+    contract += '[[tool.importlinter.contracts]]\nname = "down"\ntype = "layers"\n'
     (tmp_path / "pyproject.toml").write_text(contract + 'layers = ["constitutive.material", "constitutive.errors"]\n')
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

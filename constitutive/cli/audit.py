@@ -44,8 +44,8 @@ def _render(folder: Path, found: Audit) -> None:
 
     title = Text(f"Audit of {folder}: {found.samples} strains up to |E| = {found.radius:g}")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column, side in (("promise", "left"), ("figure", "right"), ("limit", "right"), ("", "left"), ("compared", "left")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]  # rich types the two words as a Literal
+    for column in ("promise", "figure", "limit", "", "compared"):
+        table.add_column(column, justify="right" if column in ("figure", "limit") else "left")
     for name, promise in found.promises.items():
         verdict = "[green]kept[/]" if promise.kept else "[red]broken[/]"
         table.add_row(name.replace("_", " "), f"{promise.figure:.1e}", f"{promise.limit:.0e}", verdict, promise.meaning)

@@ -1,0 +1,119 @@
+"""The set-up script: routes, what a command sees, and that an interrupted set-up leaves nothing half-made."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def dev(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, with its cache and checkout in a temporary folder."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = SourceFileLoader("dev_script", str(checkout / "dev"))
+    spec = importlib.util.spec_from_loader("dev_script", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    return module
+
+
+def test_an_interrupted_root_build_leaves_nothing(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = dev.DebianRoute()
+    route.root.parent.mkdir(parents=True)
+
+    def interrupted(title: str, command: list[str], log: Path, **_: object) -> None:
+        (route.root.with_name(f"{route.root.name}.building-{os.getpid()}") / "usr").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dev, "run_with_progress", interrupted)
+    monkeypatch.setattr(dev.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e12})())
+    with pytest.raises(KeyboardInterrupt):
+        route.build()
+    assert list(route.root.parent.iterdir()) == []
+
+
+def test_a_finished_root_build_is_renamed_into_place(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control of the test above: the same build, not interrupted."""
+    route = dev.DebianRoute()
+    route.root.parent.mkdir(parents=True)
+    aside = route.root.with_name(f"{route.root.name}.building-{os.getpid()}")
+    monkeypatch.setattr(dev, "run_with_progress", lambda *_, **__: (aside / "etc").mkdir())
+    monkeypatch.setattr(dev.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e12})())
+    route.build()
+    assert [entry.name for entry in route.root.parent.iterdir()] == [route.root.name]
+
+
+def test_leftovers_of_a_killed_build_are_removed(dev: ModuleType, tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    (tmp_path / f"root.building-{process.pid}").mkdir()
+    (tmp_path / f"root.building-{os.getpid()}").mkdir()
+    dev.remove_leftovers(tmp_path, ".building-")
+    assert [entry.name for entry in tmp_path.glob("root*")] == [f"root.building-{os.getpid()}"]
+
+
+def test_a_full_disk_is_said_before_anything_is_built(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = dev.DebianRoute()
+    route.root.parent.mkdir(parents=True)
+    monkeypatch.setattr(dev.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e9})())
+    with pytest.raises(dev.SetupError, match=r"needs 6 GB.*XDG_CACHE_HOME"):
+        route.build()
+    assert list(route.root.parent.iterdir()) == []
+
+
+def test_a_python_without_dolfinx_is_not_taken(dev: ModuleType, tmp_path: Path) -> None:
+    old = tmp_path / "dolfinx"
+    old.mkdir()
+    (old / "__init__.py").write_text("__version__ = '0.5.2'")
+    fake = tmp_path / "python3"
+    fake.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    fake.chmod(0o755)
+    assert not dev.has_dolfinx(str(fake))
+    (old / "__init__.py").write_text("__version__ = '0.10.0.post4'")
+    assert dev.has_dolfinx(str(fake))
+    assert not dev.has_dolfinx(str(tmp_path / "absent"))
+
+
+def test_where_no_route_is_possible_the_message_gives_two_commands(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "has_dolfinx", lambda _: False)
+    monkeypatch.setattr(dev.shutil, "which", lambda _: None)
+    with pytest.raises(dev.SetupError, match=r"conda create(.|\n)*docker run"):
+        dev.choose_route()
+
+
+def test_a_command_sees_its_arguments_but_never_the_whole_home(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / "project").mkdir(parents=True)
+    (home / "runs").mkdir()
+    (home / "runs" / "POSCAR").write_text("")
+    monkeypatch.setattr(dev.Path, "home", classmethod(lambda cls: home))
+    monkeypatch.setattr(dev, "SEEN", ())
+    monkeypatch.chdir(home / "project")
+    seen = dev.visible_paths(["symmetry", str(home / "runs" / "POSCAR"), f"--out={home / 'runs' / 'new'}", "--json"])
+    assert home / "project" in seen
+    assert home / "runs" / "POSCAR" in seen
+    assert home / "runs" in seen
+    assert home not in seen
+    with pytest.raises(dev.SetupError, match="make that folder first"):
+        dev.visible_paths(["--out", str(home / "new")])
+    monkeypatch.chdir(home)
+    with pytest.raises(dev.SetupError, match="never the whole home"):
+        dev.visible_paths([])
+
+
+def test_the_script_needs_nothing_but_the_standard_library(checkout: Path) -> None:
+    code = f"import sys; sys.argv = ['dev', '--help']; exec(compile(open({str(checkout / 'dev')!r}).read(), 'dev', 'exec'))"
+    command = [sys.executable, "-I", "-S", "-c", f"__file__ = {str(checkout / 'dev')!r}; {code}"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "./dev COMMAND" in result.stdout
