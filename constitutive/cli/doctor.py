@@ -48,6 +48,7 @@ def _render(found: Diagnosis) -> None:
     for title, text in (("route", found.route), ("threads", threads), ("MPI", found.mpi), ("compiler", found.compiler)):
         out.print(f"[bold]{title:9}[/] {text or '[red]none[/]'}")
     for name, advice in found.missing.items():
-        out.print(f"[red]missing[/]   {name}: {advice}")
+        out.print("[red]missing[/]   ", end="")
+        out.print(f"{name}: {advice}", markup=False)
     if found.complete:
         out.print("[green]nothing is missing[/]")
