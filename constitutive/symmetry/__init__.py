@@ -12,6 +12,8 @@ _HOMES = {
     "group": ["PointGroup"],
     "structures": ["Cell", "read_cell", "read_structure"],
     "detection": ["SymmetryReport", "find_symmetry"],
+    "frames": ["CrystalFrames", "crystal_frames"],
+    "crystals": ["RandomCrystal", "random_crystal"],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table serves both

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import spglib
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.structures import Cell, read_cell
+
+if TYPE_CHECKING:
+    from constitutive.symmetry.frames import CrystalFrames
 
 DEFAULT_SYMPREC = 0.01
 
@@ -40,6 +44,8 @@ class SymmetryReport:
         Rows are the conventional cell vectors (spglib's standard setting), idealised, in the structure's Cartesian frame, Å.
     raw_operations : (n, 3, 3)
         Operations that map the given cell to itself within symprec, in Cartesian components: orthogonal only as far as the cell is unstrained.
+    centres : (m,)
+        One site for each atom of the primitive cell.
     """
 
     point_group: PointGroup
@@ -50,6 +56,37 @@ class SymmetryReport:
     cell: Cell
     conventional: Float[np.ndarray, "3 3"]
     raw_operations: Float[np.ndarray, "n 3 3"]
+    centres: Int[np.ndarray, "m"]
+
+    @cached_property
+    def database_operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rotations (n, 3, 3) and translations (n, 3) of the space group in fractions of the conventional cell."""
+        return _database(self.hall_number)
+
+    @cached_property
+    def generating_operations(self) -> tuple[int, ...]:
+        """Indices of a few database operations whose rotations generate all others."""
+        operations = _cartesian(self.database_operations[0], self.conventional)
+        chosen: list[int] = []
+        reached = np.eye(3)[None]
+        for k, R in enumerate(operations):
+            if not ops.contains(reached, R):
+                chosen.append(k)
+                reached = ops.generate(operations[chosen])
+        return tuple(chosen)
+
+    @cached_property
+    def centring(self) -> Float[np.ndarray, "k 3"]:
+        """Lattice points inside the conventional cell, in its fractions."""
+        rotations, translations = self.database_operations
+        return translations[(rotations == np.eye(3)).all(axis=(1, 2))]
+
+    @cached_property
+    def frames(self) -> CrystalFrames:
+        """Input, conventional and IEEE 176 frames."""
+        from constitutive.symmetry.frames import crystal_frames
+
+        return crystal_frames(self)
 
 
 def spglib_dataset(cell: Cell, symprec: float) -> Any:
@@ -115,7 +152,7 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
     dataset = spglib_dataset(cell, symprec)
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     lattice = np.asarray(dataset.std_lattice, dtype=float)
-    operations = standard_to_given @ _cartesian(_database_rotations(dataset.hall_number), lattice) @ standard_to_given.T
+    operations = standard_to_given @ _cartesian(np.unique(_database(dataset.hall_number)[0], axis=0), lattice) @ standard_to_given.T
     return SymmetryReport(
         point_group=PointGroup.from_operations(operations),
         space_group=str(dataset.international),
@@ -125,13 +162,15 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
         cell=cell,
         conventional=lattice @ standard_to_given.T,
         raw_operations=_cartesian(np.unique(np.asarray(dataset.rotations), axis=0), cell.lattice),
+        centres=np.unique(np.asarray(dataset.mapping_to_primitive), return_index=True)[1],
     )
 
 
-def _database_rotations(hall_number: int) -> np.ndarray:
+def _database(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return np.unique(spglib.get_symmetry_from_database(int(hall_number))["rotations"], axis=0)
+        found = spglib.get_symmetry_from_database(int(hall_number))
+    return np.asarray(found["rotations"], dtype=float), np.asarray(found["translations"], dtype=float)
 
 
 def _cartesian(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:

@@ -33,6 +33,8 @@ class Cell:
         Sites of one number hold the same species.
     names : tuple of str
         Species behind each number (kinds run from 1).
+    weights : (n,)
+        Atomic number of each site, averaged where it is mixed, plus a hundredth of its charge: tells species apart by a number.
     magnetic_moments : (n, 3) or None
         Cartesian moments in Bohr magnetons, where given.
     """
@@ -41,6 +43,7 @@ class Cell:
     positions: Float[np.ndarray, "n 3"]
     kinds: Int[np.ndarray, "n"]
     names: tuple[str, ...]
+    weights: Float[np.ndarray, "n"]
     magnetic_moments: Float[np.ndarray, "n 3"] | None = None
 
     @property
@@ -168,6 +171,11 @@ def _species_name(site: Any, disorder: str) -> str:
     return "/".join(sorted(f"{species}:{amount:.4g}" for species, amount in site.species.items()))
 
 
+def _species_weight(site: Any) -> float:
+    occupants = [(species.Z + 0.01 * (getattr(species, "oxi_state", None) or 0.0), part) for species, part in site.species.items()]
+    return float(sum(weight * part for weight, part in occupants))
+
+
 def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
     """Arrays of a structure, with a right-handed cell in the same Cartesian frame.
 
@@ -199,4 +207,5 @@ def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
         raise SymmetryError(f"the cell has a volume of {abs(volume):.2g} Å³: three independent cell vectors are needed")
     if volume < 0:  # the same atoms at the same places, described by the cell -a, -b, -c
         lattice, positions = -lattice, -positions
-    return Cell(lattice, positions, kinds, names, _magnetic_moments(structure))
+    weights = np.array([_species_weight(site) for site in structure])
+    return Cell(lattice, positions, kinds, names, weights, _magnetic_moments(structure))

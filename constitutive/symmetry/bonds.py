@@ -1,0 +1,131 @@
+r"""Bond moments: numbers that tell frames apart which lattice and point group leave open.
+
+For a crystal seen in a frame, the moments of degree n are means over its atoms i and their neighbours j, u being the unit vector of
+the bond,
+
+.. math::
+    M_{ab\dots} = \frac1W \sum_i \sum_j Z_i^{p} Z_j f(r_{ij})\, u_a u_b \dots,
+    \qquad f(r) = (1 - r^2/r_c^2)^3, \quad r_c = 3 (V/N)^{1/3}
+
+with W the sum of the weights, p = 1 for even degrees and p = 2 for odd ones (with p = 1 the two ends of a bond cancel). They
+depend on neither the choice of cell nor the origin, and a turned crystal in a frame turned with it has the same ones. Where they
+all vanish, as the odd ones do in crystals of one species, the mean cube of each atom's own moment decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.symmetry.structures import Cell
+
+DEGREES = (4, 6, 2, 3, 1, 5)
+CUBED_DEGREES = (2, 4, 1, 3)
+DIFFERENT = 1e-5  # moments are between −1 and 1; what differs by less does not decide
+_REACH = 3.0
+
+
+@dataclass(frozen=True)
+class Bonds:
+    """Bonds of a crystal out to a cutoff.
+
+    Attributes
+    ----------
+    centre : (m,)
+        Which atom each bond starts from.
+    direction : (m, 3)
+        Unit vectors in the structure's Cartesian frame.
+    even, odd : (m,)
+        Weights of the bonds for even and odd degrees.
+    atoms : int
+        Number of atoms that bonds start from.
+    """
+
+    centre: np.ndarray
+    direction: Float[np.ndarray, "m 3"]
+    even: Float[np.ndarray, "m"]
+    odd: Float[np.ndarray, "m"]
+    atoms: int
+
+
+def find_bonds(cell: Cell, centres: np.ndarray | None = None) -> Bonds:
+    """Bonds from some atoms (all, unless given) to all their neighbours within the cutoff."""
+    centres = np.arange(len(cell.positions)) if centres is None else centres
+    cutoff = _REACH * (cell.volume / len(cell.positions)) ** (1 / 3)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell.lattice), axis=0)
+    counts = np.ceil(cutoff / heights).astype(int) + 1
+    grid = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), axis=-1).reshape(-1, 3)
+    wrapped = cell.positions % 1.0
+    images = ((wrapped[:, None] + grid) @ cell.lattice).reshape(-1, 3)
+    weight_of_image = np.repeat(cell.weights, len(grid))
+    parts: list[tuple[np.ndarray, ...]] = []
+    for row, i in enumerate(centres):
+        vector = images - wrapped[i] @ cell.lattice
+        squared = (vector**2).sum(axis=1)
+        near = (squared < cutoff**2) & (squared > 1e-6)
+        weight = (1 - squared[near] / cutoff**2) ** 3 * weight_of_image[near] * cell.weights[i]
+        unit = vector[near] / np.sqrt(squared[near])[:, None]
+        parts.append((np.full(len(weight), row), unit, weight, weight * cell.weights[i]))
+    centre, direction, even, odd = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Bonds(centre, direction, even, odd, len(centres))
+
+
+def _indices(degree: int) -> list[tuple[int, ...]]:
+    """Different components of a symmetric tensor, xxxx, xxxy, xxxz, xxyy, …"""
+    return list(combinations_with_replacement(range(3), degree))
+
+
+def _turn(tensors: np.ndarray, R: np.ndarray, degree: int) -> np.ndarray:
+    flat = tensors.reshape(-1, 3**degree)
+    for _ in range(degree):
+        flat = (flat.reshape(-1, 3 ** (degree - 1), 3) @ R.T).swapaxes(1, 2).reshape(-1, 3**degree)
+    return flat.reshape(tensors.shape)
+
+
+def atom_moments(bonds: Bonds, degree: int) -> Float[np.ndarray, "atoms ..."]:
+    """Moment tensors of each atom, divided by the sum of all weights."""
+    weight = bonds.odd if degree % 2 else bonds.even
+    tensors = np.zeros((bonds.atoms, *(3,) * degree))
+    for index in _indices(degree):
+        term = weight * np.prod(bonds.direction[:, list(index)], axis=1)
+        tensors[(slice(None), *index)] = np.bincount(bonds.centre, term, bonds.atoms) / weight.sum()
+    sorted_of = np.sort(np.indices((3,) * degree).reshape(degree, -1), axis=0)
+    return tensors[(slice(None), *sorted_of)].reshape(tensors.shape)
+
+
+def _linear_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
+    tensor = atom_moments(bonds, degree).sum(axis=0)
+    tensor = np.mean([_turn(tensor, g, degree) for g in operations], axis=0)  # noise must not tell equal frames apart
+    chosen = tuple(np.array(_indices(degree)).T)
+    return np.stack([_turn(tensor, frame, degree)[chosen] for frame in frames])
+
+
+def _cubed_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
+    tensors = atom_moments(bonds, degree) * bonds.atoms
+    chosen = (slice(None), *np.array(_indices(degree)).T)
+    rows = []
+    for frame in frames:
+        images = [(_turn(tensors, frame @ g, degree)[chosen] ** 3).mean(axis=0) for g in operations]
+        rows.append(np.mean(images, axis=0))
+    return np.stack(rows)
+
+
+def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.ndarray, "n 3 3"]) -> list[int]:
+    """Which frames (rows are axes) have the largest moments.
+
+    Components are compared one after the other in the order xx…x, xx…y, … of degrees 4, 6, 2, 3, 1, 5, then the cubes; the first that
+    differs decides. More than one frame is left only where the point group makes them equal.
+    """
+    left = np.arange(len(frames))
+    stages = [(_linear_features, degree) for degree in DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]
+    for features, degree in stages:
+        if len(left) == 1:
+            break
+        table = features(bonds, [frames[k] for k in left], operations, degree)
+        for column in range(table.shape[1]):
+            keep = table[:, column] > table[:, column].max() - DIFFERENT
+            table, left = table[keep], left[keep]
+    return left.tolist()
