@@ -1,0 +1,57 @@
+"""Calibrated crystals inside DOLFINx: the only room that imports dolfinx, mpi4py and petsc4py.
+
+    law = UserMaterial(u, material, orientation=R, unit="MPa")
+    problem = Problem(law.residual(v) - load(v), law, bcs=bcs)
+    result = problem.solve(steps=10, progress=True)
+    law.field("cauchy_stress")
+
+The crystal replaces a native UFL law: the forms stay the user's own, the solver is PETSc's, everything runs under MPI.
+"""
+
+from __future__ import annotations
+
+from constitutive.errors import DependencyError
+
+_HOW = (
+    "constitutive.fem needs DOLFINx 0.9 or newer, real and in double precision, with PETSc; {found}. It is not on PyPI. "
+    "Get it by `conda create -n constitutive -c conda-forge fenics-dolfinx`, on Debian 13 or Ubuntu by "
+    "`apt install python3-dolfinx`, in the container `dolfinx/dolfinx:stable`, or run inside the checkout's own "
+    "environment: `./dev python …`"
+)
+_OLDEST = (0, 9)
+
+
+def _require_dolfinx() -> None:
+    try:
+        import dolfinx
+        import mpi4py  # noqa: F401 - only its presence is asked
+        import petsc4py  # noqa: F401 - only its presence is asked
+    except ImportError as error:
+        raise DependencyError(_HOW.format(found=f"this Python says: {error}")) from error
+    version = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
+    if version < _OLDEST:
+        raise DependencyError(_HOW.format(found=f"this Python has {dolfinx.__version__}"))
+    if not dolfinx.has_petsc or dolfinx.default_scalar_type is not __import__("numpy").float64:
+        raise DependencyError(_HOW.format(found=f"this DOLFINx has scalars {dolfinx.default_scalar_type.__name__}"))
+
+
+_require_dolfinx()
+
+from constitutive.fem.fields import write_fields  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
+from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
+from constitutive.fem.problem import Problem, solve  # noqa: E402
+from constitutive.fem.user_material import UserMaterial  # noqa: E402
+
+__all__ = [
+    "Outcome",
+    "Problem",
+    "SolveResult",
+    "StepRecord",
+    "UserMaterial",
+    "read_orientations",
+    "rotation_from_bunge",
+    "rotation_from_quaternion",
+    "solve",
+    "write_fields",
+]

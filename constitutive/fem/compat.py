@@ -1,0 +1,62 @@
+"""What differs between DOLFINx 0.9 and 0.11, in one place."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from constitutive.errors import DependencyError
+
+
+def interpolation_points(space: Any) -> np.ndarray:
+    """Reference points of a space's element: a method in 0.9, a property from 0.10 on."""
+    points = space.element.interpolation_points
+    return np.asarray(points() if callable(points) else points)
+
+
+def cell_name(mesh: Any) -> str:
+    """Name of a mesh's cells: "tetrahedron", "hexahedron" and so on."""
+    return str(mesh.basix_cell().name)
+
+
+def vtx_writer(comm: Any, path: Any, functions: list[Any]) -> Any:
+    """Open a writer of VTX files for ParaView.
+
+    Raises
+    ------
+    DependencyError
+        This DOLFINx was built without ADIOS2.
+    """
+    try:
+        from dolfinx.io import VTXWriter
+    except ImportError as error:
+        raise DependencyError("this DOLFINx has no ADIOS2, which .bp files need; write .pvd instead") from error
+    return VTXWriter(comm, str(path), functions)
+
+
+def _checkpointing() -> Any:
+    """adios4dolfinx, or io4dolfinx, which follows it from DOLFINx 0.10 on."""
+    for name in ("adios4dolfinx", "io4dolfinx"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise DependencyError(
+        "checkpoints need adios4dolfinx (DOLFINx 0.9) or io4dolfinx (0.10 and newer): `apt install python3-adios4dolfinx`, "
+        "or pip or conda"
+    )
+
+
+def write_checkpoint(path: Path, functions: list[tuple[Any, str]]) -> None:
+    """Write Functions by the input order of the cells; collective."""
+    package = _checkpointing()
+    for function, name in functions:
+        package.write_function_on_input_mesh(path, function, name=name)
+
+
+def read_checkpoint(path: Path, function: Any, name: str) -> None:
+    """Read a Function that ``write_checkpoint`` wrote, on any number of ranks; collective."""
+    _checkpointing().read_function(path, function, name=name)

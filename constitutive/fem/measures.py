@@ -1,0 +1,148 @@
+r"""Strain measures: what a law sees of a displacement field, and the variations that its stress works on.
+
+With :math:`H = \partial u/\partial X` padded to 3×3, :math:`F = I + H` and in Mandel components
+
+.. math::
+    E = \tfrac12 (H + H^T + H^T H), \quad
+    \delta E = \mathrm{sym}(F^T \delta H), \quad
+    \Delta\delta E = \mathrm{sym}(\Delta H^T \delta H)
+    \qquad (\text{small strain: } \varepsilon = \mathrm{sym}\,H)
+
+the residual is :math:`\int S\cdot\delta E` and its derivative :math:`\int \Delta E\cdot C\,\delta E +
+S\cdot\Delta\delta E`, which equals :math:`\int P:\delta F` with :math:`P = F S` (Bonet & Wood, Nonlinear Continuum
+Mechanics, 2nd ed., eqs 8.15, 8.42). Written with H, E loses no digits at small strain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ufl
+
+from constitutive.errors import SolveError
+from constitutive.tensors.packing import ROOT2, VOIGT_PAIRS
+
+Ufl = Any  # a UFL expression: ufl ships no types
+Plane = Literal["strain", "generalised_strain", "stress"]
+Strain = Literal["finite", "small"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A strain measure on a mesh.
+
+    Attributes
+    ----------
+    finite : bool
+        Green–Lagrange strain and second Piola–Kirchhoff stress; otherwise the infinitesimal strain and the stress.
+    plane : str or None
+        The assumption on a plane mesh, None in 3D.
+    components : int
+        Components of the displacement.
+    dimension : int
+        Dimension of the mesh.
+    axial : UFL scalar
+        The stretch H_zz of generalised plane strain, 0 elsewhere.
+    """
+
+    finite: bool
+    plane: Plane | None
+    components: int
+    dimension: int
+    axial: Ufl = 0.0
+
+    @property
+    def active(self) -> tuple[int, ...]:
+        """Mandel components that a variation of the displacement changes."""
+        if self.dimension == 3:
+            return (0, 1, 2, 3, 4, 5)
+        return (0, 1, 3, 4, 5) if self.components == 3 else (0, 1, 5)
+
+    @property
+    def passive(self) -> tuple[int, ...]:
+        """Mandel components that the law chooses so that their stress vanishes (plane stress)."""
+        return (2, 3, 4) if self.plane == "stress" else ()
+
+    def displacement_gradient(self, u: Ufl) -> Ufl:
+        """H = ∂u/∂X padded to 3×3, with the axial stretch."""
+        return self._padded(ufl.grad(u), self.axial)
+
+    def variation_gradient(self, v: Ufl) -> Ufl:
+        """δH = ∂v/∂X padded to 3×3."""
+        return self._padded(ufl.grad(v), 0.0)
+
+    def _padded(self, gradient: Ufl, axial: Ufl) -> Ufl:
+        def entry(i: int, j: int) -> Ufl:
+            inside = i < self.components and j < self.dimension
+            return gradient[i, j] if inside else ufl.as_ufl(axial if i == j == 2 else 0.0)
+
+        return ufl.as_matrix([[entry(i, j) for j in range(3)] for i in range(3)])
+
+    def deformation_gradient(self, u: Ufl) -> Ufl:
+        """F = I + H; in plane stress its third column is the reference normal (the thickness stretch is the law's)."""
+        return ufl.Identity(3) + self.displacement_gradient(u)
+
+    def strain(self, u: Ufl) -> Ufl:
+        """Active Mandel components of E (finite) or ε (small)."""
+        H = self.displacement_gradient(u)
+        E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
+        return mandel_components(E, self.active)
+
+    def variation(self, u: Ufl, v: Ufl) -> Ufl:
+        """Active Mandel components of δE."""
+        dH = self.variation_gradient(v)
+        return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.active)
+
+    def second_variation(self, du: Ufl, v: Ufl) -> Ufl:
+        """Active Mandel components of ΔδE; zero at small strain."""
+        product = ufl.dot(self.variation_gradient(du).T, self.variation_gradient(v))
+        return mandel_components(ufl.sym(product), self.active)
+
+    def volume_ratio(self, u: Ufl) -> Ufl:
+        """J = det F of the gradient that the mesh knows (in plane stress the area ratio); 1 at small strain."""
+        if not self.finite:
+            return ufl.as_ufl(1.0)
+        F = self.deformation_gradient(u)
+        return ufl.det(F) if self.dimension == 3 else (F[0, 0] * F[1, 1] - F[0, 1] * F[1, 0]) * F[2, 2]
+
+
+def mandel_components(T: Ufl, which: Sequence[int]) -> Ufl:
+    """Chosen Mandel components of a symmetric UFL tensor."""
+    pairs = [VOIGT_PAIRS[k] for k in which]
+    return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
+
+
+def make_measure(u: Ufl, mesh: Any, strain: Strain, plane: Plane | None, axial: Ufl) -> Measure:
+    """Check a displacement against its mesh and choose the strain measure.
+
+    Raises
+    ------
+    SolveError
+        The displacement, the mesh and the assumption on the plane don't fit; the message says what would.
+    """
+    dimension, rank = mesh.geometry.dim, mesh.topology.dim
+    components = u.ufl_shape[0] if len(u.ufl_shape) == 1 else 0
+    if rank != dimension or dimension not in (2, 3):
+        raise SolveError(f"the mesh has cells of dimension {rank} in a space of {dimension}; solids need 2 in 2 or 3 in 3")
+    if strain not in ("finite", "small"):
+        raise SolveError(f"strain={strain!r}: it is 'finite' or 'small'")
+    _check_plane(dimension, components, plane)
+    if axial is not None and plane != "generalised_strain":
+        raise SolveError("axial_strain belongs to plane='generalised_strain' only")
+    return Measure(strain == "finite", plane, components, dimension, 0.0 if axial is None else axial)
+
+
+def _check_plane(dimension: int, components: int, plane: Plane | None) -> None:
+    allowed = {None: (3, (3,)), "strain": (2, (2,)), "stress": (2, (2,)), "generalised_strain": (2, (2, 3))}
+    if plane not in allowed:
+        raise SolveError(f"plane={plane!r}: it is None (3D), 'strain', 'generalised_strain' or 'stress'")
+    needed, counts = allowed[plane]
+    if dimension != needed:
+        hint = "say plane='strain', 'generalised_strain' or 'stress'" if dimension == 2 else "leave plane out"
+        raise SolveError(f"a mesh in {dimension} dimensions with plane={plane!r}: {hint}")
+    if components not in counts:
+        raise SolveError(
+            f"the displacement has {components} components, plane={plane!r} needs {' or '.join(map(str, counts))}: a vector field"
+        )

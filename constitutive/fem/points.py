@@ -1,0 +1,191 @@
+r"""Laws at quadrature points: turned into the lab, with a stress-free reference, in plane stress.
+
+With the orientation R (crystal → lab) and a stress-free reference F₀ in the crystal frame, the elastic strain that a
+crystal sees is :math:`E_c = G (E - E_0) G^T` with :math:`G = F_0^{-T} R^T`, :math:`E_0 = \tfrac12 R (F_0^T F_0 - 1)
+R^T`, and the stress it answers with, per unit volume of the reference configuration, is :math:`S = J_0\, G^T S_c\,
+G` (multiplicative split F = F_e F₀; Lubarda, Appl. Mech. Rev. 57 (2004) 95). In Mandel components G acts by one 6×6
+matrix A: :math:`x_c = A(x - x_0)`, :math:`S = J_0 A^T S_c`, :math:`C = J_0 A^T C_c A`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from constitutive.fem.orientations import check_rotations
+from constitutive.laws import LinearLaw
+from constitutive.tensors.packing import mandel_matrix, to_mandel
+
+UPPER = {size: tuple(torch.triu_indices(size, size).unbind()) for size in (3, 5, 6)}
+PLANE_STRESS_ITERATIONS = 30
+PLANE_STRESS_TOLERANCE = 1e-13
+
+
+@dataclass(frozen=True)
+class ReferenceMap:
+    """How one point's lab strain becomes the crystal's, for all points of a material or for each.
+
+    Attributes
+    ----------
+    A : Tensor (..., 6, 6)
+        Mandel matrix of G.
+    x0 : Tensor (..., 6)
+        Stress-free strain in the lab.
+    weight : Tensor (...)
+        J₀ times the unit: from the law's GPa per stress-free volume to the user's unit per reference volume.
+    """
+
+    A: Float[Tensor, "*points 6 6"]
+    x0: Float[Tensor, "*points 6"]
+    weight: Float[Tensor, "*points"]
+
+    def strain(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Strain that the crystal sees."""
+        shifted = x - self.x0
+        return shifted @ self.A.T if self.A.ndim == 2 else torch.einsum("nij,nj->ni", self.A, shifted)
+
+    def stress(self, s: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Lab stress from the crystal's."""
+        turned = s @ self.A if self.A.ndim == 2 else torch.einsum("nji,nj->ni", self.A, s)
+        return turned * self.weight[..., None]
+
+    def tangent(self, C: Float[Tensor, "n 6 6"]) -> Float[Tensor, "n 6 6"]:
+        """Lab tangent from the crystal's."""
+        return self.A.transpose(-1, -2) @ C @ self.A * self.weight[..., None, None]
+
+
+def reference_map(R: np.ndarray, stress_free: np.ndarray | None, unit: float, *, finite: bool) -> ReferenceMap:
+    """Build the map of an orientation and a stress-free reference, for one point or for a batch.
+
+    Parameters
+    ----------
+    R : array (..., 3, 3)
+        Crystal → lab.
+    stress_free : array (..., 3, 3), optional
+        F₀ in the crystal frame; at small strain ε₀ = sym F₀ − 1 is used.
+    unit : float
+        The user's unit in the law's (1,000 for MPa).
+    finite : bool
+        Whether strains are finite.
+    """
+    R = check_rotations(R, "orientation")
+    F0 = np.eye(3) if stress_free is None else stress_free
+    E0 = (F0.swapaxes(-1, -2) @ F0 - np.eye(3)) / 2 if finite else (F0 + F0.swapaxes(-1, -2)) / 2 - np.eye(3)
+    G = np.linalg.inv(F0).swapaxes(-1, -2) @ R.swapaxes(-1, -2) if finite else R.swapaxes(-1, -2)
+    weight = unit * (np.linalg.det(F0) if finite else np.ones(F0.shape[:-2]))
+    x0 = to_mandel(R @ E0 @ R.swapaxes(-1, -2))
+    return ReferenceMap(
+        *(torch.from_numpy(np.ascontiguousarray(a)) for a in (mandel_matrix(G), x0, np.asarray(weight, dtype=float)))
+    )
+
+
+@dataclass(frozen=True)
+class PointLaw:
+    """A law as seen by a batch of points: lab strains in, lab stresses in the user's unit out.
+
+    Attributes
+    ----------
+    law : Law
+        Energy, stress and tangent in Mandel components of the crystal frame, in GPa.
+    map : ReferenceMap or None
+        The turn and the stress-free reference; None where the law's frame is the lab's.
+    unit : float
+        The user's unit in GPa⁻¹, where there is no map.
+    """
+
+    law: Any
+    map: ReferenceMap | None
+    unit: float
+
+    def folded(self) -> PointLaw:
+        """The same with a linear law's turn worked into its constants, once for all."""
+        if not isinstance(self.law, LinearLaw) or self.map is None or self.map.A.ndim > 2 or bool(self.map.x0.any()):
+            return self
+        A, weight = self.map.A.numpy(), float(self.map.weight)
+        stiffness, stress = (a.numpy() for a in (self.law.stiffness, self.law.reference_stress))
+        return PointLaw(LinearLaw(weight * A.T @ stiffness @ A, np.eye(3)[None], weight * A.T @ stress), None, 1.0)
+
+    @property
+    def constant_tangent(self) -> bool:
+        """Whether the tangent is the same at every strain and point."""
+        return isinstance(self.law, LinearLaw) and (self.map is None or self.map.A.ndim == 2)
+
+    def crystal_strain(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Strain in the crystal frame, from the stress-free reference."""
+        return self.map.strain(x) if self.map else x
+
+    def energy(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
+        """Energy per reference volume, in the user's unit."""
+        return self.law.energy_mandel(self.crystal_strain(x)) * (self.map.weight if self.map else self.unit)
+
+    def stress(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Stress in the lab, in the user's unit."""
+        s = self.law.stress_mandel(self.crystal_strain(x))
+        return self.map.stress(s) if self.map else s * self.unit
+
+    def tangent(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
+        """Tangent in the lab, in the user's unit."""
+        C = self.law.tangent_mandel(self.crystal_strain(x))
+        return self.map.tangent(C) if self.map else C * self.unit
+
+    def packed_tangent(self, x: Float[Tensor, "n 6"], active: tuple[int, ...]) -> Float[Tensor, "n m"]:
+        """Upper triangle of the active block of the tangent: for a fixed map one matrix product turns, weighs and packs."""
+        a = list(active)
+        if self.map is None:
+            C = self.law.tangent_mandel(x)
+            return packed(C if len(a) == 6 else C[:, a][:, :, a]) * self.unit
+        if self.map.A.ndim == 2:
+            return self.law.tangent_mandel(self.crystal_strain(x)).reshape(-1, 36) @ turn_and_pack(self.map, active)
+        C = self.tangent(x)
+        return packed(C if len(a) == 6 else C[:, a][:, :, a])
+
+
+def turn_and_pack(turn: ReferenceMap, active: tuple[int, ...]) -> Float[Tensor, "36 m"]:
+    """Matrix from the 36 entries of a crystal's tangent to the upper triangle of the lab's active block."""
+    A = turn.A[:, list(active)]
+    rows, columns = UPPER[len(active)]
+    return torch.einsum("km,lm->klm", A[:, rows], A[:, columns]).reshape(36, -1) * turn.weight
+
+
+def plane_stress_strain(
+    law: PointLaw, x: Float[Tensor, "n 6"], passive: tuple[int, ...]
+) -> tuple[Float[Tensor, "n 6"], Float[Tensor, "n 6"], Float[Tensor, "n 6 6"]]:
+    """Solve the passive strains so that their stresses vanish: Newton's method at all points at once.
+
+    A turned crystal couples all three components out of the plane with the plane: solving C33 alone errs by percents.
+
+    Returns
+    -------
+    strain, stress, tangent
+        At the solution; NaN at points where 30 iterations did not bring the stress below 1e-13 of the stiffness.
+    """
+    index = list(passive)
+    x = x.clone()
+    for _ in range(PLANE_STRESS_ITERATIONS):
+        s, C = law.stress(x), law.tangent(x)
+        stiffness = C.diagonal(dim1=-2, dim2=-1).abs().amax(dim=-1)
+        done = s[:, index].abs().amax(dim=-1) <= PLANE_STRESS_TOLERANCE * stiffness
+        if bool(done.all()):
+            return x, s, C
+        step, info = torch.linalg.solve_ex(C[:, index][:, :, index], s[:, index])
+        x[:, index] -= torch.where((info != 0)[:, None], torch.nan, step.clamp(-0.2, 0.2))
+    bad = ~done
+    return x, torch.where(bad[:, None], torch.nan, s), torch.where(bad[:, None, None], torch.nan, C)
+
+
+def condensed(C: Float[Tensor, "n 6 6"], active: tuple[int, ...], passive: tuple[int, ...]) -> Float[Tensor, "n a a"]:
+    """Tangent of the active stresses when the passive ones are held at zero (static condensation)."""
+    a, p = list(active), list(passive)
+    coupling = torch.linalg.solve_ex(C[:, p][:, :, p], C[:, p][:, :, a])[0]
+    return C[:, a][:, :, a] - C[:, a][:, :, p] @ coupling
+
+
+def packed(C: Float[Tensor, "n a a"]) -> Float[Tensor, "n m"]:
+    """Upper triangle of symmetric matrices, row by row: 21 numbers of a 6×6 matrix."""
+    rows, columns = UPPER[C.shape[-1]]
+    return C[:, rows, columns]

@@ -1,0 +1,92 @@
+"""What the user sees of a running solve, and how it is stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from mpi4py import MPI
+from rich.console import Console
+from rich.status import Status
+
+if TYPE_CHECKING:
+    from constitutive.fem.newton import Newton
+    from constitutive.fem.outcome import StepRecord
+    from constitutive.fem.problem import Problem
+
+
+class Interrupt:
+    """Ctrl-C asks a solve to end at a usable state; a second one ends the program.
+
+    Only the main thread can listen to signals; elsewhere this does nothing.
+    """
+
+    def __init__(self, newton: Newton) -> None:
+        self.newton, self._asked = newton, False
+        self._old: Any = None
+        self._listening = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> Interrupt:
+        self._asked = False
+        if self._listening:
+            self._old = signal.signal(signal.SIGINT, self._note)
+        self.newton.interrupted = lambda: self._asked
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.newton.interrupted = lambda: False
+        if self._listening:
+            signal.signal(signal.SIGINT, self._old)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def seen(self, comm: Any) -> bool:
+        """Whether any rank was interrupted; collective."""
+        return bool(comm.allreduce(int(self._asked), op=MPI.MAX))
+
+
+class Progress:
+    """One line on rank 0's standard error: step, iteration, norms, worst strain."""
+
+    def __init__(self, problem: Problem, *, enabled: bool) -> None:
+        self.problem = problem
+        self._status: Status | None = None
+        if enabled and problem.mesh.comm.rank == 0:
+            self._status = Status("starting", console=Console(stderr=True))
+        self._steps, self._worst, self._first = 0, 0.0, 0.0
+
+    def __enter__(self) -> Progress:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def iteration(self, iteration: int, norm: float) -> None:
+        """Show a Newton iteration."""
+        if self._status is None:
+            return
+        self._first = norm if iteration == 0 else self._first
+        ratio = norm / self._first if self._first else 0.0
+        self._status.update(
+            f"step [bold]{self._steps + 1}[/]  load {self.problem.load:5.1%}  iteration {iteration}  |R| {norm:.2e} (× {ratio:.0e})"
+            f"  worst strain {self._worst:.2%}"
+        )
+
+    def step(self, record: StepRecord, next_size: float) -> None:
+        """Write down a converged step."""
+        self._steps, self._worst = self._steps + 1, record.worst_strain
+        if self._status is not None:
+            outside = f", [yellow]{record.outside} points outside their domain[/]" if record.outside else ""
+            self._status.console.print(
+                f"step {self._steps:3d}  load {record.load:6.1%}  {record.iterations} iterations  "
+                f"|R| {record.norms[-1] if record.norms else 0:.1e}"
+                f"  worst strain {record.worst_strain:.2%}{outside}", highlight=False,
+            )  # fmt: skip

@@ -1,0 +1,127 @@
+"""The finite-element hook against native UFL, closed forms, finite differences and itself on several ranks."""
+
+import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import fem_cases
+import numpy as np
+import pytest
+import ufl
+from dolfinx import fem
+from fem_cases import HEX, TET, TURN, block, cubic, native_residual, pulled, stiffness_tensor
+from mpi4py import MPI
+
+from constitutive.errors import DependencyError
+from constitutive.fem import Problem, UserMaterial
+
+HERE = Path(__file__).resolve().parent
+ELEMENTS = [(HEX, 1), (TET, 1), (HEX, 2), (TET, 2)]
+NAMES = [f"{cell.name}{degree}" for cell, degree in ELEMENTS]
+
+
+def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 120) -> dict:
+    """Figures of a case on several ranks."""
+    command = [
+        "mpirun",
+        "-n",
+        str(ranks),
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        "ignore::ImportWarning",
+        str(HERE / "fem_cases.py"),
+        case,
+        *arguments,
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout)
+
+
+@functools.cache
+def here(case: str) -> dict:
+    """Figures of a case in this process."""
+    return fem_cases.CASES[case](MPI.COMM_SELF)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_turned_cubic_crystal_equals_native_ufl(name: str) -> None:
+    figures = here("hook")[name]
+    assert figures["difference"] < 1e-12
+    assert figures["iterations"] == figures["native_iterations"]
+
+
+def test_another_orientation_is_seen() -> None:
+    """Control: native UFL of the unturned crystal does not agree."""
+    V = block(2, HEX, 1)
+    v, ours, theirs = ufl.TestFunction(V), fem.Function(V), fem.Function(V)
+    law = UserMaterial(ours, cubic(), orientation=TURN)
+    Problem(law.residual(v), law, bcs=pulled(V)).solve().require()
+    Problem(native_residual(theirs, v, stiffness_tensor(cubic(), np.eye(3)), 2), u=theirs, bcs=pulled(V)).solve().require()
+    assert np.abs(ours.x.array - theirs.x.array).max() > 1e-4
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_agree(ranks: int) -> None:
+    several = on_ranks(ranks, "hook")
+    for name, one in here("hook").items():
+        np.testing.assert_allclose(several[name]["numbers"], one["numbers"], rtol=1e-10, atol=1e-12)
+        assert several[name]["iterations"] == one["iterations"]
+        assert several[name]["difference"] < 1e-12
+
+
+def derivative_error(law: UserMaterial, J: object, step: float = 1e-6) -> float:
+    """Relative difference between the Jacobian along a direction and central differences of the residual."""
+    u = law.u
+    v = ufl.TestFunction(u.function_space)
+    residual, action = fem.form(law.residual(v)), fem.form(J)
+    rng = np.random.default_rng(3)
+    base, direction = 0.02 * rng.standard_normal(u.x.array.size), rng.standard_normal(u.x.array.size)
+
+    def at(values: np.ndarray) -> np.ndarray:
+        u.x.array[:] = values
+        assert not law.update()
+        return fem.assemble_vector(residual).array.copy()
+
+    difference = (at(base + step * direction) - at(base - step * direction)) / (2 * step)
+    at(base)
+    exact = fem.assemble_matrix(action).to_scipy() @ direction
+    return float(np.linalg.norm(difference - exact) / np.linalg.norm(exact))
+
+
+@pytest.mark.parametrize("strain", ["finite", "small"])
+@pytest.mark.parametrize(("cell", "degree"), ELEMENTS[:3])
+def test_jacobian_is_the_derivative_of_the_residual(cell: object, degree: int, strain: str) -> None:
+    V = block(1, cell, degree)
+    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    law = UserMaterial(u, cubic(), orientation=TURN, strain=strain)
+    assert derivative_error(law, law.jacobian(du, v)) < 1e-8
+
+
+def test_jacobian_without_its_geometric_part_is_seen() -> None:
+    """Control: the material part alone is not the derivative."""
+    V = block(1, HEX, 1)
+    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    law = UserMaterial(u, cubic(), orientation=TURN)
+    assert derivative_error(law, law.material_jacobian(du, v)) > 1e-3
+
+
+def test_newtons_last_steps_are_quadratic() -> None:
+    """Each of the last norms is at most a constant times the square of the one before, where round-off does not hide it."""
+    for name in NAMES:
+        norms = np.array(here("hook")[name]["norms"])
+        before, after = norms[-3:-1] / norms[0], norms[-2:] / norms[0]
+        assert after[-1] < max(10 * before[-1] ** 2, 1e-10)
+        assert after[0] < 0.1 * before[0]
+
+
+def test_without_dolfinx_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import constitutive.fem
+
+    monkeypatch.setitem(sys.modules, "dolfinx", None)
+    with pytest.raises(DependencyError, match="conda create"):
+        constitutive.fem._require_dolfinx()
