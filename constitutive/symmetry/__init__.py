@@ -13,6 +13,11 @@ _HOMES = {
     "structures": ["Cell", "read_cell", "read_structure"],
     "detection": ["SymmetryReport", "find_symmetry"],
     "frames": ["CrystalFrames", "crystal_frames"],
+    "ladder": ["CellCondition", "SymmetryLadder", "cell_condition", "symmetry_ladder"],
+    "elements": ["SymmetryElement", "elements_in_words", "operation_in_words"],
+    "magnetic": ["MagneticPointGroup", "all_magnetic_groups", "black_white_groups", "find_magnetic_group"],
+    "orientation": ["from_miller", "ieee_cut", "wafer"],
+    "relations": ["Comparison", "compare"],
     "crystals": ["RandomCrystal", "random_crystal"],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

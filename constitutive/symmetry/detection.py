@@ -44,6 +44,8 @@ class SymmetryReport:
         Rows are the conventional cell vectors (spglib's standard setting), idealised, in the structure's Cartesian frame, Å.
     raw_operations : (n, 3, 3)
         Operations that map the given cell to itself within symprec, in Cartesian components: orthogonal only as far as the cell is unstrained.
+    deformation : (3, 3)
+        Linear map from the idealised lattice to the given one: the identity for a cell without strain.
     centres : (m,)
         One site for each atom of the primitive cell.
     """
@@ -56,6 +58,7 @@ class SymmetryReport:
     cell: Cell
     conventional: Float[np.ndarray, "3 3"]
     raw_operations: Float[np.ndarray, "n 3 3"]
+    deformation: Float[np.ndarray, "3 3"]
     centres: Int[np.ndarray, "m"]
 
     @cached_property
@@ -153,6 +156,8 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     lattice = np.asarray(dataset.std_lattice, dtype=float)
     operations = standard_to_given @ _cartesian(np.unique(_database(dataset.hall_number)[0], axis=0), lattice) @ standard_to_given.T
+    conventional = lattice @ standard_to_given.T
+    given = np.linalg.inv(np.asarray(dataset.transformation_matrix).T) @ cell.lattice
     return SymmetryReport(
         point_group=PointGroup.from_operations(operations),
         space_group=str(dataset.international),
@@ -160,8 +165,9 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
         hall_number=int(dataset.hall_number),
         symprec=float(symprec),
         cell=cell,
-        conventional=lattice @ standard_to_given.T,
+        conventional=conventional,
         raw_operations=_cartesian(np.unique(np.asarray(dataset.rotations), axis=0), cell.lattice),
+        deformation=given.T @ np.linalg.inv(conventional.T),
         centres=np.unique(np.asarray(dataset.mapping_to_primitive), return_index=True)[1],
     )
 

@@ -1,0 +1,215 @@
+"""How point groups contain each other: subgroups, supergroups, cosets (the variants of a transition), and two crystals compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.errors import SymmetryError
+from constitutive.symmetry import operations as ops
+from constitutive.symmetry.group import PointGroup
+from constitutive.symmetry.tables import POINT_GROUPS
+
+
+@cache
+def _subgroup_indices(symbol: str) -> tuple[frozenset[int], ...]:
+    """All subgroups of a standard group as sets of indices of its operations, by falling order."""
+    operations = ops.standard_operations(symbol)
+    table = _table(operations)
+    cyclic = {_closure(frozenset({0, k}), table) for k in range(len(operations))}
+    found = set(cyclic)
+    frontier = set(cyclic)
+    while frontier:
+        fresh = {_closure(a | b, table) for a in frontier for b in cyclic if not b <= a} - found
+        found |= fresh
+        frontier = fresh
+    return tuple(sorted(found, key=lambda members: (-len(members), sorted(members))))
+
+
+def _table(operations: np.ndarray) -> np.ndarray:
+    products = (operations[:, None] @ operations[None]).reshape(-1, 3, 3)
+    return ops.index_of(operations, products).reshape(len(operations), -1)
+
+
+def _closure(members: frozenset[int], table: np.ndarray) -> frozenset[int]:
+    while True:
+        listed = sorted(members)
+        larger = members | frozenset(table[np.ix_(listed, listed)].ravel().tolist())
+        if larger == members:
+            return members
+        members = larger
+
+
+def subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
+    """All subgroups, each in its place, by falling order; the group itself first, 1 last.
+
+    Subgroups of one symbol in different places (four of symbol 3m in -43m) are all listed.
+    """
+    return tuple(_taken(group, members) for members in _subgroup_indices(group.symbol))
+
+
+def _taken(group: PointGroup, members: frozenset[int]) -> PointGroup:
+    return PointGroup.from_operations(group.operations[sorted(members)])
+
+
+def maximal_subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
+    """Proper subgroups with no other between them and the group."""
+    proper = _subgroup_indices(group.symbol)[1:]
+    maximal = [members for members in proper if not any(members < other for other in proper)]
+    return tuple(_taken(group, members) for members in maximal)
+
+
+def minimal_supergroups(group: PointGroup) -> tuple[PointGroup, ...]:
+    """Point groups that contain this one in its place, with none between.
+
+    Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones stand for it.
+    """
+    return tuple(g for g in _supergroups(group) if group in maximal_subgroups(g))
+
+
+def _supergroups(group: PointGroup) -> list[PointGroup]:
+    local = group.frame.T @ group.operations @ group.frame
+    found: list[PointGroup] = []
+    for symbol, entry in POINT_GROUPS.items():
+        if entry.order % group.order or entry.order <= group.order:
+            continue
+        for Q in _placements(symbol, group.symbol):
+            operations = Q @ ops.standard_operations(symbol) @ Q.T
+            if (ops.index_of(operations, local) >= 0).all():
+                candidate = PointGroup.from_symbol(symbol, frame=group.frame @ Q)
+                if candidate not in found:
+                    found.append(candidate)
+    return found
+
+
+@cache
+def _placements(symbol: str, sub: str) -> tuple[np.ndarray, ...]:
+    """Rotations that put one group's subgroups of a symbol where the standard group of that symbol is."""
+    operations = ops.standard_operations(symbol)
+    places = []
+    for members in _subgroup_indices(symbol):
+        part = operations[sorted(members)]
+        if len(part) == POINT_GROUPS[sub].order and ops.identify(part) == sub:
+            home = ops.standard_frame(sub, part).T
+            places += [turn @ home for turn in normaliser(sub)]
+    return tuple(places)
+
+
+@cache
+def normaliser(symbol: str) -> tuple[np.ndarray, ...]:
+    """Rotations by crystallographic angles that carry a standard group into itself."""
+    turns = [*ops.standard_operations("432"), *ops.standard_operations("622")]
+    turns += [ops.rotation((0, 0, 1), 45.0), ops.rotation((0, 0, 1), 30.0)]
+    group = ops.standard_operations(symbol)
+    return tuple(Q for Q in turns if ops.same_set(group, Q @ group @ Q.T))
+
+
+def cosets(group: PointGroup, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
+    """One operation of each left coset g H: carries the first variant of a transition G → H into the others; identity first.
+
+    Raises
+    ------
+    SymmetryError
+        The other group is no subgroup of this one in its place.
+    """
+    if not subgroup.is_subgroup_of(group):
+        raise SymmetryError(
+            f"{subgroup.symbol} is no subgroup of {group.symbol} as the two are oriented: turn one by PointGroup.rotated, or take one of "
+            f"{group.symbol}'s own subgroups()"
+        )
+    left = set(range(group.order))
+    heads = []
+    while left:
+        head = min(left)
+        members = ops.index_of(group.operations, group.operations[head] @ subgroup.operations)
+        left -= set(members.tolist())
+        heads.append(head)
+    return group.operations[heads]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two point groups, in one Cartesian frame.
+
+    Attributes
+    ----------
+    first, second : PointGroup
+    common : PointGroup
+        Operations that both have.
+    relation : str
+        "equal", "subgroup" (the first is one of the second's), "supergroup", "conjugate" (equal or contained after a turn), or "none".
+    turn : (3, 3)
+        Rotation of the second crystal after which the relation holds; the identity where none is needed.
+    variants : int
+        Number of variants of a transition from the larger to the smaller group (1 where there is none).
+    sentence : str
+    """
+
+    first: PointGroup
+    second: PointGroup
+    common: PointGroup
+    relation: str
+    turn: Float[np.ndarray, "3 3"]
+    variants: int
+    sentence: str
+
+
+def compare(first: PointGroup, second: PointGroup) -> Comparison:
+    """Relation of two point groups: equal, one in the other, or only after a turn."""
+    in_both = first.operations[ops.index_of(second.operations, first.operations) >= 0]
+    common = PointGroup.from_operations(in_both)
+    turn = np.eye(3)
+    relation = _relation(first, second)
+    if relation == "none":
+        turn = next((Q for Q in _turns_between(first, second)), turn)
+        turned = _relation(first, second.rotated(turn))
+        relation = "conjugate" if turned != "none" else "none"
+    large, small = (first, second) if first.order >= second.order else (second, first)
+    variants = large.order // small.order if relation != "none" else 1
+    return Comparison(first, second, common, relation, turn, variants, _comparison_sentence(first, second, common, relation, variants, turn))
+
+
+def _relation(first: PointGroup, second: PointGroup) -> str:
+    if first == second:
+        return "equal"
+    if first.is_subgroup_of(second):
+        return "subgroup"
+    return "supergroup" if second.is_subgroup_of(first) else "none"
+
+
+def _turns_between(first: PointGroup, second: PointGroup) -> list[np.ndarray]:
+    """Rotations of the second crystal that put one group inside the other, smallest angle first."""
+    large, small = (first, second) if first.order >= second.order else (second, first)
+    if large.order % small.order:
+        return []
+    turns = []
+    for members in _subgroup_indices(large.symbol):
+        if len(members) == small.order and ops.identify(large.operations[sorted(members)]) == small.symbol:
+            place = _taken(large, members).frame
+            for Q in normaliser(small.symbol):
+                onto = place @ Q @ small.frame.T  # carries the small group into the large one
+                turns.append(onto if small is second else onto.T)
+    return sorted(turns, key=lambda Q: -round(float(np.trace(Q)), 9))
+
+
+def _comparison_sentence(
+    first: PointGroup, second: PointGroup, common: PointGroup, relation: str, variants: int, turn: np.ndarray
+) -> str:
+    a, b = first.symbol, second.symbol
+    large, small = (a, b) if first.order >= second.order else (b, a)
+    if relation == "equal":
+        return f"Both crystals have the point group {a}, in the same orientation."
+    if relation in ("subgroup", "supergroup"):
+        return f"{small} is a subgroup of {large} of index {variants}: a transition {large} → {small} has {variants} variants."
+    if relation == "conjugate":
+        angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+        how = f"once the second crystal is turned by {angle:.2f}°; as given they share {common.symbol}"
+        if a == b:
+            return f"Both crystals have the point group {a}, in orientations that agree {how}."
+        return f"{small} is a subgroup of {large} of index {variants} ({variants} variants of a transition), {how}."
+    return f"Neither {a} nor {b} is a subgroup of the other: no variants relate them; as oriented they share {common.symbol}."
+
+
