@@ -156,7 +156,7 @@ class BoundedLaw(Law):
         J = f[:, None, None] * torch.eye(6, dtype=x.dtype) + df[:, None, None] * _outer(x, n)
         bend = (self.metric - _outer(n, n)) / r[:, None, None]  # Hessian of r
         work, over = (x * S).sum(-1), (r - self.domain.radius).clamp_min(0)
-        normal = ddf * work + self.penalty * outside
+        normal = ddf * work + self.penalty * outside.to(x.dtype)  # a float times booleans is single precision
         along = df * work + self.penalty * over
         mixed = df[:, None, None] * (_outer(n, S) + _outer(S, n))
         return J.transpose(1, 2) @ T @ J + mixed + normal[:, None, None] * _outer(n, n) + along[:, None, None] * bend
