@@ -132,7 +132,7 @@ def require_pyvista() -> Any:
 
 
 def _piece(panel: Panel) -> tuple[np.ndarray, ...]:
-    """This rank's own cells: connectivity, types, points, displacement, values."""
+    """Cells that the rank owns: connectivity, types, points, displacement, values."""
     V = panel.u.function_space
     owned = np.arange(V.mesh.topology.index_map(V.mesh.topology.dim).size_local, dtype=np.int32)
     cells, types, points = vtk_mesh(V, owned)
@@ -199,4 +199,6 @@ def _draw_crystal_axes(plotter: Any, R: np.ndarray, grid: Any) -> None:
     for direction, name, tone in zip(R.T, ("100", "010", "001"), ("#c1443c", "#3f8f4f", "#3767b1"), strict=True):
         plotter.add_mesh(pyvista.Arrow(origin, direction, scale=length, shaft_radius=0.04, tip_radius=0.11), color=tone)
         place = (origin + 1.25 * length * direction)[None]
-        plotter.add_point_labels(place, [name], text_color=tone, font_size=26, font_family="arial", shape=None, show_points=False, always_visible=True)
+        plotter.add_point_labels(
+            place, [name], text_color=tone, font_size=26, font_family="arial", shape=None, show_points=False, always_visible=True
+        )
