@@ -177,8 +177,8 @@ def _draw_panel(plotter: Any, panel: Panel, grid: Any) -> None:
     # subdivision 0: one facet for each face of a cell, so that the edges drawn are those of the mesh
     deformed = grid.warp_by_vector("displacement", factor=panel.warp).extract_surface(nonlinear_subdivision=0)
     bar = {
-        "title": panel.label, "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26, "fmt": "%.3g", "n_labels": 4,
-        "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.09,
+        "title": panel.label, "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26,
+        "fmt": "%.3g", "n_labels": 4, "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.09,
     }  # fmt: skip
     plotter.add_mesh(
         deformed, scalars="values", cmap=panel.colours, clim=panel.limits, scalar_bar_args=bar, smooth_shading=False,
