@@ -275,7 +275,7 @@ def test_state_rebuilds_the_law(kind):
     assert torch.allclose(again.stress_mandel(x), law.stress_mandel(x), rtol=0, atol=1e-12)
     with pytest.raises(MaterialError, match="incomplete or misshapen"):
         law_from_state(settings, {}, law.rotations.numpy())
-    with pytest.raises(MaterialError, match="no kind|of kind"):
+    with pytest.raises(MaterialError, match="a law of kind"):
         law_from_state({"kind": "os.system"}, arrays, law.rotations.numpy())
 
 

@@ -9,7 +9,7 @@ is the gradient of the other with no factor in between.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class Law(torch.nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
         """Rebuild a law from what ``state`` returned."""
 
     # -- what a user calls --------------------------------------------------------------------------------------
@@ -159,3 +159,16 @@ def law_from_state(settings: dict[str, Any], arrays: dict[str, np.ndarray], rota
 def numbers(array: Tensor) -> np.ndarray:
     """A contiguous float64 NumPy copy, as the material files hold them."""
     return np.ascontiguousarray(array.detach().numpy(), dtype=np.float64)
+
+
+def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
+    """Require that parameters from a file were invariant already, so that projecting them changed nothing.
+
+    Raises
+    ------
+    ValueError
+        They break the group's symmetry.
+    """
+    error = float(np.abs(projected - given).max(initial=0.0))
+    if not error <= 1e-9 * float(np.abs(given).max(initial=0.0)):
+        raise ValueError(f"they break the symmetry of the group by {error:.1e} GPa")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from constitutive.errors import DomainError, MaterialError
 from constitutive.laws.base import Law, law_from_state, numbers
 from constitutive.tensors.packing import mandel_matrix
 
-Policy = Literal["raise", "warn", "extend"]
 POLICIES = ("raise", "warn", "extend")
 
 
@@ -57,7 +56,7 @@ class Domain:
             raise MaterialError("the domain needs a symmetric positive definite 6×6 metric and a positive radius")
 
     @classmethod
-    def of_strains(cls, x: Float[np.ndarray, "n 6"], rotations: Float[np.ndarray, "g 3 3"]) -> Self:
+    def of_strains(cls, x: Float[np.ndarray, "n 6"], rotations: Float[np.ndarray, "g 3 3"]) -> Domain:
         """Smallest ellipsoid shaped by the second moments of the strains and their images that holds all strains.
 
         Parameters
@@ -101,7 +100,7 @@ class BoundedLaw(Law):
 
     kind = "bounded"
 
-    def __init__(self, law: Law, domain: Domain, policy: Policy = "warn"):
+    def __init__(self, law: Law, domain: Domain, policy: str = "warn"):
         if policy not in POLICIES:
             raise MaterialError(f"the policy outside the domain is {policy!r}; choose one of {', '.join(POLICIES)}")
         super().__init__(law.rotations.numpy())
@@ -162,7 +161,7 @@ class BoundedLaw(Law):
         return J.transpose(1, 2) @ T @ J + mixed + normal[:, None, None] * _outer(n, n) + along[:, None, None] * bend
 
     def _radial(self, x: Tensor, outside: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """f = ρ/r with its two derivatives in r, r itself, and n = ∂r/∂x; f = 1 inside."""
+        """Factor f = ρ/r with its two derivatives in r, r itself, and n = ∂r/∂x; f = 1 inside."""
         R, L = self.domain.radius, self.reach
         r = torch.sqrt(((x @ self.metric) * x).sum(-1)).clamp_min(1e-300)
         t = (r - R).clamp_min(0) / L
@@ -192,7 +191,7 @@ class BoundedLaw(Law):
         return head, {**named, "metric": numbers(self.metric)}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> BoundedLaw:
         """Rebuild from ``state``."""
         inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}
         domain = Domain(arrays["metric"].reshape(6, 6), float(settings["radius"]))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from constitutive.laws.base import Law, numbers
+from constitutive.laws.base import Law, numbers, require_unchanged
 from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel
 
 
@@ -43,7 +43,7 @@ class LinearLaw(Law):
         self.register_buffer("reference_stress", torch.from_numpy(S0))
 
     @classmethod
-    def from_voigt(cls, C: Float[np.ndarray, "6 6"], rotations: Float[np.ndarray, "g 3 3"]) -> Self:
+    def from_voigt(cls, C: Float[np.ndarray, "6 6"], rotations: Float[np.ndarray, "g 3 3"]) -> LinearLaw:
         """Law of a 6×6 Voigt matrix (GPa; order xx yy zz yz xz xy, engineering shear)."""
         return cls(np.asarray(stiffness_voigt_to_mandel(np.asarray(C, dtype=np.float64))), rotations)
 
@@ -71,6 +71,10 @@ class LinearLaw(Law):
         return {"kind": self.kind}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> LinearLaw:
         """Rebuild from ``state``."""
-        return cls(arrays["stiffness"].reshape(6, 6), rotations, arrays["reference_stress"].reshape(6))
+        stiffness, stress = arrays["stiffness"].reshape(6, 6), arrays["reference_stress"].reshape(6)
+        law = cls(stiffness, rotations, stress)
+        require_unchanged(numbers(law.stiffness), stiffness)
+        require_unchanged(numbers(law.reference_stress), stress)
+        return law

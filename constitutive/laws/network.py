@@ -4,13 +4,13 @@ r"""Group-convolution network: a lifting convolution over the group, then invari
     \psi(E) = \frac{1}{|G|}\sum_{g \in G} \sum_h a_h\, \varphi(w_h \cdot D(g)\, x / s + b_h) - \text{(value and slope at 0)}
 
 with x the strain in the irreps 0e + 2e of O(3), D(g) the Wigner matrices of the group and the squareplus
-:math:`\varphi(z) = (z + \sqrt{z^2 + 4})/2` (Barron 2021, arXiv:2112.11687). For a finite group such sums are dense in the continuous
-invariant functions (Yarotsky 2022, *Constructive Approximation* 55, sec. 2).
+:math:`\varphi(z) = (z + \sqrt{z^2 + 4})/2` (Barron 2021, arXiv:2112.11687). For a finite group such sums are
+dense in the continuous invariant functions (Yarotsky 2022, *Constructive Approximation* 55, sec. 2).
 """
 
 from __future__ import annotations
 
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -118,7 +118,7 @@ class NetworkLaw(Law):
         return settings, {name: numbers(self.get_buffer(name)) for name in names}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> NetworkLaw:
         """Rebuild from ``state``."""
         H, scale = int(settings["channels"]), float(settings["scale"])
         if not scale > 0:
@@ -177,7 +177,8 @@ class UnconstrainedNetworkLaw(Law):
         return {**settings, "kind": self.kind}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> UnconstrainedNetworkLaw:
         """Rebuild from ``state``."""
         network = NetworkLaw.from_state(settings, arrays, np.eye(3)[None])
-        return cls(*(numbers(network.get_buffer(n)) for n in ("directions", "biases", "amplitudes")), network.scale)
+        w, b, a = (numbers(network.get_buffer(name)) for name in ("directions", "biases", "amplitudes"))
+        return cls(w, b, a, network.scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ class RotatedLaw(Law):
         return {"kind": self.kind, "law": settings}, {**named, "rotation": numbers(self.rotation)}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> RotatedLaw:
         """Rebuild from ``state``; ``rotations`` are those of the turned crystal."""
         R = arrays["rotation"].reshape(3, 3)
         inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from constitutive.laws.base import Law, numbers
+from constitutive.laws.base import Law, numbers, require_unchanged
 from constitutive.tensors.polynomials import (
     differentiate,
     exponents,
@@ -91,12 +91,16 @@ class SeriesLaw(Law):
         return {"kind": self.kind, "orders": list(self.orders)}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SeriesLaw:
         """Rebuild from ``state``."""
         orders = [int(d) for d in settings["orders"]]
         if any(not 1 <= d <= 8 for d in orders):
             raise ValueError(f"orders {orders} are not between 1 and 8")
-        return cls({d: arrays[f"order_{d}"].reshape(len(exponents(d))) for d in orders}, rotations)
+        rows = {d: arrays[f"order_{d}"].reshape(len(exponents(d))) for d in orders}
+        law = cls(rows, rotations)
+        for d, row in rows.items():
+            require_unchanged(numbers(law._of("energy", d)), row)
+        return law
 
 
 def _project(row: np.ndarray, basis: np.ndarray, degree: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -53,11 +53,9 @@ class SumLaw(Law):
         return {"kind": self.kind, "terms": [settings for settings, _ in states]}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Self:
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SumLaw:
         """Rebuild from ``state``."""
-        return cls([
-            law_from_state(part, _under(arrays, f"term{k}."), rotations) for k, part in enumerate(settings["terms"])
-        ])
+        return cls([law_from_state(part, _under(arrays, f"term{k}."), rotations) for k, part in enumerate(settings["terms"])])
 
 
 def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -1,0 +1,167 @@
+"""The calibrated crystal as one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from constitutive.errors import MaterialError
+from constitutive.laws import BoundedLaw, Domain, Law
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import stiffness_mandel_to_voigt
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SYMMETRY_LIMIT = 1e-10  # relative; a law of the right group keeps 1e-14
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A law with its group, structure, domain and provenance.
+
+    Attributes
+    ----------
+    law
+        Strain energy, stress and tangent in GPa, in the Cartesian frame of the structure.
+    point_group
+        The crystal's group in that frame.
+    structure
+        Reference structure (pymatgen), or None where the data had none.
+    name
+        A short name.
+    domain
+        The strains on which the law was calibrated, or None.
+    card
+        Provenance in plain YAML types: data hash, errors, residual stress, versions.
+    report
+        What calibration found (not saved; its figures are on the card), or None.
+
+    Raises
+    ------
+    MaterialError
+        The law is not exact under the group.
+    """
+
+    law: Law
+    point_group: PointGroup
+    structure: Structure | None = None
+    name: str = ""
+    domain: Domain | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+    report: Any = None
+
+    def __post_init__(self) -> None:
+        residual = self.law.symmetry_residual(self.point_group.laue_rotations)
+        if not residual <= SYMMETRY_LIMIT:
+            raise MaterialError(
+                f"the law breaks the symmetry {self.point_group.laue_class} of its crystal by {residual:.1e} of its stress, "
+                f"more than {SYMMETRY_LIMIT:.0e}; calibrate it again for that group"
+            )
+
+    @classmethod
+    def from_constants(cls, point_group: Any, C2: Any, C3: Any = None, *, name: str = "", structure: Any = None) -> Material:
+        """Material of known elastic constants, with no samples at all.
+
+        Parameters
+        ----------
+        point_group
+            A PointGroup in the frame of the constants, or a symbol (then in its standard axes).
+        C2
+            Second-order constants (GPa): a 6×6 Voigt matrix, or names and values such as ``{"C11": 167, "C12": 65, "C44": 80}``.
+        C3
+            Third-order constants (GPa), Brugger's definition: a 6×6×6 Voigt array or names such as ``{"C111": -800, ...}``.
+
+        Raises
+        ------
+        MaterialError
+            The constants contradict the group, or do not determine all those that it allows.
+        """
+        from constitutive.material.constants import law_from_constants
+
+        group = PointGroup.from_symbol(point_group) if isinstance(point_group, str) else point_group
+        law = law_from_constants(group.laue_rotations, C2, C3)
+        return cls(law, group, structure, name, card={"source": "elastic constants", "orders": [2] if C3 is None else [2, 3]})
+
+    @property
+    def reference_stress(self) -> Float[np.ndarray, "3 3"]:
+        """Stress at zero strain that the card states (GPa): zero unless a residual stress was kept."""
+        stated = self.card.get("residual_stress", {})
+        if stated.get("rule") != "keep":
+            return np.zeros((3, 3))
+        return np.asarray(stated["stress_GPa"], dtype=np.float64)
+
+    def stiffness_voigt(self) -> Float[np.ndarray, "6 6"]:
+        """Second-order elastic constants ∂²ψ/∂E² at zero strain (GPa), Voigt order xx yy zz yz xz xy."""
+        return stiffness_mandel_to_voigt(self.law.derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy())
+
+    def bounded(self, policy: str = "warn") -> BoundedLaw:
+        """The law with its domain enforced: ``"raise"``, ``"warn"`` or ``"extend"``.
+
+        Raises
+        ------
+        MaterialError
+            The material has no domain.
+        """
+        if self.domain is None:
+            raise MaterialError("this material states no domain of validity (it was not calibrated on samples)")
+        return BoundedLaw(self.law, self.domain, policy)
+
+    def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Material:
+        """The turned crystal: law, group, structure and domain, all by one rotation (crystal → lab)."""
+        R = np.asarray(rotation, dtype=np.float64)
+        card = {**self.card}
+        if "residual_stress" in card:
+            stress = R @ np.asarray(card["residual_stress"]["stress_GPa"]) @ R.T
+            card["residual_stress"] = {**card["residual_stress"], "stress_GPa": stress.tolist()}
+        return Material(
+            self.law.rotated(R),
+            self.point_group.rotated(R),
+            None if self.structure is None else _turned(self.structure, R),
+            self.name,
+            None if self.domain is None else self.domain.rotated(R),
+            card,
+        )
+
+    def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+        """Second Piola–Kirchhoff stress (GPa) at deformation gradients."""
+        from constitutive.kinematics import green_lagrange_strain
+
+        return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write ``card.yaml``, ``law.safetensors`` and ``structure.json`` into a folder.
+
+        Raises
+        ------
+        MaterialError
+            The folder cannot be written.
+        """
+        from constitutive.material.storage import save
+
+        save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Material:
+        """Read a material folder; nothing in it can run, and no path in it is followed.
+
+        Raises
+        ------
+        MaterialError
+            A file is missing, damaged, unsafe, of a newer schema, or the law contradicts the group.
+        """
+        from constitutive.material.storage import load
+
+        return load(folder)
+
+
+def _turned(structure: Structure, R: np.ndarray) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    return Structure(Lattice(structure.lattice.matrix @ R.T), structure.species_and_occu, structure.frac_coords)

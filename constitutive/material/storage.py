@@ -1,0 +1,231 @@
+"""Material folders: ``card.yaml`` (text), ``law.safetensors`` (numbers), ``structure.json``. Data only: nothing in them can run."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as write_tensors
+
+from constitutive.errors import ConstitutiveError, MaterialError
+from constitutive.laws import Domain, law_from_state
+from constitutive.symmetry import PointGroup
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from constitutive.material.material import Material
+
+SCHEMA_VERSION = 1
+CARD, LAW, STRUCTURE = "card.yaml", "law.safetensors", "structure.json"
+LIMITS = {CARD: 1 << 20, LAW: 64 << 20, STRUCTURE: 16 << 20}  # bytes
+OWN_KEYS = ("schema_version", "name", "point_group", "laue_class", "units", "law", "domain_radius", "constitutive")
+
+
+def save(material: Material, folder: str | os.PathLike[str]) -> None:
+    """Write a material; each file appears whole or not at all."""
+    settings, arrays = material.law.state()
+    tensors = {f"law.{name}": array for name, array in arrays.items()}
+    tensors["frame"] = np.array(material.point_group.frame, dtype=np.float64)
+    card = {
+        "schema_version": SCHEMA_VERSION,
+        "name": material.name,
+        "point_group": material.point_group.symbol,
+        "laue_class": material.point_group.laue_class,
+        "units": {"stress": "GPa", "energy": "GPa", "length": "angstrom"},
+        "law": settings,
+        "constitutive": _version(),
+        **{key: value for key, value in material.card.items() if key not in OWN_KEYS},
+    }
+    if material.domain is not None:
+        card["domain_radius"] = float(material.domain.radius)
+        tensors["domain.metric"] = np.array(material.domain.metric, dtype=np.float64)
+    files = {LAW: write_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()})}
+    if material.structure is not None:
+        files[STRUCTURE] = json.dumps(_structure_document(material.structure), indent=1).encode()
+    files[CARD] = yaml.safe_dump(_plain(card), sort_keys=False, allow_unicode=True, width=110).encode()
+    _write(Path(folder), files)
+
+
+def load(folder: str | os.PathLike[str]) -> Material:
+    """Read a material and check it."""
+    from constitutive.material.material import Material
+
+    home = Path(folder)
+    if not home.is_dir():
+        raise MaterialError(f"{home}: no such folder; a material is a folder with {CARD} and {LAW}")
+    card, tensors = _read_card(home), _read_law(home)
+    structure = _read_structure(home) if (home / STRUCTURE).exists() else None
+    try:
+        group = PointGroup.from_symbol(str(card["point_group"]), frame=_shaped(tensors, "frame", (3, 3)))
+        _require_same_group(group, structure)
+        arrays = {name[4:]: array for name, array in tensors.items() if name.startswith("law.")}
+        law = law_from_state(_mapping(card["law"], "law"), arrays, group.laue_rotations)
+        domain = _domain(card, tensors)
+        rest = {key: value for key, value in card.items() if key not in OWN_KEYS}
+        material = Material(law, group, structure, str(card.get("name", "")), domain, rest)
+        _require_reference_stress(material)
+    except KeyError as error:
+        raise MaterialError(f"{home / CARD}: lacks {error}; the card is incomplete, save the material again") from error
+    except (TypeError, ValueError) as error:
+        raise MaterialError(f"{home / CARD}: {error}; the card is damaged, save the material again") from error
+    except ConstitutiveError as error:
+        raise MaterialError(f"{home}: {error}") from error
+    return material
+
+
+# -- reading ------------------------------------------------------------------------------------------------------------
+
+
+def _read_bytes(home: Path, name: str) -> bytes:
+    path = home / name
+    if not path.exists():
+        raise MaterialError(f"{path}: missing; a material folder holds {CARD} and {LAW}")
+    if path.resolve().parent != home.resolve() or not path.is_file():
+        raise MaterialError(f"{path}: leads out of the folder or is no plain file; copy the file itself into the folder")
+    if path.stat().st_size > LIMITS[name]:
+        raise MaterialError(f"{path}: {path.stat().st_size} bytes, more than the {LIMITS[name]} that a material needs")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MaterialError(f"{path}: cannot be read ({error})") from error
+
+
+def _read_card(home: Path) -> dict[str, Any]:
+    raw = _read_bytes(home, CARD)
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw, Loader=yaml.SafeLoader)):
+            raise MaterialError(f"{home / CARD}: holds YAML aliases; a card has none")
+        card = yaml.safe_load(raw)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise MaterialError(f"{home / CARD}: is no plain YAML ({_first_line(error)}); tags and objects are refused") from error
+    card = _mapping(card, CARD)
+    found = card.get("schema_version")
+    if found != SCHEMA_VERSION:
+        raise MaterialError(f"{home / CARD}: schema_version {found!r} found, {SCHEMA_VERSION} needed; update constitutive")
+    return card
+
+
+def _read_law(home: Path) -> dict[str, np.ndarray]:
+    try:
+        tensors = read_tensors(_read_bytes(home, LAW))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise MaterialError(f"{home / LAW}: is no safetensors file ({_first_line(error)})") from error
+    for name, array in tensors.items():
+        if array.dtype != np.float64:
+            raise MaterialError(f"{home / LAW}: {name} is {array.dtype}, float64 needed; save the material again")
+        if not np.isfinite(array).all():
+            raise MaterialError(f"{home / LAW}: {name} holds NaN or infinity; calibrate again")
+    return tensors
+
+
+def _read_structure(home: Path) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    try:
+        document = json.loads(_read_bytes(home, STRUCTURE))
+        lattice = np.array(document["lattice"], dtype=np.float64).reshape(3, 3)
+        species = [str(symbol) for symbol in document["species"]]
+        positions = np.array(document["frac_coords"], dtype=np.float64).reshape(len(species), 3)
+        if not (np.isfinite(lattice).all() and np.isfinite(positions).all() and abs(np.linalg.det(lattice)) > 1e-6):
+            raise ValueError("numbers that are not finite, or a flat cell")
+        return Structure(Lattice(lattice), species, positions)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise MaterialError(f"{home / STRUCTURE}: needs lattice, species and frac_coords ({_first_line(error)})") from error
+
+
+def _require_same_group(group: PointGroup, structure: Structure | None) -> None:
+    if structure is None:
+        return
+    found = PointGroup.from_structure(structure)
+    if found.symbol != group.symbol or not _same_operations(found.operations, group.operations):
+        raise MaterialError(
+            f"the structure has the point group {found.symbol}, the card says {group.symbol} (or the same one along other "
+            "axes); the files belong to different crystals"
+        )
+
+
+def _same_operations(a: np.ndarray, b: np.ndarray) -> bool:
+    distance = np.abs(a[:, None] - b[None]).max(axis=(2, 3)).min(axis=1)
+    return len(a) == len(b) and bool(distance.max() < 1e-3)
+
+
+def _domain(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Domain | None:
+    if "domain_radius" not in card:
+        return None
+    return Domain(_shaped(tensors, "domain.metric", (6, 6)), float(card["domain_radius"]))
+
+
+def _require_reference_stress(material: Material) -> None:
+    import torch
+
+    S0 = material.law.stress(torch.zeros(3, 3, dtype=torch.float64)).numpy()
+    scale = max(np.abs(material.law.stress(torch.eye(3, dtype=torch.float64) * 0.01).numpy()).max(), 1e-300)
+    if S0.shape != material.reference_stress.shape or not np.abs(S0 - material.reference_stress).max() <= 1e-9 * scale:
+        raise MaterialError("the law's stress at zero strain is not the residual stress that the card states; calibrate again")
+
+
+def _shaped(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    if name not in tensors or tensors[name].shape != shape:
+        raise ValueError(f"{LAW} needs {name} of shape {shape}")
+    return tensors[name]
+
+
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MaterialError(f"{name}: a mapping of names to values is needed, {type(value).__name__} found")
+    return value
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+# -- writing ------------------------------------------------------------------------------------------------------------
+
+
+def _write(home: Path, files: dict[str, bytes]) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        drafts = {name: home / f".{name}.{os.getpid()}" for name in files}
+        for name, content in files.items():
+            drafts[name].write_bytes(content)
+        for name, draft in drafts.items():
+            draft.replace(home / name)
+        if STRUCTURE not in files:
+            (home / STRUCTURE).unlink(missing_ok=True)
+    except OSError as error:
+        raise MaterialError(f"{home}: cannot be written ({error})") from error
+
+
+def _structure_document(structure: Structure) -> dict[str, Any]:
+    return {
+        "lattice": np.asarray(structure.lattice.matrix).tolist(),
+        "species": [site.species_string for site in structure],
+        "frac_coords": np.asarray(structure.frac_coords).tolist(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Plain YAML types of NumPy values."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value
+
+
+def _version() -> str:
+    try:
+        return version("constitutive")
+    except PackageNotFoundError:
+        return "unknown"
