@@ -1,5 +1,6 @@
 """Pictures: what a figure shows is what the numbers say, and drawing leaves no trace in matplotlib's settings."""
 
+import inspect
 import io
 
 import matplotlib as mpl
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from constitutive import plots
+from constitutive.elasticity import DirectionalModuli, half_sphere
+from constitutive.plots import interactive, shapes
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +81,96 @@ def test_drawing_leaves_the_settings_alone(states):
 
 def test_a_figure_shows_itself_in_jupyter(states):
     assert plots.parity(states[1], {"law": states[1]})._repr_png_().startswith(b"\x89PNG")
+
+
+# ---- directions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def silicon() -> DirectionalModuli:
+    C = np.diag([165.7 - 63.9] * 3 + [79.6] * 3)
+    C[:3, :3] += 63.9
+    return DirectionalModuli.from_voigt(C, density=2330.0)
+
+
+def test_the_map_is_of_equal_area_and_knows_where_directions_are():
+    n = half_sphere(4000)
+    points = shapes.project(n)
+    inside = np.linalg.norm(points, axis=1) < 0.5
+    assert inside.mean() == pytest.approx(0.25, abs=2e-3)  # a quarter of the disc holds a quarter of the half sphere
+    axis, back = shapes.hemisphere_map(41)
+    X, Y = np.meshgrid(axis, axis)
+    known = np.isfinite(back).all(axis=-1) & (X**2 + Y**2 < 0.999)  # on the rim a point and its opposite are one
+    np.testing.assert_allclose(np.linalg.norm(back[known], axis=-1), 1, atol=1e-12)
+    np.testing.assert_allclose(shapes.project(back[known]), np.stack([X[known], Y[known]], -1), atol=1e-12)
+    np.testing.assert_allclose(shapes.project(-n), shapes.project(n))
+
+
+def test_values_over_directions(silicon):
+    n = np.array([[1.0, 0, 0], [np.nan, 0, 0], [1, 1, 0]])
+    E = shapes.values(silicon, "youngs_modulus", n)[""]
+    assert np.isnan(E).tolist() == [False, True, False]
+    assert E[0] == pytest.approx(silicon.youngs_modulus(n[0]))
+    G = shapes.values(silicon, "shear_modulus", n)
+    assert G["smallest"][2] == pytest.approx(50.9)
+    assert G["largest"][2] == pytest.approx(79.6)
+
+
+@pytest.mark.parametrize("quantity", ["youngs_modulus", "poisson_ratio"])
+def test_directional_pictures_are_drawn_both_ways(silicon, quantity):
+    for figure in (
+        plots.surface(silicon, quantity),
+        plots.sections({"no strain": silicon}, quantity),
+        plots.pole_figure(silicon, quantity, directions={"[111]": np.ones(3)}),
+    ):
+        assert png(figure)
+    screen = interactive.surface(silicon, quantity)
+    x, y, z = (np.asarray(screen.data[-1][axis]) for axis in "xyz")
+    shown = np.asarray(screen.data[-1].surfacecolor)
+    np.testing.assert_allclose(np.sqrt(x**2 + y**2 + z**2), np.abs(shown), atol=1e-12)
+    assert len(interactive.sections({"no strain": silicon}, quantity).data) == (3 if quantity == "youngs_modulus" else 6)
+    assert interactive.pole_figure(silicon, quantity).data[0].type == "contour"
+
+
+# ---- quality ------------------------------------------------------------------------------------------------------------
+
+CURVE = plots.Curve(np.array([8.0, 50.0]), np.array([0.2, 0.02]), np.array([0.1, 0.01]), np.array([0.3, 0.03]))
+GRID = np.linspace(-0.1, 0.1, 11)
+MAP = {"xlabel": "a", "ylabel": "b", "samples": np.zeros((1, 2))}
+MARGIN = 1 - 12 * np.add.outer(GRID, GRID).clip(0)
+QUALITY = {
+    "learning_curve": ({"law": CURVE}, {}),
+    "elastic_constants": (["C11", "C111"], np.array([150.0, -800.0]), np.array([1.0, 20.0]), {"published": {"x": {"C11": 165.0}}}),
+    "coverage": (np.array([0.5, 0.9]), np.array([0.52, 0.88]), {}),
+    "stability_map": (GRID, GRID, MARGIN, {"distance": 12 * np.abs(MARGIN), **MAP}),
+    "domain": ({"stretch along x": (-0.04, 0.05)}, {}),
+}
+
+
+@pytest.mark.parametrize("name", QUALITY)
+def test_pictures_of_quality_are_drawn_both_ways(name):
+    *values, options = QUALITY[name]
+    assert png(getattr(plots, name)(*values, **options))
+    assert getattr(interactive, name)(*values, **options).to_json()
+
+
+def test_stresses_on_a_screen(states):
+    F, stress = states
+    E = (F.swapaxes(1, 2) @ F - np.eye(3)) / 2
+    hostile = "<img src=x onerror=alert(1)>"
+    path = plots.Path(hostile, np.array([0.0, 1.0]), F[:2], stress[:2])
+    for figure in (
+        interactive.parity(stress, {hostile: stress}),
+        interactive.error_by_strain(E, stress, {hostile: 1.1 * stress}),
+        interactive.paths([path], {hostile: lambda F: F}, bands={hostile: lambda F: F}),
+    ):
+        shown = [str(trace.name) for trace in figure.data] + [str(note.text) for note in figure.layout.annotations]
+        assert not any("<img" in text for text in shown)
+        assert any("&lt;img" in text for text in shown)
+
+
+def test_both_kinds_offer_the_same_pictures():
+    """Every function that returns a Plotly figure has a matplotlib one of its name, with the same arguments but a title."""
+    for name in interactive.__all__:
+        ours = set(inspect.signature(getattr(plots, name)).parameters) - {"title"}
+        assert ours == set(inspect.signature(getattr(interactive, name)).parameters), name

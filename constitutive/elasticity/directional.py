@@ -20,12 +20,13 @@ Wallace's stress-strain coefficients (ibid.; Barron & Klein, Proc. Phys. Soc. 85
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from constitutive.errors import ConstitutiveError
 from constitutive.tensors.packing import stiffness_voigt_to_mandel, tangent_from_mandel, tangent_to_mandel, to_mandel
@@ -33,7 +34,9 @@ from constitutive.tensors.packing import stiffness_voigt_to_mandel, tangent_from
 if TYPE_CHECKING:
     from constitutive.laws import Law
 
-Quantity = Literal["youngs_modulus", "shear_modulus", "poisson_ratio", "linear_compressibility"]
+Direction: TypeAlias = Num[np.ndarray, "*#batch 3"] | Sequence[float | int]  # of any length but 0
+Values: TypeAlias = Float[np.ndarray, "*#batch"] | np.float64
+Quantity: TypeAlias = str  # one of these:
 QUANTITIES: tuple[Quantity, ...] = ("youngs_modulus", "shear_modulus", "poisson_ratio", "linear_compressibility")
 UNITS = {"youngs_modulus": "GPa", "shear_modulus": "GPa", "poisson_ratio": "", "linear_compressibility": "1/TPa"}
 _STARTS = 12  # best points of the grid, apart from each other, from which an extreme is refined
@@ -114,7 +117,7 @@ class DirectionalModuli:
     # -- construction ---------------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_voigt(cls, C: Float[np.ndarray, "6 6"], *, density: float | None = None) -> DirectionalModuli:
+    def from_voigt(cls, C: Num[np.ndarray, "rows columns"], *, density: float | None = None) -> DirectionalModuli:
         """From a 6×6 Voigt stiffness in GPa (order xx yy zz yz xz xy) of a crystal without stress.
 
         Raises
@@ -176,43 +179,39 @@ class DirectionalModuli:
 
     # -- along a direction ----------------------------------------------------------------------------------------------
 
-    def youngs_modulus(self, n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
+    def youngs_modulus(self, n: Direction) -> Values:
         """Young's modulus E(n) in GPa; n need not be of unit length."""
         x = _square(n)
         return 1 / _form(x, self.compliance, x)
 
-    def linear_compressibility(self, n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch"]:
+    def linear_compressibility(self, n: Direction) -> Values:
         """Shortening along n per pressure, in 1/TPa; negative where the crystal expands under pressure."""
         return 1e3 * (_square(n) @ self.compliance @ _TRACE)
 
-    def shear_modulus(
-        self, n: Float[np.ndarray, "*batch 3"], m: Float[np.ndarray, "*batch 3"]
-    ) -> Float[np.ndarray, "*batch"]:
+    def shear_modulus(self, n: Direction, m: Direction) -> Values:
         """Shear modulus G(n, m) in GPa of the plane n sheared along m, which has to be across n."""
         n, m = _across(n, m)
         x = np.asarray(to_mandel(n[..., :, None] * m[..., None, :]))
         return 1 / (4 * _form(x, self.compliance, x))
 
-    def poisson_ratio(
-        self, n: Float[np.ndarray, "*batch 3"], m: Float[np.ndarray, "*batch 3"]
-    ) -> Float[np.ndarray, "*batch"]:
+    def poisson_ratio(self, n: Direction, m: Direction) -> Values:
         """Poisson's ratio ν(n, m): contraction along m per extension along n, m across n."""
         n, m = _across(n, m)
         x = _square(n)
         return -_form(_square(m), self.compliance, x) / _form(x, self.compliance, x)
 
-    def shear_range(self, n: Float[np.ndarray, "*batch 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def shear_range(self, n: Direction) -> tuple[Values, Values, np.ndarray, np.ndarray]:
         """Smallest and largest G(n, m) over all m (GPa), and the two directions m, each of shape (..., 3)."""
         values, across = self._over_plane(n, "shear_modulus")
         return 1 / (4 * values[..., 1]), 1 / (4 * values[..., 0]), across[..., 1], across[..., 0]
 
-    def poisson_range(self, n: Float[np.ndarray, "*batch 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def poisson_range(self, n: Direction) -> tuple[Values, Values, np.ndarray, np.ndarray]:
         """Smallest and largest ν(n, m) over all m, and the two directions m, each of shape (..., 3)."""
         values, across = self._over_plane(n, "poisson_ratio")
-        values = -values * self.youngs_modulus(n)[..., None]
+        values = -values * np.asarray(self.youngs_modulus(n))[..., None]
         return values[..., 1], values[..., 0], across[..., 1], across[..., 0]
 
-    def _over_plane(self, n: np.ndarray, quantity: Quantity) -> tuple[np.ndarray, np.ndarray]:
+    def _over_plane(self, n: Direction, quantity: Quantity) -> tuple[np.ndarray, np.ndarray]:
         """Eigenvalues (rising) and directions of the form in m that a quantity is, on the plane across n."""
         n = unit(n)
         s = np.asarray(tangent_from_mandel(self.compliance))
@@ -249,13 +248,11 @@ class DirectionalModuli:
 
     # -- sound ----------------------------------------------------------------------------------------------------------
 
-    def sound_velocities(self, n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+    def sound_velocities(self, n: Direction) -> Float[np.ndarray, "*batch 3"]:
         """Phase velocities in m/s of plane waves along n, falling: the (quasi-)longitudinal first."""
         return self.sound_modes(n)[0]
 
-    def sound_modes(
-        self, n: Float[np.ndarray, "*batch 3"]
-    ) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3 3"]]:
+    def sound_modes(self, n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3 3"]]:
         """Phase velocities (m/s) along n, falling, and the polarisations as rows of the second array.
 
         Raises
@@ -299,7 +296,7 @@ class DirectionalModuli:
         value, across = self._outermost(quantity, n, sign)
         return Extreme(float(value), n, None if across is None else _upward(across))
 
-    def _outermost(self, quantity: Quantity, n: np.ndarray, sign: float) -> tuple[np.ndarray, np.ndarray | None]:
+    def _outermost(self, quantity: Quantity, n: np.ndarray, sign: float) -> tuple[Any, np.ndarray | None]:
         """Value at n, the smallest (sign +1) or largest (−1) over m where there is an m, and that m."""
         if quantity not in QUANTITIES:
             raise ConstitutiveError(f"no directional quantity is named {quantity!r}; there are: {', '.join(QUANTITIES)}")
@@ -328,7 +325,7 @@ class DirectionalModuli:
         return found
 
 
-def unit(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+def unit(n: Direction) -> Float[np.ndarray, "*batch 3"]:
     """Vectors scaled to length 1.
 
     Raises
@@ -343,7 +340,7 @@ def unit(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
     return n / length
 
 
-def plane_axes(n: Float[np.ndarray, "*batch 3"]) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3"]]:
+def plane_axes(n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3"]]:
     """Two unit vectors u, v across the unit vectors n, with u × v = n."""
     n = np.asarray(n, dtype=np.float64)
     helper = np.eye(3)[np.argmin(np.abs(n), axis=-1)]
@@ -380,16 +377,16 @@ def _spatial(law: Law, F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return c, F @ S @ F.T / J
 
 
-def _square(n: np.ndarray) -> np.ndarray:
+def _square(n: Direction) -> np.ndarray:
     n = unit(n)
     return np.asarray(to_mandel(n[..., :, None] * n[..., None, :]))
 
 
-def _form(x: np.ndarray, A: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _form(x: np.ndarray, A: np.ndarray, y: np.ndarray) -> Any:
     return np.einsum("...i,ij,...j->...", x, A, y)
 
 
-def _across(n: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _across(n: Direction, m: Direction) -> tuple[np.ndarray, np.ndarray]:
     n, m = np.broadcast_arrays(unit(n), unit(m))
     tilt = float(np.abs(np.einsum("...i,...i->...", n, m)).max())
     if tilt > 1e-6:

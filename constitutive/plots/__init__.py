@@ -4,8 +4,28 @@ The functions of this package draw with matplotlib, for papers; those of :mod:`c
 the same names, with Plotly, for screens.
 """
 
+from constitutive.plots.directional import pole_figure, sections, surface
 from constitutive.plots.parity import error_by_strain, parity, rms_error
 from constitutive.plots.paths import Path, paths, split_paths
+from constitutive.plots.quality import Curve, coverage, domain, elastic_constants, learning_curve, stability_map
 from constitutive.plots.style import Figure, styled
 
-__all__ = ["Figure", "Path", "error_by_strain", "parity", "paths", "rms_error", "split_paths", "styled"]
+__all__ = [
+    "Curve",
+    "Figure",
+    "Path",
+    "coverage",
+    "domain",
+    "elastic_constants",
+    "error_by_strain",
+    "learning_curve",
+    "parity",
+    "paths",
+    "pole_figure",
+    "rms_error",
+    "sections",
+    "split_paths",
+    "stability_map",
+    "styled",
+    "surface",
+]

@@ -1,0 +1,124 @@
+"""Pictures of directional moduli: surfaces, sections, pole figures (after ELATE: Gaillac, Pullumbi & Coudert 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from constitutive.elasticity.directional import DirectionalModuli, Quantity
+from constitutive.plots import shapes
+from constitutive.plots.style import INK, MUTED, RULE, SEQUENTIAL, Figure, colours, new_figure, styled
+
+
+@styled
+def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus") -> Figure:
+    """The surface whose distance from the origin along n is the quantity, coloured by it.
+
+    Where a second direction matters, two panels show the smallest and the largest over it; a negative value is drawn
+    opposite to n.
+
+    Parameters
+    ----------
+    moduli : DirectionalModuli
+    quantity : str
+        One of ``constitutive.elasticity.QUANTITIES``.
+    """
+    n = shapes.sphere(61)
+    found = shapes.values(moduli, quantity, n)
+    figure = new_figure(3.2 * len(found) + 0.6, 3.2)
+    norm = Normalize(min(v.min() for v in found.values()), max(v.max() for v in found.values()))
+    shades = mpl.colormaps[SEQUENTIAL]
+    reach = max(float(np.abs(v).max()) for v in found.values())
+    axes: list[Any] = [figure.add_subplot(1, len(found), k + 1, projection="3d") for k in range(len(found))]
+    for ax, (name, value) in zip(axes, found.items(), strict=True):
+        x, y, z = np.moveaxis(n * value[..., None], -1, 0)
+        ax.plot_surface(x, y, z, facecolors=shades(norm(value)), rcount=61, ccount=121, linewidth=0, shade=True, antialiased=False)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach), xlabel="x", ylabel="y", zlabel="z")
+        ax.set_box_aspect((1, 1, 1))
+        ax.set_title(f"{name} over m" if name else "", fontweight="normal")
+        ax.tick_params(pad=-2, labelsize=6)
+        ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = -6
+    bar = figure.colorbar(mpl.cm.ScalarMappable(norm, SEQUENTIAL), ax=axes, shrink=0.7, pad=0.08)
+    bar.set_label(shapes.label(quantity))
+    return figure
+
+
+@styled
+def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youngs_modulus") -> Figure:
+    """Sections of the surface of a quantity through the three coordinate planes, a curve for each state of the crystal.
+
+    Parameters
+    ----------
+    states : mapping
+        Name of each state ("no strain", "5 % along x") and its moduli.
+    quantity : str
+        One of ``constitutive.elasticity.QUANTITIES``; where a second direction matters, the largest over it is drawn
+        solid and the smallest dashed.
+    """
+    tones = colours(list(states))
+    figure = new_figure(7.0, 2.9)
+    for k, plane in enumerate(shapes.PLANES):
+        ax: Any = figure.add_subplot(1, 3, k + 1, projection="polar")
+        angle, n = shapes.circle(plane)
+        for name, moduli in states.items():
+            for which, value in shapes.values(moduli, quantity, n).items():
+                style = "--" if which == "smallest" else "-"
+                ax.plot(angle, value, style, color=tones[name], label=" ".join(filter(None, (name, which))))
+        ax.set_title(f"{plane} plane", loc="center", pad=8, fontweight="normal")
+        ax.set_thetagrids(range(0, 360, 45), [plane[0], "", plane[1], "", "", "", "", ""])
+        ax.tick_params(labelsize=6.5, pad=1)
+        ax.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
+        ax.set_rlabel_position(22.5)
+        ax.grid(color=RULE)
+        ax.spines["polar"].set_color(RULE)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+    figure.suptitle(shapes.label(quantity), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def pole_figure(
+    moduli: DirectionalModuli,
+    quantity: Quantity = "youngs_modulus",
+    *,
+    directions: Mapping[str, np.ndarray] | None = None,
+) -> Figure:
+    """A quantity over all directions of the upper half sphere, in Lambert's equal-area projection along z.
+
+    Parameters
+    ----------
+    moduli : DirectionalModuli
+    quantity : str
+        One of ``constitutive.elasticity.QUANTITIES``; of two directions, the largest over the second is shown.
+    directions : mapping, optional
+        Labels and Cartesian vectors of directions to mark.
+    """
+    axis, n = shapes.hemisphere_map(241)
+    value = next(iter(shapes.values(moduli, quantity, n).values()))
+    figure = new_figure(3.6, 3.1)
+    ax = figure.subplots()
+    spread = float(np.nanmax(value) - np.nanmin(value))
+    levels = 14 if spread > 1e-9 * abs(float(np.nanmax(value))) else [np.nanmin(value) * 0.999, np.nanmax(value) * 1.001]
+    filled = ax.contourf(axis, axis, value, levels=levels, cmap=SEQUENTIAL)
+    ax.contour(axis, axis, value, levels=list(filled.levels)[::2], colors="white", linewidths=0.4, alpha=0.7)
+    ring = np.linspace(0, 2 * np.pi, 181)
+    ax.plot(np.cos(ring), np.sin(ring), color=INK, linewidth=0.8)
+    for extreme, marker in zip(moduli.extremes(quantity), "v^", strict=True):
+        ax.plot(*shapes.project(extreme.direction), marker, color="white", markeredgecolor=INK, markersize=6, clip_on=False)
+    for name, vector in {"x": np.eye(3)[0], "y": np.eye(3)[1], **(directions or {})}.items():
+        x, y = shapes.project(np.asarray(vector))
+        halo = [withStroke(linewidth=1.5, foreground="white")]
+        place: dict[str, Any] = {"xytext": (9 * x, 9 * y), "textcoords": "offset points", "ha": "center", "va": "center"}
+        ax.annotate(name, (x, y), fontsize=7.5, path_effects=halo, **place)
+    ax.set_axis_off()
+    ax.set(aspect="equal", xlim=(-1.12, 1.12), ylim=(-1.12, 1.12))
+    figure.colorbar(filled, ax=ax, shrink=0.75, pad=0.06).set_label(shapes.label(quantity))
+    ax.text(0, -1.2, "▽ smallest   △ largest", ha="center", fontsize=7, color=MUTED)
+    return figure

@@ -1,0 +1,19 @@
+"""The pictures of :mod:`constitutive.plots` with Plotly: they turn, zoom and tell values under the pointer."""
+
+from constitutive.plots.interactive.directional import pole_figure, sections, surface
+from constitutive.plots.interactive.quality import coverage, domain, elastic_constants, learning_curve, stability_map
+from constitutive.plots.interactive.stresses import error_by_strain, parity, paths
+
+__all__ = [
+    "coverage",
+    "domain",
+    "elastic_constants",
+    "error_by_strain",
+    "learning_curve",
+    "parity",
+    "paths",
+    "pole_figure",
+    "sections",
+    "stability_map",
+    "surface",
+]

@@ -1,0 +1,175 @@
+"""Pictures of how good a law is: learning curves, constants beside published ones, coverage, stability, domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.plots.style import BLUE, DIVERGING, GREEN, INK, MUTED, ORANGE, PURPLE, Figure, colours, new_figure, styled
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Error against the number of samples.
+
+    Attributes
+    ----------
+    samples : (n,)
+        Numbers of training samples.
+    median, low, high : (n,)
+        Median and range of the error over seeds or folds.
+    """
+
+    samples: Float[np.ndarray, " n"]
+    median: Float[np.ndarray, " n"]
+    low: Float[np.ndarray, " n"]
+    high: Float[np.ndarray, " n"]
+
+
+@styled
+def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error of S") -> Figure:
+    """Held-out error against the number of training samples, median and range.
+
+    Parameters
+    ----------
+    curves : mapping
+        Name of each law and its curve.
+    error : str
+        Name of the error.
+    """
+    tones = colours(list(curves))
+    figure = new_figure(3.5, 2.7)
+    ax = figure.subplots()
+    for (name, curve), marker in zip(curves.items(), "osD^v<>" * 3, strict=False):
+        ax.plot(curve.samples, curve.median, marker=marker, markersize=3.5, color=tones[name], label=name)
+        ax.fill_between(curve.samples, curve.low, curve.high, color=tones[name], alpha=0.15, linewidth=0)
+    ticks = sorted({int(n) for curve in curves.values() for n in curve.samples})
+    ax.set(xscale="log", yscale="log", xlabel="training samples", ylabel=f"held-out {error}")
+    ax.set_xticks(ticks, [str(n) for n in ticks])
+    ax.set_xticks([], minor=True)
+    ax.grid(True, which="major")
+    ax.legend()
+    return figure
+
+
+@styled
+def elastic_constants(
+    names: Sequence[str],
+    values: Float[np.ndarray, " n"],
+    errors: Float[np.ndarray, " n"] | None = None,
+    *,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    unit: str = "GPa",
+) -> Figure:
+    """Elastic constants with their error bars beside published values.
+
+    Parameters
+    ----------
+    names : sequence
+        "C11", "C112", …
+    values, errors : (n,)
+        Of the law, with the half-widths of their intervals.
+    published : mapping, optional
+        Source and its constants by name; a source need not have them all.
+    unit : str
+        Of all of them.
+    """
+    sources = published or {}
+    tones = dict(zip(sources, (ORANGE, GREEN, PURPLE, MUTED) * 5, strict=False))
+    groups = [[k for k, name in enumerate(names) if len(name) == length] for length in sorted({len(n) for n in names})]
+    figure = new_figure(3.6, 0.26 * len(names) + 0.45 * len(groups) + 0.5)
+    axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[len(g) + 0.6 for g in groups])[:, 0]
+    for ax, group in zip(axes, groups, strict=True):
+        rows = np.arange(len(group))[::-1]
+        spread = None if errors is None else errors[group]
+        ax.errorbar(values[group], rows, xerr=spread, fmt="o", color=BLUE, markersize=4, capsize=2, label="this law")
+        for (source, constants), marker in zip(sources.items(), "Dsv^x+" * 3, strict=False):
+            known = [(row, constants[names[k]]) for row, k in zip(rows, group, strict=True) if names[k] in constants]
+            (points,) = ax.plot([v for _, v in known], [r - 0.2 for r, _ in known], marker, color=tones[source])
+            points.set(markersize=4, markerfacecolor="none", label=source)
+        ax.set_yticks(rows, [names[k] for k in group])
+        ax.set(ylim=(-0.6, len(group) - 0.4))
+        ax.grid(True, axis="x")
+    axes[-1].set_xlabel(unit)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def coverage(nominal: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> Figure:
+    """Share of unseen stresses inside the intervals of the law against the share they promise (both 0 to 1)."""
+    figure = new_figure(2.7, 2.5)
+    ax = figure.subplots()
+    ax.axline((0, 0), slope=1, color=MUTED, linewidth=0.8)
+    ax.plot(nominal, measured, "o-", color=BLUE, markersize=3.5)
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised", ylabel="measured", title="coverage", aspect="equal")
+    return figure
+
+
+@styled
+def stability_map(
+    x: Float[np.ndarray, " a"],
+    y: Float[np.ndarray, " b"],
+    margin: Float[np.ndarray, "b a"],
+    *,
+    xlabel: str,
+    ylabel: str,
+    distance: Float[np.ndarray, "b a"] | None = None,
+    samples: Float[np.ndarray, "n 2"] | None = None,
+) -> Figure:
+    """Where in a plane of strains the crystal is stable: its weakest direction's stiffness relative to that at rest.
+
+    Parameters
+    ----------
+    x, y : (a,), (b,)
+        Strains along the axes of the map.
+    margin : (b, a)
+        Smallest eigenvalue of the acoustic tensor over all directions, relative to zero strain; stable where positive.
+    xlabel, ylabel : str
+        Names of the axes.
+    distance : (b, a), optional
+        Distance from the centre of the domain of validity, 1 at its boundary.
+    samples : (n, 2), optional
+        Points of the plane to mark: the data.
+    """
+    figure = new_figure(3.7, 3.0)
+    ax = figure.subplots()
+    top = max(1.0, float(np.nanmax(np.abs(margin))))
+    filled = ax.contourf(x, y, margin.clip(-top, top), levels=np.linspace(-top, top, 25), cmap=f"{DIVERGING[:-2]}")
+    if np.nanmin(margin) < 0 < np.nanmax(margin):
+        ax.contour(x, y, margin, levels=[0.0], colors=INK, linewidths=1.4)
+    if distance is not None and distance.min() < 1 < distance.max():
+        ax.contour(x, y, distance, levels=[1.0], colors=INK, linewidths=1, linestyles="dashed")
+    if samples is not None:
+        ax.plot(samples[:, 0], samples[:, 1], ".", color=INK, markersize=2, alpha=0.6)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    figure.colorbar(filled, ax=ax).set_label("weakest acoustic stiffness / at rest")
+    return figure
+
+
+@styled
+def domain(reach: Mapping[str, tuple[float, float]]) -> Figure:
+    """How far the domain of validity goes along named lines of strain.
+
+    Parameters
+    ----------
+    reach : mapping
+        Name of each line ("stretch along x") and the smallest and largest strain on it.
+    """
+    figure = new_figure(3.6, 0.26 * len(reach) + 0.7)
+    ax = figure.subplots()
+    rows = np.arange(len(reach))[::-1]
+    low, high = (100 * np.array([span[k] for span in reach.values()]) for k in (0, 1))
+    ax.barh(rows, high - low, left=low, height=0.45, color=BLUE, alpha=0.75)
+    for row, left, right in zip(rows, low, high, strict=True):
+        for end, side in ((left, -1), (right, 1)):
+            text = ax.annotate(f"{end:+.1f}", (end, row), xytext=(3 * side, 0), textcoords="offset points")
+            text.set(fontsize=6.5, ha="left" if side > 0 else "right", va="center")
+    ax.axvline(0, color=INK, linewidth=0.6)
+    ax.set_yticks(rows, list(reach))
+    room = 0.16 * float(high.max() - low.min())
+    ax.set(xlabel="Green–Lagrange strain (%)", xlim=(low.min() - room, high.max() + room))
+    return figure

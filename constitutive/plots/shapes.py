@@ -1,0 +1,80 @@
+"""Directions on spheres, circles and maps, and a crystal's quantities there: what both kinds of picture draw."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.elasticity.directional import UNITS, DirectionalModuli, Quantity
+
+TITLES: dict[str, str] = {
+    "youngs_modulus": "Young's modulus E(n)",
+    "shear_modulus": "shear modulus G(n, m)",
+    "poisson_ratio": "Poisson's ratio ν(n, m)",
+    "linear_compressibility": "linear compressibility β(n)",
+}
+PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
+
+
+def label(quantity: Quantity) -> str:
+    """Name of a quantity with its unit."""
+    unit = UNITS[quantity]
+    return f"{TITLES[quantity]} ({unit})" if unit else TITLES[quantity]
+
+
+def sphere(points: int = 73) -> Float[np.ndarray, "theta phi 3"]:
+    """Unit vectors on a grid of polar and azimuthal angles, closed at the seam and at both poles."""
+    theta, phi = np.meshgrid(np.linspace(0, np.pi, points), np.linspace(0, 2 * np.pi, 2 * points - 1), indexing="ij")
+    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
+
+
+def circle(plane: str, points: int = 361) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
+    """Angles (radians) from the first axis of a coordinate plane ("xy", "xz", "yz") and the unit vectors there."""
+    first, second = PLANES[plane]
+    angle = np.linspace(0, 2 * np.pi, points)
+    n = np.zeros((points, 3))
+    n[:, first], n[:, second] = np.cos(angle), np.sin(angle)
+    return angle, n
+
+
+def hemisphere_map(
+    points: int = 161,
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points points 3"]]:
+    """Coordinates of a square map and the upper unit vector behind each point; NaN outside the unit circle.
+
+    The projection is Lambert's of equal area, scaled so that the equator is the unit circle.
+    """
+    axis = np.linspace(-1, 1, points)
+    X, Y = np.meshgrid(axis, axis, indexing="xy")
+    r2 = X * X + Y * Y
+    with np.errstate(invalid="ignore"):
+        z = np.where(r2 <= 1 + 1e-12, 1 - r2, np.nan)
+        factor = np.sqrt(1 + z)
+    return axis, np.stack([X * factor, Y * factor, z], axis=-1)
+
+
+def project(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
+    """Points of directions on the map of :func:`hemisphere_map`; a direction and its opposite are one point."""
+    n = np.asarray(n, dtype=float) / np.linalg.norm(n, axis=-1, keepdims=True)
+    n = np.where(n[..., 2:] < 0, -n, n)
+    return n[..., :2] / np.sqrt(1 + n[..., 2:])
+
+
+def values(moduli: DirectionalModuli, quantity: Quantity, n: Float[np.ndarray, "*batch 3"]) -> dict[str, np.ndarray]:
+    """A quantity at directions: one array, or the smallest and the largest over the second direction.
+
+    Directions with NaN give NaN.
+    """
+    flat = n.reshape(-1, 3)
+    known = np.isfinite(flat).all(axis=-1)
+    if quantity in ("youngs_modulus", "linear_compressibility"):
+        found = {"": getattr(moduli, quantity)(flat[known])}
+    else:
+        both = moduli.shear_range(flat[known]) if quantity == "shear_modulus" else moduli.poisson_range(flat[known])
+        found = {"largest": both[1], "smallest": both[0]}
+    result = {}
+    for name, known_values in found.items():
+        full = np.full(len(flat), np.nan)
+        full[known] = known_values
+        result[name] = full.reshape(n.shape[:-1])
+    return result
