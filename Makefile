@@ -8,7 +8,7 @@ setup:           ## set the environment up and say which route was chosen
 	@./dev --route
 
 demo: setup      ## the main job: silicon from DFT to a finite-element solve, with pictures
-	@./dev constitutive demo
+	@./dev python fem_examples/silicon_block.py
 
 test: setup      ## all tests, and the checks of style, types and layers
 	@./dev python -m pytest -n 2 --dist worksteal
