@@ -18,10 +18,12 @@ _HOMES = {
     "magnetic": ["MagneticPointGroup", "all_magnetic_groups", "black_white_groups", "find_magnetic_group"],
     "orientation": ["from_miller", "ieee_cut", "wafer"],
     "relations": ["Comparison", "compare"],
-    "crystals": ["RandomCrystal", "random_crystal"],
+    "crystals": ["RandomCrystal", "quartz", "random_crystal"],
+    "handedness": ["enantiomorph", "enantiomorph_number", "require_symmetry", "wrong_operations"],
+    "stereogram": ["draw_elements", "draw_poles", "stereogram"],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table serves both
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -46,8 +46,8 @@ class Bonds:
 
     centre: np.ndarray
     direction: Float[np.ndarray, "m 3"]
-    even: Float[np.ndarray, "m"]
-    odd: Float[np.ndarray, "m"]
+    even: Float[np.ndarray, " m"]
+    odd: Float[np.ndarray, " m"]
     atoms: int
 
 
@@ -74,7 +74,7 @@ def find_bonds(cell: Cell, centres: np.ndarray | None = None) -> Bonds:
 
 
 def _indices(degree: int) -> list[tuple[int, ...]]:
-    """Different components of a symmetric tensor, xxxx, xxxy, xxxz, xxyy, …"""
+    """Different components of a symmetric tensor in the order xxxx, xxxy, xxxz, xxyy."""
     return list(combinations_with_replacement(range(3), degree))
 
 
@@ -91,9 +91,9 @@ def atom_moments(bonds: Bonds, degree: int) -> Float[np.ndarray, "atoms ..."]:
     tensors = np.zeros((bonds.atoms, *(3,) * degree))
     for index in _indices(degree):
         term = weight * np.prod(bonds.direction[:, list(index)], axis=1)
-        tensors[(slice(None), *index)] = np.bincount(bonds.centre, term, bonds.atoms) / weight.sum()
+        tensors[:, *index] = np.bincount(bonds.centre, term, bonds.atoms) / weight.sum()
     sorted_of = np.sort(np.indices((3,) * degree).reshape(degree, -1), axis=0)
-    return tensors[(slice(None), *sorted_of)].reshape(tensors.shape)
+    return tensors[:, *sorted_of].reshape(tensors.shape)
 
 
 def _linear_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
@@ -105,19 +105,21 @@ def _linear_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndar
 
 def _cubed_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
     tensors = atom_moments(bonds, degree) * bonds.atoms
-    chosen = (slice(None), *np.array(_indices(degree)).T)
+    chosen = np.array(_indices(degree)).T
     rows = []
     for frame in frames:
-        images = [(_turn(tensors, frame @ g, degree)[chosen] ** 3).mean(axis=0) for g in operations]
+        images = [(_turn(tensors, frame @ g, degree)[:, *chosen] ** 3).mean(axis=0) for g in operations]
         rows.append(np.mean(images, axis=0))
     return np.stack(rows)
 
 
 def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.ndarray, "n 3 3"]) -> list[int]:
-    """Which frames (rows are axes) have the largest moments.
+    """Which of some frames (rows are axes) the bonds prefer: smallest even moments, largest odd ones.
 
-    Components are compared one after the other in the order xx…x, xx…y, … of degrees 4, 6, 2, 3, 1, 5, then the cubes; the first that
-    differs decides. More than one frame is left only where the point group makes them equal.
+    Degrees 4, 6, 2, 3, 1, 5, then the cubes are compared, component after component (xxxx, xxxy, … for even degrees; zzz, yzz, … for odd
+    ones); the first that differs decides. So C14 of quartz comes out positive in either hand, as in IEEE Std 176-1978, and the z axis of wurtzite runs from
+    the heavier atom to its lighter neighbour along it, as from Ga to N. More than one frame is left only where the point group makes
+    them equal.
     """
     left = np.arange(len(frames))
     stages = [(_linear_features, degree) for degree in DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]
@@ -125,6 +127,7 @@ def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.nda
         if len(left) == 1:
             break
         table = features(bonds, [frames[k] for k in left], operations, degree)
+        table = table[:, ::-1] if degree % 2 else -table
         for column in range(table.shape[1]):
             keep = table[:, column] > table[:, column].max() - DIFFERENT
             table, left = table[keep], left[keep]

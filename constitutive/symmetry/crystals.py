@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import spglib
-from jaxtyping import Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry.group import PointGroup
@@ -184,3 +183,30 @@ def _unique(positions: np.ndarray) -> np.ndarray:
     separation = positions[:, None] - positions[None]
     same = np.abs(separation - np.round(separation)).max(axis=2) < 1e-6
     return positions[same.argmax(axis=1) == np.arange(len(positions))]
+
+
+def quartz(hand: str = "right") -> Structure:
+    """Low quartz at room temperature: P3₂21 for the right hand, P3₁21 for the left.
+
+    Kihara, Eur. J. Mineral. 2 (1990) 63, at 298 K: a = 4.9137 Å, c = 5.4047 Å, Si (0.4697, 0, 0), O (0.4133, 0.2672, 0.1188) with the
+    origin of P3₂21 shifted by c/3. Right is the dextrorotatory hand (Glazer & Stadnicka, J. Appl. Cryst. 19 (1986) 108).
+
+    Parameters
+    ----------
+    hand : {"right", "left"}
+
+    Raises
+    ------
+    SymmetryError
+        Another hand.
+    """
+    from pymatgen.core import Lattice, Structure
+
+    if hand not in ("right", "left"):
+        raise SymmetryError(f"hand {hand!r} is unknown; 'right' or 'left' are needed")
+    right = Structure.from_spacegroup(
+        "P3_221", Lattice.hexagonal(4.9137, 5.4047), ["Si", "O"], [[0.4697, 0.0, 2 / 3], [0.4133, 0.2672, 0.1188 + 2 / 3]]
+    )
+    if hand == "right":
+        return right
+    return Structure(right.lattice, right.species, -right.frac_coords)

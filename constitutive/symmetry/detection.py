@@ -59,7 +59,7 @@ class SymmetryReport:
     conventional: Float[np.ndarray, "3 3"]
     raw_operations: Float[np.ndarray, "n 3 3"]
     deformation: Float[np.ndarray, "3 3"]
-    centres: Int[np.ndarray, "m"]
+    centres: Int[np.ndarray, " m"]
 
     @cached_property
     def database_operations(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ class SymmetryReport:
 
 
 def spglib_dataset(cell: Cell, symprec: float) -> Any:
-    """spglib's dataset, whichever way this spglib reports a failure (None, or an exception).
+    """Dataset of spglib, whichever way this spglib reports a failure (None, or an exception).
 
     Raises
     ------

@@ -22,6 +22,8 @@ from constitutive.symmetry.relations import normaliser, subgroups
 from constitutive.symmetry.structures import Cell, read_cell
 from constitutive.symmetry.tables import SYMBOLS
 
+SAME_MOMENT = 1e-2  # Bohr magnetons
+
 
 @dataclass(frozen=True, eq=False)
 class MagneticPointGroup:
@@ -46,7 +48,7 @@ class MagneticPointGroup:
     symbol: str
     kind: str
     operations: Float[np.ndarray, "n 3 3"]
-    time_reversal: Bool[np.ndarray, "n"]
+    time_reversal: Bool[np.ndarray, " n"]
     point_group: PointGroup
     unprimed: PointGroup
 
@@ -124,7 +126,8 @@ def _short_parts(group: PointGroup) -> list[tuple[str, list[np.ndarray]]]:
     """Positions of the short symbol and their generating matrices: "2/m" is "m" there, but in 2/m itself, and "4/m" in m-3m."""
     parts = []
     for name, direction in group.entry.parts:
-        short = "m" if name == "2/m" != group.symbol or group.symbol == "m-3m" and name == "4/m" else name
+        long = (name == "2/m" and group.symbol != "2/m") or (name == "4/m" and group.symbol == "m-3m")
+        short = "m" if long else name
         parts.append((short, ops.element_matrices(short, direction)))
     return parts
 
@@ -155,7 +158,7 @@ def find_magnetic_group(
     """
     cell = read_cell(x, disorder=disorder)
     vectors = _vectors(cell, moments)
-    dataset = _magnetic_dataset(cell, vectors, symprec)
+    dataset = _magnetic_dataset(*_primitive(cell, vectors, symprec), symprec)
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     columns = np.asarray(dataset.std_lattice, dtype=float).T
     with warnings.catch_warnings():
@@ -187,12 +190,28 @@ def _vectors(cell: Cell, moments: Any) -> np.ndarray:
     return given
 
 
-def _magnetic_dataset(cell: Cell, moments: np.ndarray, symprec: float) -> Any:
+def _primitive(cell: Cell, moments: np.ndarray, symprec: float) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Magnetic primitive cell in the same frame: of a supercell spglib gives only the operations that map it to itself."""
+    labelled = np.column_stack([cell.kinds, moments])
+    same = (np.abs(labelled[:, None] - labelled[None]) < SAME_MOMENT).all(axis=2)
+    first = same.argmax(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        reduced = spglib.standardize_cell(
+            (cell.lattice, cell.positions, first + 1), to_primitive=True, no_idealize=True, symprec=symprec
+        )
+    if reduced is None:
+        return cell.spglib, moments
+    lattice, positions, labels = reduced
+    return (lattice, positions, cell.kinds[labels - 1]), moments[labels - 1]
+
+
+def _magnetic_dataset(cell: tuple[np.ndarray, ...], moments: np.ndarray, symprec: float) -> Any:
     reason = "no reason given"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            dataset = spglib.get_magnetic_symmetry_dataset((*cell.spglib, moments), is_axial=True, symprec=symprec)
+            dataset = spglib.get_magnetic_symmetry_dataset((*cell, moments), is_axial=True, symprec=symprec)
             if dataset is None:
                 reason = spglib.get_error_message() or reason
     except spglib_errors() as error:

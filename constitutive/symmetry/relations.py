@@ -37,7 +37,7 @@ def _table(operations: np.ndarray) -> np.ndarray:
 def _closure(members: frozenset[int], table: np.ndarray) -> frozenset[int]:
     while True:
         listed = sorted(members)
-        larger = members | frozenset(table[np.ix_(listed, listed)].ravel().tolist())
+        larger = members | frozenset(int(k) for k in table[np.ix_(listed, listed)].ravel())
         if larger == members:
             return members
         members = larger

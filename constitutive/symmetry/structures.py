@@ -41,9 +41,9 @@ class Cell:
 
     lattice: Float[np.ndarray, "3 3"]
     positions: Float[np.ndarray, "n 3"]
-    kinds: Int[np.ndarray, "n"]
+    kinds: Int[np.ndarray, " n"]
     names: tuple[str, ...]
-    weights: Float[np.ndarray, "n"]
+    weights: Float[np.ndarray, " n"]
     magnetic_moments: Float[np.ndarray, "n 3"] | None = None
 
     @property

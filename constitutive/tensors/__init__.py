@@ -10,8 +10,19 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "equivariant": ["equivariant_basis", "irreps_matrices"],
     "bases": ["Projection", "average", "invariant_basis", "number_of_invariants", "project", "transform"],
     "formulas": ["pairs_formula", "parse"],
+    "named": [
+        "TENSORS",
+        "Pattern",
+        "PropertyTensor",
+        "elastic_constant_counts",
+        "independent_constants",
+        "pattern",
+        "property_tensor",
+        "tensor_basis",
+    ],
     "packing": [
         "from_mandel",
         "mandel_matrix",
@@ -28,7 +39,7 @@ _HOMES = {
     ],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one table serves both
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

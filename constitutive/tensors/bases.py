@@ -63,7 +63,7 @@ def operations_of(group: Any) -> Float[np.ndarray, "n 3 3"]:
     return operations
 
 
-def signs(group: Any, parity: Parity, time_odd: bool) -> Float[np.ndarray, "n"]:
+def signs(group: Any, parity: Parity, time_odd: bool) -> Float[np.ndarray, " n"]:
     """The factor s(g) of each operation.
 
     Raises
@@ -167,7 +167,7 @@ def _closure(members: set[int], table: np.ndarray) -> set[int]:
     group = members
     while True:
         list_of = sorted(group)
-        products = set(table[np.ix_(list_of, list_of)].ravel().tolist())
+        products = {int(k) for k in table[np.ix_(list_of, list_of)].ravel()}
         if products <= group:
             return group
         group = group | products
@@ -181,7 +181,7 @@ def _averaged(coordinates: np.ndarray, symmetry: IndexSymmetry, chain: list[list
     return coordinates
 
 
-def _sparse_rotation(basis: np.ndarray) -> np.ndarray:
+def sparse_rotation(basis: np.ndarray) -> np.ndarray:
     """Another orthonormal basis of the same space, made of the images of unit vectors, largest first: few entries, no randomness."""
     projector = basis.T @ basis
     remaining = projector.diagonal().copy()
@@ -204,7 +204,7 @@ def _basis_coordinates(group: Any, symmetry: IndexSymmetry, factor: np.ndarray, 
     trial = np.random.default_rng(0).normal(size=(min(count + _OVERSAMPLING, symmetry.size), symmetry.size))
     span = np.linalg.svd(_averaged(trial, symmetry, chain), full_matrices=False)[2][:count]
     span = np.linalg.svd(_averaged(span, symmetry, chain), full_matrices=False)[2]
-    return _sparse_rotation(span) if symmetry.size <= 1000 else span
+    return sparse_rotation(span) if symmetry.size <= 1000 else span
 
 
 def invariant_basis(

@@ -40,8 +40,8 @@ class IndexSymmetry:
     formula: str
     rank: int
     permutations: tuple[tuple[Permutation, int], ...]
-    orbit: Int[np.ndarray, "components"]
-    weight: Float[np.ndarray, "components"]
+    orbit: Int[np.ndarray, " components"]
+    weight: Float[np.ndarray, " components"]
 
     @property
     def size(self) -> int:
