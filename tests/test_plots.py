@@ -174,3 +174,33 @@ def test_both_kinds_offer_the_same_pictures():
     for name in interactive.__all__:
         ours = set(inspect.signature(getattr(plots, name)).parameters) - {"title"}
         assert ours == set(inspect.signature(getattr(interactive, name)).parameters), name
+
+
+# ---- crystals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def diamond():
+    """Silicon in its primitive cell of two atoms."""
+    from pymatgen.core import Lattice, Structure
+
+    return Structure(Lattice([[0, 2.73, 2.73], [2.73, 0, 2.73], [2.73, 2.73, 0]]), ["Si", "Si"], [[0, 0, 0], [0.25] * 3])
+
+
+def test_a_crystal_is_shown_in_its_conventional_cell(diamond):
+    from constitutive.plots.crystal import view
+
+    cell = view(diamond)
+    assert len(cell.atoms) == 18  # 8 corners, 6 faces, 4 inside
+    np.testing.assert_allclose(np.linalg.norm(cell.vectors, axis=1), 5.46)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(cell.edges, axis=1)[:, 0], axis=1), 5.46)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(cell.bonds, axis=1)[:, 0], axis=1), 5.46 * np.sqrt(3) / 4)
+    assert len(cell.bonds) == 16  # each of the four inner atoms has its four
+
+
+def test_symmetry_elements_are_drawn_and_counted(diamond):
+    screen = interactive.crystal(diamond)
+    names = [trace.name for trace in screen.data]
+    assert {"4-fold axes (3)", "3-fold axes (4)", "2-fold axes (6)", "mirror planes (9)"} < set(names)
+    assert all(trace.visible == "legendonly" for trace in screen.data if trace.type == "mesh3d")
+    assert png(plots.crystal(diamond, mirrors=True))

@@ -4,6 +4,7 @@ The functions of this package draw with matplotlib, for papers; those of :mod:`c
 the same names, with Plotly, for screens.
 """
 
+from constitutive.plots.crystal import crystal
 from constitutive.plots.directional import pole_figure, sections, surface
 from constitutive.plots.parity import error_by_strain, parity, rms_error
 from constitutive.plots.paths import Path, paths, split_paths
@@ -15,6 +16,7 @@ __all__ = [
     "Figure",
     "Path",
     "coverage",
+    "crystal",
     "domain",
     "elastic_constants",
     "error_by_strain",

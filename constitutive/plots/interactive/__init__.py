@@ -1,11 +1,13 @@
 """The pictures of :mod:`constitutive.plots` with Plotly: they turn, zoom and tell values under the pointer."""
 
+from constitutive.plots.interactive.crystal import crystal
 from constitutive.plots.interactive.directional import pole_figure, sections, surface
 from constitutive.plots.interactive.quality import coverage, domain, elastic_constants, learning_curve, stability_map
 from constitutive.plots.interactive.stresses import error_by_strain, parity, paths
 
 __all__ = [
     "coverage",
+    "crystal",
     "domain",
     "elastic_constants",
     "error_by_strain",
