@@ -1,0 +1,6 @@
+"""From data to a law: model choice by samples that the law has not seen, held-out figures, uncertainty."""
+
+from constitutive.calibration.calibrate import calibrate
+from constitutive.calibration.report import CalibrationReport, Errors, evaluate
+
+__all__ = ["CalibrationReport", "Errors", "calibrate", "evaluate"]

@@ -1,0 +1,161 @@
+"""From samples to a material."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.calibration import checks
+from constitutive.calibration.choose import Choice, Progress, choose
+from constitutive.calibration.problem import Problem, problem_of
+from constitutive.calibration.reference import ReferenceStress, judge
+from constitutive.calibration.report import CalibrationReport, evaluate
+from constitutive.data import StressStrainData
+from constitutive.errors import CalibrationError
+from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import from_mandel, to_mandel
+
+
+def calibrate(
+    data: StressStrainData,
+    *,
+    train: int | None = None,
+    seed: int = 0,
+    point_group: PointGroup | str | None = None,
+    residual_stress: str | None = None,
+    progress: Progress | None = None,
+) -> Material:
+    """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
+
+    Parameters
+    ----------
+    data
+        Samples with the reference structure or a declared point group.
+    train
+        Use the first so many samples only.
+    seed
+        The same seed gives the same law, bit for bit on one machine.
+    point_group
+        For data without a structure: a symbol (standard axes) or a PointGroup in the frame of the data.
+    residual_stress
+        ``"keep"`` or ``"remove"``, needed where the data carry more than 1 % at zero strain.
+    progress
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    Material, its ``report`` a CalibrationReport.
+
+    Raises
+    ------
+    CalibrationError
+        No group, too few samples, a residual stress that nobody ruled on, or a group that the data contradict.
+    """
+    tell = progress or (lambda _what, _fraction: None)
+    samples = data if train is None else data.head(train)
+    group = group_of(samples, point_group)
+    tell("checking the data", 0.0)
+    rotations = np.array(group.laue_rotations)
+    reference = judge(samples, rotations, residual_stress)
+    problem = problem_of(samples, rotations, reference.taken_off)
+    checks.require_enough(problem)
+    problem, kept, notes = _cleaned(problem)
+    checks.require_group(problem, group.symbol)
+    domain = Domain.of_strains(problem.x, rotations)
+    choice = choose(problem, domain, seed, tell)
+    law = _with_reference(choice.law, reference)
+    material = Material(law, group, samples.structure, samples.name, domain, _card(data, samples, reference, seed))
+    report = _report(material, samples, problem, choice, kept, notes)
+    tell("done", 1.0)
+    return Material(law, group, samples.structure, samples.name, domain, {**material.card, "calibration": report.as_dict()}, report)
+
+
+def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
+    """The group to calibrate under: of the structure, of the data's declaration, or as the user says.
+
+    Raises
+    ------
+    CalibrationError
+        There is none, or the user's contradicts the structure.
+    """
+    wanted = PointGroup.from_symbol(wish) if isinstance(wish, str) else wish
+    if data.structure is not None:
+        found = PointGroup.from_structure(data.structure)
+        if wanted is not None and wanted.symbol != found.symbol:
+            raise CalibrationError(
+                f"the point group {wanted.symbol} was asked for, but the structure in the data has {found.symbol}; leave the option "
+                "out, or drop the structure from the data to impose another group"
+            )
+        return found
+    declared = None if data.point_group is None else PointGroup.from_symbol(data.point_group)
+    if wanted is not None and declared is not None and wanted.symbol != declared.symbol:
+        raise CalibrationError(f"the point group {wanted.symbol} was asked for, but the data declare {declared.symbol}; which is it?")
+    chosen = wanted or declared
+    if chosen is None:
+        raise CalibrationError(
+            "the data hold neither a structure nor a point group; say point_group='m-3m' (--point-group m-3m) in standard axes, "
+            "or add lattice, species and frac_coords to the data"
+        )
+    return chosen
+
+
+def _cleaned(problem: Problem) -> tuple[Problem, np.ndarray, list[str]]:
+    """Drop repeated samples; name them."""
+    pairs = checks.duplicates(problem)
+    for first, second in pairs:
+        if np.abs(problem.y[first] - problem.y[second]).max() > 0.02 * problem.unit:
+            raise CalibrationError(
+                f"samples {first} and {second} have the same strain but different stresses; one of them is wrong, remove it"
+            )
+    dropped = sorted({second for _, second in pairs})
+    kept = np.setdiff1d(np.arange(len(problem)), dropped)
+    notes = [f"samples {dropped} repeat earlier ones and were left out"] if dropped else []
+    return problem.subset(kept), kept, notes
+
+
+def _with_reference(law: Law, reference: ReferenceStress) -> Law:
+    if reference.rule != "keep":
+        return law
+    constant = SeriesLaw({1: np.asarray(to_mandel(reference.stress))}, law.rotations.numpy())
+    return SumLaw([law, constant])
+
+
+def _card(data: StressStrainData, samples: StressStrainData, reference: ReferenceStress, seed: int) -> dict[str, Any]:
+    return {
+        "data": {"name": data.name, "sha256": samples.sha256, "samples": len(samples), "measure": samples.measure, "ions": samples.ions},
+        "residual_stress": reference.card(),
+        "seed": seed,
+    }
+
+
+def _report(
+    material: Material, samples: StressStrainData, problem: Problem, choice: Choice, kept: np.ndarray, notes: list[str]
+) -> CalibrationReport:
+    errors = np.linalg.norm(problem.measured(choice.best.left_out - problem.y), axis=1)
+    typical = np.linalg.norm(problem.measured(problem.y)) / np.sqrt(len(problem))
+    worst = [(int(kept[k]), float(errors[k] / typical)) for k in np.argsort(-errors)[:5]]
+    others = [trial for trial in choice.trials if trial is not choice.best]
+    second = min(others, key=lambda trial: trial.error, default=choice.best)
+    reason = (
+        f"it predicts samples that it has not seen to {100 * choice.best.error:.2g} %, "
+        f"the next best ({second.label}) to {100 * second.error:.2g} %, without symmetry {100 * choice.baseline.error:.2g} %"
+    )
+    return CalibrationReport(
+        chosen=choice.best.label,
+        reason=reason,
+        trials=[*choice.trials, choice.baseline],
+        held_out_error=choice.best.error,
+        baseline_error=choice.baseline.error,
+        training=evaluate(material, samples),
+        worst_samples=worst,
+        notes=[*notes, *choice.notes],
+        left_out=(_tensors(choice.best.left_out), _tensors(problem.y)),
+    )
+
+
+def _tensors(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:
+    return np.asarray(from_mandel(x))

@@ -1,0 +1,76 @@
+"""Gradients of the invariant polynomials as columns of a linear fit."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from constitutive.laws import SeriesLaw
+from constitutive.tensors.polynomials import differentiate, exponents, invariant_polynomials, monomials
+
+CLOUD = 400  # random strains on which the columns of one degree are made orthonormal
+
+
+@final
+class SeriesFeatures:
+    """Invariant polynomials of some degrees, scaled so that every column has a typical size of one.
+
+    Parameters
+    ----------
+    rotations
+        The group.
+    degrees
+        Powers of the strain in the energy.
+    scale
+        The strain that counts as one.
+    """
+
+    def __init__(self, rotations: Float[np.ndarray, "g 3 3"], degrees: tuple[int, ...], scale: float):
+        self.rotations, self.degrees, self.scale = rotations, tuple(sorted(degrees)), scale
+        self.energy: list[np.ndarray] = []  # coefficients over the monomials of each degree
+        self.gradient: list[np.ndarray] = []
+        for degree in self.degrees:
+            basis, slope = _orthonormal(invariant_polynomials(rotations, degree), degree)
+            self.energy.append(basis)
+            self.gradient.append(slope)
+
+    @cached_property
+    def degree_of_column(self) -> np.ndarray:
+        """The degree behind each column."""
+        return np.concatenate([[d] * len(b) for d, b in zip(self.degrees, self.energy, strict=True)] or [[]]).astype(int)
+
+    def __call__(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
+        """Stress columns at strains: their combination is S in units of the problem."""
+        if not self.degrees:
+            return np.zeros((len(x), 6, 0))
+        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees) - 1)
+        columns = [
+            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].numpy().T).reshape(len(slope), 6, len(x)).transpose(2, 1, 0)
+            for d, slope in zip(self.degrees, self.gradient, strict=True)
+        ]
+        return np.concatenate(columns, axis=2)
+
+    def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
+        """The series law of column coefficients, stresses in units of ``unit`` GPa."""
+        rows, start = {}, 0
+        for degree, basis in zip(self.degrees, self.energy, strict=True):
+            part = coefficients[start : start + len(basis)]
+            rows[degree] = unit * self.scale ** (1 - degree) * (part @ basis) if len(basis) else np.zeros(len(exponents(degree)))
+            start += len(basis)
+        return SeriesLaw(rows, self.rotations)
+
+
+def _orthonormal(basis: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """The invariants of a degree and their gradients, orthonormal over a fixed cloud of strains of size 0 to 1.5."""
+    rng = np.random.default_rng(0)
+    cloud = rng.normal(size=(CLOUD, 6))
+    cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
+    slope = differentiate(torch.from_numpy(basis), degree).numpy()
+    values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
+    columns = np.einsum("kit,nt->nik", slope, values).reshape(-1, len(basis)) / np.sqrt(6 * CLOUD)
+    change = np.linalg.inv(np.linalg.cholesky(columns.T @ columns))
+    return change @ basis, np.einsum("lk,kit->lit", change, slope)

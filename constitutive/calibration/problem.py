@@ -1,0 +1,111 @@
+"""The data of a fit: strains and stresses in Mandel components, how errors are measured, and under which group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from constitutive.data import StressStrainData
+from constitutive.kinematics import determinant
+from constitutive.tensors.packing import MANDEL_BASIS, mandel_matrix, to_mandel
+
+LARGE_STRAIN = 0.2  # beyond this |E| errors are measured in the stress that the data give, below it in S
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Samples of S(E) with the norm in which their errors count.
+
+    Attributes
+    ----------
+    x
+        Green–Lagrange strains, Mandel.
+    y
+        Second Piola–Kirchhoff stresses less the reference stress, Mandel, GPa.
+    norm
+        For each sample the matrix whose product with an error of S is measured: the identity, or the map to P or sigma.
+    rotations
+        The group.
+    """
+
+    x: Float[np.ndarray, "n 6"]
+    y: Float[np.ndarray, "n 6"]
+    norm: Float[np.ndarray, "n 6 6"]
+    rotations: Float[np.ndarray, "g 3 3"]
+
+    @cached_property
+    def group(self) -> Float[np.ndarray, "g 6 6"]:
+        """The rotations as matrices on Mandel components."""
+        return np.asarray(mandel_matrix(self.rotations))
+
+    @cached_property
+    def scale(self) -> float:
+        """Root of the mean square of the strains' norms: the strain that counts as one."""
+        return float(np.sqrt((self.x**2).sum(1).mean()))
+
+    @cached_property
+    def unit(self) -> float:
+        """Root of the mean square of the measured stress components (GPa)."""
+        return float(np.sqrt(np.mean(self.measured(self.y) ** 2)))
+
+    def measured(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+        """An error of S in the norm of the fit."""
+        return np.einsum("nij,nj->ni", self.norm, error)
+
+    def relative_error(self, prediction: Float[np.ndarray, "n 6"]) -> float:
+        """‖prediction − y‖/‖y‖ over all samples, in the norm of the fit."""
+        return float(np.linalg.norm(self.measured(prediction - self.y)) / np.linalg.norm(self.measured(self.y)))
+
+    def subset(self, chosen: Int[np.ndarray, " k"]) -> Problem:
+        """Some of the samples."""
+        return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen])
+
+    def reweighted(self, weights: Float[np.ndarray, " n"]) -> Problem:
+        """The same samples with other weights (they multiply squared errors)."""
+        return replace(self, norm=self.norm * np.sqrt(weights)[:, None, None])
+
+    def ungrouped(self) -> Problem:
+        """The same samples without symmetry."""
+        return replace(self, rotations=np.eye(3)[None])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def problem_of(
+    data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], reference_stress: Float[np.ndarray, "3 3"] | None = None
+) -> Problem:
+    """The fit behind a data set.
+
+    Parameters
+    ----------
+    data
+        Samples; their ``stress_weights`` count.
+    rotations
+        The group.
+    reference_stress
+        Taken off S (GPa).
+    """
+    x = np.asarray(to_mandel(data.green_lagrange_strain))
+    S = data.stress("second_piola_kirchhoff")
+    y = np.asarray(to_mandel(S if reference_stress is None else S - reference_stress))
+    large = np.linalg.norm(x, axis=1).max() > LARGE_STRAIN
+    norm = measure_norm(data.F, data.measure if large else "second_piola_kirchhoff")
+    problem = Problem(x, y, norm, np.array(rotations, dtype=np.float64))
+    return problem if data.stress_weights is None else problem.reweighted(data.stress_weights)
+
+
+def measure_norm(F: Float[np.ndarray, "n 3 3"], measure: str) -> Float[np.ndarray, "n 6 6"]:
+    """Matrices T with |T dS| = |dP| or |dsigma| (Frobenius) for the error dS of S at given F."""
+    if measure == "second_piola_kirchhoff":
+        return np.broadcast_to(np.eye(6), (len(F), 6, 6)).copy()
+    images = F[:, None] @ MANDEL_BASIS  # of the six basis tensors
+    if measure == "cauchy":
+        images = images @ F.swapaxes(1, 2)[:, None] / determinant(F)[:, None, None, None]
+    gram = np.einsum("naij,nbij->nab", images, images)
+    return np.linalg.cholesky(gram).swapaxes(1, 2)

@@ -1,0 +1,131 @@
+"""The stress that the crystal carries at zero strain: found, judged against the data, removed or kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.calibration.features import SeriesFeatures
+from constitutive.calibration.problem import problem_of
+from constitutive.data import StressStrainData
+from constitutive.errors import CalibrationError
+from constitutive.tensors.packing import from_mandel, mandel_matrix
+
+NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking
+RULES = ("keep", "remove")
+
+
+@final
+@dataclass(frozen=True)
+class ReferenceStress:
+    """What was done about the stress at zero strain.
+
+    Attributes
+    ----------
+    rule
+        ``"zero"`` (negligible: the law has none), ``"keep"`` or ``"remove"``.
+    stress
+        The residual stress of the data (GPa), invariant under the group.
+    source
+        Where it was read from.
+    """
+
+    rule: str
+    stress: Float[np.ndarray, "3 3"]
+    source: str
+
+    @property
+    def taken_off(self) -> Float[np.ndarray, "3 3"]:
+        """What to subtract from S before fitting (GPa)."""
+        return np.zeros((3, 3)) if self.rule == "zero" else self.stress
+
+    def card(self) -> dict[str, Any]:
+        """For the material's card; ``evaluate`` honours it."""
+        return {"rule": self.rule, "stress_GPa": self.stress.tolist(), "source": self.source}
+
+
+def judge(data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], wish: str | None) -> ReferenceStress:
+    """Find the residual stress of a data set and apply the rule.
+
+    Parameters
+    ----------
+    data
+        The samples.
+    rotations
+        The group.
+    wish
+        What the user asked for: ``"keep"``, ``"remove"`` or None.
+
+    Raises
+    ------
+    CalibrationError
+        The residual stress is over 1 % of the rms stress and the user has not said what to do about it.
+    """
+    if wish is not None and wish not in RULES:
+        raise CalibrationError(f"residual stress: {wish!r} found; say keep or remove")
+    stress, source = _find(data, rotations)
+    size = float(np.linalg.norm(stress))
+    rms = float(np.sqrt(np.mean(np.sum(data.stress("second_piola_kirchhoff") ** 2, axis=(1, 2)))))
+    if wish is not None:
+        return ReferenceStress(wish, stress, source)
+    if size <= NEGLIGIBLE * rms:
+        return ReferenceStress("zero", stress, source)
+    raise CalibrationError(
+        f"the data carry a residual stress of {np.round(stress, 4).tolist()} GPa at zero strain ({source}), "
+        f"{100 * size / rms:.1f} % of the rms stress, more than {100 * NEGLIGIBLE:.0f} %; it moves third-order constants: say "
+        "residual_stress='remove' (--residual-stress remove) for a law with S(0) = 0, or 'keep' for one that carries it"
+    )
+
+
+def _find(data: StressStrainData, rotations: np.ndarray) -> tuple[np.ndarray, str]:
+    if data.residual_stress is not None:
+        return _invariant(data.residual_stress, rotations), "the data set's residual_stress"
+    distance = np.linalg.norm(data.green_lagrange_strain, axis=(1, 2))
+    nearest = int(np.argmin(distance))
+    if distance[nearest] < 1e-9:
+        return _invariant(data.stress("second_piola_kirchhoff")[nearest], rotations), f"the unstrained sample {nearest}"
+    return _from_series(data, rotations), "a series fitted to the samples"
+
+
+def _invariant(stress: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    stress = (stress + stress.T) / 2
+    return np.mean(rotations @ stress @ rotations.transpose(0, 2, 1), axis=0)
+
+
+def _from_series(data: StressStrainData, rotations: np.ndarray) -> np.ndarray:
+    """Order-1 term of the best series: an intercept, zero where the errors of the fit explain it."""
+    problem = problem_of(data, rotations)
+    constant = _constant_columns(rotations)
+    best: tuple[float, np.ndarray] | None = None
+    for highest in (2, 3, 4):
+        features = SeriesFeatures(rotations, tuple(range(2, highest + 1)), problem.scale)(problem.x)
+        A = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), features], axis=2)
+        A = A.reshape(6 * len(problem), -1)
+        if A.shape[1] > 3 * len(problem):
+            break
+        solution, *_ = np.linalg.lstsq(A, problem.y.ravel(), rcond=1e-10)
+        rest = problem.y.ravel() - A @ solution
+        variance = rest @ rest / (len(A) - A.shape[1])
+        covariance = variance * np.linalg.pinv(A.T @ A)
+        k = constant.shape[1]
+        significant = np.abs(solution[:k]).max() > 4 * np.sqrt(np.diag(covariance)[:k].max())
+        if best is None or variance < best[0]:
+            best = (variance, constant @ solution[:k] if significant else np.zeros(6))
+    return from_mandel(np.zeros(6) if best is None else best[1])
+
+
+def _constant_columns(rotations: np.ndarray) -> Float[np.ndarray, "6 k"]:
+    """Invariant constant stresses (Mandel), orthonormal."""
+    average = np.mean(np.asarray(mandel_matrix(rotations)), axis=0)
+    values, vectors = np.linalg.eigh((average + average.T) / 2)
+    return vectors[:, values > 0.5]
+
+
+def honoured(data: StressStrainData, card: dict[str, Any]) -> Float[np.ndarray, "n 3 3"]:
+    """Second Piola–Kirchhoff stress of a data set as a material's card wants it compared (GPa)."""
+    S = data.stress("second_piola_kirchhoff")
+    stated = card.get("residual_stress", {})
+    return S - np.asarray(stated["stress_GPa"]) if stated.get("rule") == "remove" else S

@@ -1,0 +1,119 @@
+"""``constitutive calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from constitutive.cli.console import JsonOption, emit, err, out
+
+if TYPE_CHECKING:
+    from constitutive.material import Material
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(calibrate)
+
+
+def calibrate(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the material to.", show_default=False)],
+    train: Annotated[int | None, typer.Option(help="Use the first N samples only.", metavar="N")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same law.", metavar="K")] = 0,
+    point_group: Annotated[str | None, typer.Option(help="For data without a structure, in standard axes.", metavar="S")] = None,
+    residual_stress: Annotated[str | None, typer.Option(help="What to do about a stress at zero strain.", metavar="keep|remove")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Calibrate the law of a crystal on its samples and save it as a material.
+
+    The candidates are judged by samples that they have not seen; the data's held-out paths are never looked at.
+
+    [dim]Example:[/]  constitutive calibrate materials/silicon/data.json --out results/silicon
+    """
+    from constitutive.calibration import calibrate as fit
+    from constitutive.data import StressStrainData
+
+    samples = StressStrainData.load(data)
+    with _bar() as progress:
+        material = fit(
+            samples, train=train, seed=seed, point_group=point_group, residual_stress=residual_stress, progress=progress
+        )
+    material.save(folder)
+    picture = _picture(material, folder)
+    payload = {
+        "folder": str(folder),
+        "point_group": material.point_group.symbol,
+        "laue_class": material.point_group.laue_class,
+        "samples": material.card["data"]["samples"],
+        "orbit_units": material.law.orbit_units(),
+        "residual_stress": material.card["residual_stress"],
+        "C_voigt_GPa": material.stiffness_voigt(),
+        **material.report.as_dict(),
+        "picture": str(picture),
+    }
+    emit(as_json, payload, lambda: _render(material, folder, picture))
+
+
+class _bar:  # noqa: N801 - a context manager that reads like a function
+    """A progress bar on stderr, called with what is being done and the fraction done."""
+
+    def __enter__(self) -> _bar:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=err, transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task("reading", total=1.0)
+        return self
+
+    def __call__(self, what: str, fraction: float) -> None:
+        self._progress.update(self._task, description=what, completed=fraction)
+
+    def __exit__(self, *_: Any) -> None:
+        self._progress.stop()
+
+
+def _picture(material: Material, folder: Path) -> Path:
+    """Given against predicted stress of the samples left out."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    predicted, given = (np.asarray(S).reshape(-1, 9) for S in material.report.left_out)
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    limit = 1.05 * np.abs(given).max()
+    axes.plot([-limit, limit], [-limit, limit], color="0.7", linewidth=1, zorder=0)
+    for label, columns in (("normal", (0, 4, 8)), ("shear", (5, 2, 1))):
+        axes.plot(given[:, columns].ravel(), predicted[:, columns].ravel(), ".", markersize=4, label=label)
+    axes.set_xlabel("S of the data (GPa)")
+    axes.set_ylabel("S of the law, sample left out (GPa)")
+    axes.set_title(f"{material.name or 'material'}: {100 * material.report.held_out_error:.2g} % on unseen samples")
+    axes.legend(frameon=False)
+    axes.set_aspect("equal")
+    path = folder / "parity.png"
+    figure.savefig(path, dpi=160)
+    return path
+
+
+def _render(material: Material, folder: Path, picture: Path) -> None:
+    from rich.table import Table
+
+    report = material.report
+    table = Table(title="Candidates, by samples they had not seen", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("law")
+    table.add_column("error of S", justify="right")
+    for trial in sorted(report.trials, key=lambda trial: trial.error):
+        mark = "[bold]" if trial.label == report.chosen else ""
+        table.add_row(mark + trial.label, f"{mark}{100 * trial.error:.3g} %")
+    out.print(table)
+    out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
+    if report.learning_curve:
+        out.print("learning curve: " + ", ".join(f"{n} samples {100 * error:.2g} %" for n, error in report.learning_curve))
+    worst = ", ".join(f"{k} ({100 * error:.2g} %)" for k, error in report.worst_samples)
+    out.print(f"worst samples when left out: {worst}")
+    for note in report.notes:
+        out.print(f"[yellow]note:[/] {note}")
+    out.print(f"wrote {folder} and {picture}")

@@ -1,0 +1,50 @@
+"""``constitutive evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from constitutive.cli.console import JsonOption, emit, err, out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)],
+    paths: Annotated[bool, typer.Option("--paths", help="Judge by the held-out paths of the data, not its samples.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a material with data: errors of S, P and the Cauchy stress.
+
+    The data must stand in the material's reference cell and frame. A residual stress that the material removed is removed here too.
+
+    [dim]Example:[/]  constitutive evaluate materials/silicon materials/silicon/data.json --paths
+    """
+    from constitutive.calibration import evaluate as judge
+    from constitutive.data import StressStrainData
+    from constitutive.errors import DataError
+    from constitutive.material import Material
+
+    samples: StressStrainData | None = StressStrainData.load(data)
+    if paths and samples is not None:
+        samples = samples.paths_data()
+    if samples is None:
+        raise DataError(f"{data}: holds no paths; leave --paths out to judge by its samples")
+    errors = judge(Material.load(folder), samples)
+
+    def render() -> None:
+        out.print(f"{errors.samples} samples")
+        out.print(f"second Piola–Kirchhoff stress  {100 * errors.second_piola_relative_error:8.4f} %")
+        out.print(f"first Piola–Kirchhoff stress   {100 * errors.first_piola_relative_error:8.4f} %")
+        out.print(f"Cauchy stress, rms             {errors.cauchy_rmse_GPa:8.5f} GPa")
+
+    emit(as_json, errors.as_dict(), render)
+    if errors.outside_domain:
+        err.print(f"[yellow]note:[/] {errors.outside_domain} samples are outside the domain of the law: it extrapolates there")
