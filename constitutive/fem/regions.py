@@ -191,7 +191,7 @@ class Region:
 
 def law_and_domain(material: Any) -> tuple[Law, Any]:
     """Law and domain of a Material or of a bare law."""
-    law = getattr(material, "law", material)
+    law = material if isinstance(material, Law) else getattr(material, "law", material)  # a turned law holds another one
     if not hasattr(law, "stress_mandel"):
         raise SolveError(f"found {type(material).__name__} where a Material (Material.load(folder)) or a law was needed")
     domain = getattr(material, "domain", None)
