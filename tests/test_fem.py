@@ -65,13 +65,43 @@ def test_another_orientation_is_seen() -> None:
     assert np.abs(ours.x.array - theirs.x.array).max() > 1e-4
 
 
+def numbers(figures: dict) -> dict[str, list[float]]:
+    """The lists called numbers, wherever they stand."""
+    found = {"": figures["numbers"]} if "numbers" in figures else {}
+    for name, part in figures.items():
+        if isinstance(part, dict):
+            found |= {f"{name}/{below}": values for below, values in numbers(part).items()}
+    return found
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_ranks_agree(ranks: int) -> None:
-    several = on_ranks(ranks, "hook")
-    for name, one in here("hook").items():
-        np.testing.assert_allclose(several[name]["numbers"], one["numbers"], rtol=1e-10, atol=1e-12)
-        assert several[name]["iterations"] == one["iterations"]
-        assert several[name]["difference"] < 1e-12
+    several = on_ranks(ranks, "all")
+    for case in fem_cases.FIGURES:
+        one, many = numbers(here(case)), numbers(several[case])
+        assert one.keys() == many.keys()
+        for name in one:
+            np.testing.assert_allclose(many[name], one[name], rtol=1e-10, atol=1e-10 * np.abs(one[name]).max(), err_msg=name)
+    for name in NAMES:
+        assert several["hook"][name]["iterations"] == here("hook")[name]["iterations"]
+        assert several["hook"][name]["difference"] < 1e-12
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_patch(name: str) -> None:
+    assert here("patch")[name]["difference"] < 1e-12
+    assert here("patch")[name]["stress"] < 1e-12
+
+
+@pytest.mark.parametrize(("element", "order"), [("P1", 2), ("P2", 3)])
+def test_manufactured_solution_converges_in_order(element: str, order: int) -> None:
+    assert here("manufactured")[element]["order"] == pytest.approx(order, abs=0.1)
+
+
+@pytest.mark.parametrize(("case", "stress"), [("le1", 92.7), ("le10", -5.38)])
+def test_nafems(case: str, stress: float) -> None:
+    """National Agency for Finite Element Methods and Standards, The Standard NAFEMS Benchmarks (1990)."""
+    assert here(case)["stress"] == pytest.approx(stress, rel=0.02)
 
 
 def derivative_error(law: UserMaterial, J: object, step: float = 1e-6) -> float:

@@ -40,6 +40,7 @@ _require_dolfinx()
 from constitutive.fem.fields import write_fields  # noqa: E402 - after the check, which gives the better message
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
+from constitutive.fem.own_solver import attach, derivative, external_operator  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
@@ -49,6 +50,9 @@ __all__ = [
     "SolveResult",
     "StepRecord",
     "UserMaterial",
+    "attach",
+    "derivative",
+    "external_operator",
     "read_orientations",
     "rotation_from_bunge",
     "rotation_from_quaternion",

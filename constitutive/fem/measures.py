@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import ufl
 
@@ -25,8 +25,6 @@ from constitutive.errors import SolveError
 from constitutive.tensors.packing import ROOT2, VOIGT_PAIRS
 
 Ufl = Any  # a UFL expression: ufl ships no types
-Plane = Literal["strain", "generalised_strain", "stress"]
-Strain = Literal["finite", "small"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Measure:
     """
 
     finite: bool
-    plane: Plane | None
+    plane: str | None
     components: int
     dimension: int
     axial: Ufl = 0.0
@@ -114,7 +112,7 @@ def mandel_components(T: Ufl, which: Sequence[int]) -> Ufl:
     return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
 
 
-def make_measure(u: Ufl, mesh: Any, strain: Strain, plane: Plane | None, axial: Ufl) -> Measure:
+def make_measure(u: Ufl, mesh: Any, strain: str, plane: str | None, axial: Ufl) -> Measure:
     """Check a displacement against its mesh and choose the strain measure.
 
     Raises
@@ -134,7 +132,7 @@ def make_measure(u: Ufl, mesh: Any, strain: Strain, plane: Plane | None, axial: 
     return Measure(strain == "finite", plane, components, dimension, 0.0 if axial is None else axial)
 
 
-def _check_plane(dimension: int, components: int, plane: Plane | None) -> None:
+def _check_plane(dimension: int, components: int, plane: str | None) -> None:
     allowed = {None: (3, (3,)), "strain": (2, (2,)), "stress": (2, (2,)), "generalised_strain": (2, (2, 3))}
     if plane not in allowed:
         raise SolveError(f"plane={plane!r}: it is None (3D), 'strain', 'generalised_strain' or 'stress'")

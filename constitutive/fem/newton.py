@@ -20,7 +20,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from constitutive.fem.outcome import Outcome
-from constitutive.fem.user_material import UserMaterial
+from constitutive.fem.user_material import Faults, UserMaterial
 
 DEFAULTS: dict[str, Any] = {
     "snes_type": "newtonls",
@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "pc_type": "lu",
 }
 _KINDS = (Outcome.INVERTED, Outcome.NOT_FINITE, Outcome.OUTSIDE_DOMAIN)
+RAISED = 4  # the kind of a rank that raised an error
 
 
 @dataclass
@@ -116,30 +117,17 @@ class Newton:
     # ---- evaluation ------------------------------------------------------------------------------------------------------
 
     def _agree(self, fault: tuple[int, str, float]) -> Trouble | None:
-        """What went wrong anywhere: the same answer on all ranks."""
-        kind, text, badness = fault
-        worst = np.array([kind, float(self.interrupted())])
-        self.comm.Allreduce(MPI.IN_PLACE, worst, op=MPI.MAX)
-        if worst[1]:
-            return Trouble(Outcome.INTERRUPTED, "interrupted")
-        if not worst[0]:
-            return None
-        texts = self.comm.allgather((kind, badness, text))
-        kind, _, text = max((entry for entry in texts if entry[0] == worst[0]), key=lambda entry: entry[1])
-        if kind == 4:
-            return Trouble(Outcome.FAILED, text)
-        return Trouble(_KINDS[kind - 1], text)
+        """What went wrong anywhere, and whether anybody wants to stop."""
+        return agree(self.comm, fault, interrupted=self.interrupted())
 
     def update_laws(self, *, tangent: bool) -> Trouble | None:
         """Evaluate the laws on this rank and agree with the others on what failed."""
         fault = (0, "", 0.0)
         try:
             for law in self.laws:
-                faults = law.update(tangent=tangent)
-                kind = 1 if faults.inverted else 2 if faults.not_finite else 3 if faults.outside else 0
-                fault = max(fault, (kind, faults.worst, faults.badness), key=lambda entry: (entry[0], entry[2]))
+                fault = max(fault, _code(law.update(tangent=tangent)), key=lambda entry: (entry[0], entry[2]))
         except Exception as error:  # noqa: BLE001 - raising here would hang the other ranks
-            fault = (4, f"{type(error).__name__} on rank {self.comm.rank}: {error}", 0.0)
+            fault = (RAISED, f"{type(error).__name__} on rank {self.comm.rank}: {error}", 0.0)
         return self._agree(fault)
 
     def assemble_residual(self) -> np.ndarray:
@@ -273,6 +261,29 @@ class Newton:
 
     def _any(self, here: bool) -> bool:
         return bool(self.comm.allreduce(int(here), op=MPI.MAX))
+
+
+def _code(faults: Faults) -> tuple[int, str, float]:
+    kind = 1 if faults.inverted else 2 if faults.not_finite else 3 if faults.outside else 0
+    return kind, faults.worst, faults.badness
+
+
+def agree_on_faults(comm: Any, faults: Faults) -> Trouble | None:
+    """What went wrong at any point of any rank; collective."""
+    return agree(comm, _code(faults))
+
+
+def agree(comm: Any, fault: tuple[int, str, float], *, interrupted: bool = False) -> Trouble | None:
+    """Reduce the ranks' faults (kind, text, badness) to the worst: the same answer on all of them."""
+    worst = np.array([fault[0], float(interrupted)])
+    comm.Allreduce(MPI.IN_PLACE, worst, op=MPI.MAX)
+    if worst[1]:
+        return Trouble(Outcome.INTERRUPTED, "interrupted")
+    if not worst[0]:
+        return None
+    texts = comm.allgather((fault[0], fault[2], fault[1]))
+    kind, _, text = max((entry for entry in texts if entry[0] == worst[0]), key=lambda entry: entry[1])
+    return Trouble(Outcome.FAILED if kind == RAISED else _KINDS[kind - 1], text)
 
 
 def set_function_domain_error(snes: Any) -> None:

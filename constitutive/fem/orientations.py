@@ -109,7 +109,7 @@ def check_rotations(R: Float[np.ndarray, "*batch 3 3"], where: str) -> Float[np.
     return R
 
 
-def _place(bad: np.ndarray) -> str:
+def _place(bad: Any) -> str:
     bad = np.asarray(bad)
     return f"number {int(np.flatnonzero(bad)[0])} of {bad.size}" if bad.ndim else "the matrix"
 

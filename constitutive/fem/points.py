@@ -9,6 +9,7 @@ matrix A: :math:`x_c = A(x - x_0)`, :math:`S = J_0 A^T S_c`, :math:`C = J_0 A^T 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +79,10 @@ def reference_map(R: np.ndarray, stress_free: np.ndarray | None, unit: float, *,
     E0 = (F0.swapaxes(-1, -2) @ F0 - np.eye(3)) / 2 if finite else (F0 + F0.swapaxes(-1, -2)) / 2 - np.eye(3)
     G = np.linalg.inv(F0).swapaxes(-1, -2) @ R.swapaxes(-1, -2) if finite else R.swapaxes(-1, -2)
     weight = unit * (np.linalg.det(F0) if finite else np.ones(F0.shape[:-2]))
-    x0 = to_mandel(R @ E0 @ R.swapaxes(-1, -2))
-    return ReferenceMap(
-        *(torch.from_numpy(np.ascontiguousarray(a)) for a in (mandel_matrix(G), x0, np.asarray(weight, dtype=float)))
-    )
+    A, x0 = mandel_matrix(G), to_mandel(R @ E0 @ R.swapaxes(-1, -2))
+    batch = np.broadcast_shapes(A.shape[:-2], x0.shape[:-1], np.shape(weight))
+    parts = ((A, (6, 6)), (x0, (6,)), (weight, ()))
+    return ReferenceMap(*(torch.from_numpy(np.array(np.broadcast_to(part, batch + shape), dtype=float)) for part, shape in parts))
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,23 @@ class PointLaw:
         The turn and the stress-free reference; None where the law's frame is the lab's.
     unit : float
         The user's unit in GPa⁻¹, where there is no map.
+    lab : LinearLaw or None
+        A linear law with map and unit worked into its constants, once for all.
     """
 
     law: Any
     map: ReferenceMap | None
     unit: float
+    lab: LinearLaw | None = None
 
     def folded(self) -> PointLaw:
-        """The same with a linear law's turn worked into its constants, once for all."""
+        """The same with a linear law's turn worked into its constants."""
         if not isinstance(self.law, LinearLaw) or self.map is None or self.map.A.ndim > 2 or bool(self.map.x0.any()):
             return self
         A, weight = self.map.A.numpy(), float(self.map.weight)
         stiffness, stress = (a.numpy() for a in (self.law.stiffness, self.law.reference_stress))
-        return PointLaw(LinearLaw(weight * A.T @ stiffness @ A, np.eye(3)[None], weight * A.T @ stress), None, 1.0)
+        lab = LinearLaw(weight * A.T @ stiffness @ A, np.eye(3)[None], weight * A.T @ stress)
+        return dataclasses.replace(self, lab=lab)
 
     @property
     def constant_tangent(self) -> bool:
@@ -125,21 +130,22 @@ class PointLaw:
 
     def stress(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
         """Stress in the lab, in the user's unit."""
+        if self.lab is not None:
+            return self.lab.stress_mandel(x)
         s = self.law.stress_mandel(self.crystal_strain(x))
         return self.map.stress(s) if self.map else s * self.unit
 
     def tangent(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
         """Tangent in the lab, in the user's unit."""
+        if self.lab is not None:
+            return self.lab.tangent_mandel(x)
         C = self.law.tangent_mandel(self.crystal_strain(x))
         return self.map.tangent(C) if self.map else C * self.unit
 
     def packed_tangent(self, x: Float[Tensor, "n 6"], active: tuple[int, ...]) -> Float[Tensor, "n m"]:
         """Upper triangle of the active block of the tangent: for a fixed map one matrix product turns, weighs and packs."""
         a = list(active)
-        if self.map is None:
-            C = self.law.tangent_mandel(x)
-            return packed(C if len(a) == 6 else C[:, a][:, :, a]) * self.unit
-        if self.map.A.ndim == 2:
+        if self.lab is None and self.map is not None and self.map.A.ndim == 2:
             return self.law.tangent_mandel(self.crystal_strain(x)).reshape(-1, 36) @ turn_and_pack(self.map, active)
         C = self.tangent(x)
         return packed(C if len(a) == 6 else C[:, a][:, :, a])

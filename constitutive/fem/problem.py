@@ -15,6 +15,7 @@ from constitutive.errors import SolveError
 from constitutive.fem import checkpoint as checkpoints
 from constitutive.fem.newton import Newton, Trouble
 from constitutive.fem.outcome import ADVICE, Outcome, SolveResult, StepRecord
+from constitutive.fem.own_solver import add_tangents
 from constitutive.fem.progress import Interrupt, Progress
 from constitutive.fem.reactions import reaction_force
 from constitutive.fem.user_material import UserMaterial
@@ -92,10 +93,7 @@ class Problem:
         space = self.u.function_space
         du, (v,) = ufl.TrialFunction(space), self.form.arguments()
         J = ufl.derivative(self.form, self.u, du) if jacobian is None else jacobian
-        for law in self.laws:
-            direction = ufl.derivative(law.u, self.u, du) if law.u is not self.u else du
-            test = ufl.derivative(law.u, self.u, v) if law.u is not self.u else v
-            J = J + law.material_jacobian(direction, test)
+        J = add_tangents(J, self.laws, self.u, du, v)
         self._residual = fem.form(self.form)
         self._jacobian = fem.form(J)
         self.newton = Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)

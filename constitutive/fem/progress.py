@@ -89,4 +89,5 @@ class Progress:
                 f"step {self._steps:3d}  load {record.load:6.1%}  {record.iterations} iterations  "
                 f"|R| {record.norms[-1] if record.norms else 0:.1e}"
                 f"  worst strain {record.worst_strain:.2%}{outside}", highlight=False,
+                soft_wrap=True,
             )  # fmt: skip

@@ -6,23 +6,22 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import ufl
 from dolfinx import fem
+from dolfinx.mesh import compute_midpoints
 
 from constitutive.errors import SolveError
 from constitutive.fem import fields
-from constitutive.fem.measures import Plane, Strain, make_measure
+from constitutive.fem.measures import make_measure
 from constitutive.fem.points import PointLaw, condensed, packed, plane_stress_strain
 from constitutive.fem.quadrature import QuadraturePoints, default_degree
 from constitutive.fem.regions import UNITS, Cells, Region, make_regions
 from constitutive.laws.bounded import OutsideDomainWarning
 
-Outside = Literal["stop", "warn", "extend"]
-Unit = Literal["GPa", "MPa", "kPa", "Pa"]
 EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
 
 
@@ -112,13 +111,13 @@ class UserMaterial:
         *,
         orientation: Any = None,
         cell_tags: Any = None,
-        unit: Unit = "MPa",
-        strain: Strain = "finite",
-        plane: Plane | None = None,
+        unit: str = "MPa",
+        strain: str = "finite",
+        plane: str | None = None,
         axial_strain: Any = None,
         eigenstrain: Any = None,
         quadrature_degree: int | None = None,
-        outside: Outside = "warn",
+        outside: str = "warn",
         chunk: int = 8192,
     ) -> None:
         if unit not in UNITS:
@@ -216,6 +215,34 @@ class UserMaterial:
         if packed_tangent is not None:
             self._tangent.write(cells, packed_tangent.numpy())
 
+    def evaluate(self, strain: np.ndarray, *, tangent: bool) -> np.ndarray:
+        """Stress, or tangent, at given strains: for frameworks that bring their own.
+
+        Parameters
+        ----------
+        strain : array (cells, points per cell × active components)
+            Active Mandel components at the points of all cells that the rank owns (and, ignored, of its ghosts).
+        tangent : bool
+            Give the active block of the tangent (cells, points, active, active), otherwise the stress (cells, points, active).
+        """
+        size = len(self.measure.active)
+        values = strain.reshape(-1, self.points.per_cell, size)
+        shape = (*values.shape, size) if tangent else values.shape
+        result, active = np.zeros(shape), list(self.measure.active)
+        if self.measure.passive:
+            raise SolveError("plane stress has strains of its own to solve for: use update() instead")
+        with quiet_torch(self.mesh.comm.size):
+            for region in self.regions:
+                for cells in region.chunks(self.cells_at_once):
+                    law = region.at(cells)
+                    x = torch.zeros(len(cells) * self.points.per_cell, 6, dtype=torch.float64)
+                    x[:, active] = torch.from_numpy(values[cells].reshape(-1, size))
+                    if self._axial_at is not None:
+                        x[:, 2] = self._axial_at()
+                    block = law.tangent(x)[:, active][:, :, active] if tangent else law.stress(x)[:, active]
+                    result[cells] = block.numpy().reshape(len(cells), *shape[1:])
+        return result
+
     def strain_at(self, cells: Cells) -> tuple[torch.Tensor, torch.Tensor]:
         """Lab strain (points, 6) in Mandel components and J (points,) at the points of some cells."""
         values = torch.from_numpy(self._strain_at(cells))
@@ -255,8 +282,8 @@ class UserMaterial:
         distance = region.distance(law.crystal_strain(x)) if self.outside == "stop" and region.domain is not None else None
         if bool(torch.isfinite(s.sum())) and float(J.min()) > 0 and (distance is None or float(distance.max()) <= EDGE):
             return
-        inverted = ~(J > 0)
-        broken = ~torch.isfinite(s).all(dim=1) & ~inverted
+        inverted = J <= 0
+        broken = ~(torch.isfinite(s).all(dim=1) & torch.isfinite(J)) & ~inverted
         outside = torch.zeros_like(inverted) if distance is None else (distance > EDGE) & ~inverted & ~broken
         self.faults.inverted += int(inverted.sum())
         self.faults.not_finite += int(broken.sum())
@@ -272,12 +299,14 @@ class UserMaterial:
             )
 
     def describe_point(self, cell: int, point: int, x: torch.Tensor, J: float) -> str:
-        """Cell (global number), point and strain of one point in words."""
-        number = self.mesh.topology.index_map(self.mesh.topology.dim).local_to_global(np.array([cell], dtype=np.int32))[0]
+        """Cell (number in the input, place), point and strain of one point in words."""
+        number = self.mesh.topology.original_cell_index[cell]
+        middle = compute_midpoints(self.mesh, self.mesh.topology.dim, np.array([cell], dtype=np.int32))[0]
+        place = ", ".join(f"{x:.4g}" for x in middle[: self.mesh.geometry.dim])
         name = "E" if self.measure.finite else "strain"
         root2 = np.sqrt(2.0)
         strain = ", ".join(f"{float(value) / (1 if k < 3 else root2):.3g}" for k, value in enumerate(x))
-        return f"cell {number}, point {point}: {name} (xx yy zz yz xz xy) = ({strain}), J = {J:.3g}"
+        return f"cell {number} at ({place}), point {point}: {name} (xx yy zz yz xz xy) = ({strain}), J = {J:.3g}"
 
     # ---- state ---------------------------------------------------------------------------------------------------------
 
