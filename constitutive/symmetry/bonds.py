@@ -88,12 +88,13 @@ def _turn(tensors: np.ndarray, R: np.ndarray, degree: int) -> np.ndarray:
 def atom_moments(bonds: Bonds, degree: int) -> Float[np.ndarray, "atoms ..."]:
     """Moment tensors of each atom, divided by the sum of all weights."""
     weight = bonds.odd if degree % 2 else bonds.even
-    tensors = np.zeros((bonds.atoms, *(3,) * degree))
-    for index in _indices(degree):
+    place = {index: k for k, index in enumerate(_indices(degree))}
+    columns = np.zeros((bonds.atoms, len(place)))
+    for index, k in place.items():
         term = weight * np.prod(bonds.direction[:, list(index)], axis=1)
-        tensors[:, *index] = np.bincount(bonds.centre, term, bonds.atoms) / weight.sum()
-    sorted_of = np.sort(np.indices((3,) * degree).reshape(degree, -1), axis=0)
-    return tensors[:, *sorted_of].reshape(tensors.shape)
+        columns[:, k] = np.bincount(bonds.centre, term, bonds.atoms) / weight.sum()
+    every = [place[tuple(sorted(index))] for index in np.ndindex(*(3,) * degree)]
+    return columns[:, every].reshape(bonds.atoms, *(3,) * degree)
 
 
 def _linear_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
@@ -116,10 +117,10 @@ def _cubed_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarr
 def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.ndarray, "n 3 3"]) -> list[int]:
     """Which of some frames (rows are axes) the bonds prefer: smallest even moments, largest odd ones.
 
-    Degrees 4, 6, 2, 3, 1, 5, then the cubes are compared, component after component (xxxx, xxxy, … for even degrees; zzz, yzz, … for odd
-    ones); the first that differs decides. So C14 of quartz comes out positive in either hand, as in IEEE Std 176-1978, and the z axis of wurtzite runs from
-    the heavier atom to its lighter neighbour along it, as from Ga to N. More than one frame is left only where the point group makes
-    them equal.
+    Degrees 4, 6, 2, 3, 1, 5, then the cubes are compared, component after component (xxxx, xxxy, … for even degrees; zzz, yzz, …
+    for odd ones); the first that differs decides. So C14 of quartz comes out positive in either hand, as in IEEE Std 176-1978,
+    and the z axis of wurtzite runs from the heavier atom to its lighter neighbour along it, as from Ga to N. More than one frame
+    is left only where the point group makes them equal.
     """
     left = np.arange(len(frames))
     stages = [(_linear_features, degree) for degree in DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]

@@ -188,8 +188,8 @@ def _unique(positions: np.ndarray) -> np.ndarray:
 def quartz(hand: str = "right") -> Structure:
     """Low quartz at room temperature: P3₂21 for the right hand, P3₁21 for the left.
 
-    Kihara, Eur. J. Mineral. 2 (1990) 63, at 298 K: a = 4.9137 Å, c = 5.4047 Å, Si (0.4697, 0, 0), O (0.4133, 0.2672, 0.1188) with the
-    origin of P3₂21 shifted by c/3. Right is the dextrorotatory hand (Glazer & Stadnicka, J. Appl. Cryst. 19 (1986) 108).
+    Kihara, Eur. J. Mineral. 2 (1990) 63, at 298 K: a = 4.9137 Å, c = 5.4047 Å, Si (0.4697, 0, 0), O (0.4133, 0.2672, 0.1188)
+    with the origin of P3₂21 shifted by c/3. Right is the dextrorotatory hand (Glazer & Stadnicka, J. Appl. Cryst. 19 (1986) 108).
 
     Parameters
     ----------

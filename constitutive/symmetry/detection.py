@@ -43,7 +43,8 @@ class SymmetryReport:
     conventional : (3, 3)
         Rows are the conventional cell vectors (spglib's standard setting), idealised, in the structure's Cartesian frame, Å.
     raw_operations : (n, 3, 3)
-        Operations that map the given cell to itself within symprec, in Cartesian components: orthogonal only as far as the cell is unstrained.
+        Operations that map the given cell to itself within symprec, in Cartesian components: orthogonal only as far as the cell
+        is unstrained.
     deformation : (3, 3)
         Linear map from the idealised lattice to the given one: the identity for a cell without strain.
     centres : (m,)

@@ -64,7 +64,15 @@ def symmetry_elements(group: PointGroup) -> tuple[SymmetryElement, ...]:
         else:
             home.append(name)
     elements = [_element(group, axis, names) for axis, names in along]
-    elements.sort(key=lambda e: (-e.rotation, -e.rotoinversion, sum(map(abs, e.indices)), sum(i < 0 for i in e.indices), [-i for i in e.indices]))
+    elements.sort(
+        key=lambda e: (
+            -e.rotation,
+            -e.rotoinversion,
+            sum(map(abs, e.indices)),
+            sum(i < 0 for i in e.indices),
+            [-i for i in e.indices],
+        )
+    )
     if group.is_centrosymmetric:
         elements.append(SymmetryElement("-1", 1, 1, False, np.zeros(3), (0, 0, 0), False, "centre of inversion"))
     return tuple(elements)

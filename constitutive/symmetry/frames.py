@@ -5,12 +5,13 @@ always and the same for every choice of cell of one crystal, up to operations of
 tensor of it; among those the frame nearest to the input's is taken.
 
 Conventional: x along a, y in the plane of a and b, z along c* of the conventional cell (spglib's standard setting).
-IEEE 176-1987, section 3: z along the principal axis, x along a two-fold axis or across a mirror (32, 3m, -3m, -42m, -6m2) or along a;
-cubic: the cube axes; orthorhombic: c < a < b along z, x, y, the polar axis of mm2 along z; monoclinic: y along b, z along c, the two
-shortest vectors across b being c < a with β obtuse; triclinic: z along c, y across a and c, with c < a < b and α, β obtuse.
+IEEE 176-1987, section 3: z along the principal axis, x along a two-fold axis or across a mirror (32, 3m, -3m, -42m, -6m2) or
+along a; cubic: the cube axes; orthorhombic: c < a < b along z, x, y, the polar axis of mm2 along z; monoclinic: y along b, z
+along c, the two shortest vectors across b being c < a with β obtuse; triclinic: z along c, y across a and c, with c < a < b and
+α, β obtuse.
 
-What lattice and point group leave open (the sign of C14 in a crystal with a primitive trigonal lattice, the sense of a polar axis) the
-bonds decide (:mod:`constitutive.symmetry.bonds`), or a measured tensor: ``sign_from``.
+What lattice and point group leave open (the sign of C14 in a crystal with a primitive trigonal lattice, the sense of a polar
+axis) the bonds decide (:mod:`constitutive.symmetry.bonds`), or a measured tensor: ``sign_from``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from constitutive.symmetry.detection import SymmetryReport
 
 _SAME_LENGTH = 1e-3  # relative
-# components that are made positive, in this order, by sign_from (IEEE Std 176-1987, 3.2: d33 of polar classes, d22 of 3m, d11 of 32, 3, -6)
+# made positive by sign_from, in this order (IEEE Std 176-1987, 3.2: d33 of polar classes, d22 of 3m, d11 of 32, 3, -6)
 _POSITIVE = {
     3: ((2, 2, 2), (1, 1, 1), (0, 0, 0), (0, 1, 2), (2, 0, 0), (2, 0, 1)),
     4: ((0, 0, 1, 2), (0, 0, 0, 2), (0, 0, 0, 1), (1, 1, 0, 2), (2, 2, 0, 2)),
@@ -72,8 +73,8 @@ def crystal_frames(report: SymmetryReport, *, sign_from: Any = None) -> CrystalF
     report : SymmetryReport
         As :func:`constitutive.symmetry.find_symmetry` gives it.
     sign_from : array, optional
-        Measured tensor in the input frame that fixes the signs which are open in the IEEE frame: piezoelectric (3, 3, 3) or (3, 6), or
-        elastic (3, 3, 3, 3) or (6, 6), order xx yy zz yz xz xy, stress-like components. Without one the bonds decide.
+        Measured tensor in the input frame that fixes the signs which are open in the IEEE frame: piezoelectric (3, 3, 3) or (3,
+        6), or elastic (3, 3, 3, 3) or (6, 6), order xx yy zz yz xz xy, stress-like components. Without one the bonds decide.
 
     Raises
     ------
@@ -295,7 +296,7 @@ def _full_tensor(tensor: Any) -> np.ndarray:
     if T.shape == (6, 6):
         return T[pairs[:, :, None, None], pairs[None, None]]
     raise SymmetryError(
-        f"sign_from has shape {T.shape}: a piezoelectric tensor (3, 3, 3) or (3, 6) or an elastic one (3, 3, 3, 3) or (6, 6) is needed"
+        f"sign_from has shape {T.shape}; (3, 3, 3) or (3, 6) (piezoelectric), (3, 3, 3, 3) or (6, 6) (elastic) are needed"
     )
 
 

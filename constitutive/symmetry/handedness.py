@@ -18,7 +18,19 @@ from constitutive.symmetry.structures import Cell, read_structure
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_PAIRS = ((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170), (171, 172), (178, 179), (180, 181), (212, 213))
+_PAIRS = (
+    (76, 78),
+    (91, 95),
+    (92, 96),
+    (144, 145),
+    (151, 153),
+    (152, 154),
+    (169, 170),
+    (171, 172),
+    (178, 179),
+    (180, 181),
+    (212, 213),
+)
 ENANTIOMORPHS: dict[int, int] = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}
 
 
@@ -88,8 +100,8 @@ def require_symmetry(x: Any, imposed: PointGroup, symprec: float = 0.01) -> Symm
     wrong = wrong_operations(report, imposed)
     if wrong:
         raise SymmetryError(
-            f"wrong symmetry: {len(wrong)} of the {imposed.order} operations of {imposed.symbol} are none of this crystal, whose point group is "
-            f"{report.point_group.symbol}; the worst, a {wrong[0].words}, misses atoms by {wrong[0].mismatch:.2g} Å. Impose "
+            f"wrong symmetry: {len(wrong)} of the {imposed.order} operations of {imposed.symbol} are none of this crystal, "
+            f"whose point group is {report.point_group.symbol}; the worst, a {wrong[0].words}, misses atoms by {wrong[0].mismatch:.2g} Å. Impose "
             f"{report.point_group.symbol} in its own place, or turn the group into the structure's frame"
         )
     return report

@@ -93,9 +93,7 @@ def symmetry_ladder(
     below = steps[low - 1] if low else None
     above = steps[high + 1] if high + 1 < len(steps) else None
     sentence, steady = _sentence(steps[at], steps[low], steps[high], below, above)
-    return SymmetryLadder(
-        tuple(steps), symprec, steps[at].point_group, (steps[low].symprec, steps[high].symprec), sentence, steady
-    )
+    return SymmetryLadder(tuple(steps), symprec, steps[at].point_group, (steps[low].symprec, steps[high].symprec), sentence, steady)
 
 
 def _plateau(steps: list[LadderStep], at: int) -> tuple[int, int]:
@@ -117,12 +115,16 @@ def _sentence(
     parts = []
     if below is not None and low.symprec < _NEAR * below.symprec and here.symprec < _NEAR * low.symprec:
         parts.append(
-            f"just below, at {below.symprec:g} Å, only {_named(below, here)} is left: the coordinates or the cell are off the exact "
-            f"{here.point_group} ones by about as much (noise, few decimals, or a small true distortion)"
+            f"just below, at {below.symprec:g} Å, only {_named(below, here)} is left: the coordinates or the cell are off the "
+            f"exact {here.point_group} ones by about as much (noise, few decimals, or a small true distortion)"
         )
     if above is not None and high.symprec < _NEAR * here.symprec:
         rises = POINT_GROUPS[above.point_group].order > POINT_GROUPS[here.point_group].order
-        what = "pseudo-symmetry: noise of that size hides it, or the crystal is a small distortion of it" if rises else "beyond it atoms are confused"
+        what = (
+            "pseudo-symmetry: noise of that size hides it, or the crystal is a small distortion of it"
+            if rises
+            else "beyond it atoms are confused"
+        )
         parts.append(f"just above, at {above.symprec:g} Å, {_named(above, here)} is found ({what})")
     span = f"{here.point_group} holds from {low.symprec:g} to {high.symprec:g} Å"
     if parts:

@@ -181,7 +181,7 @@ def _vectors(cell: Cell, moments: Any) -> np.ndarray:
     given = cell.magnetic_moments if moments is None else np.asarray(moments, dtype=float)
     if given is None:
         raise SymmetryError(
-            "the structure carries no magnetic moments: give moments=..., the site property magmom (pymatgen) or initial moments (ASE)"
+            "the structure carries no magnetic moments: give moments=…, the site property magmom (pymatgen), or initial ones (ASE)"
         )
     if given.shape == (len(cell.positions),):
         given = np.stack([np.zeros_like(given), np.zeros_like(given), given], axis=1)

@@ -106,8 +106,8 @@ def ieee_cut(notation: str, *angles: float) -> Float[np.ndarray, "3 3"]:
     match = re.fullmatch(r"([XYZ])([XYZ])([tlw]{0,3})", notation.strip("()"))
     if match is None or match[1] == match[2] or len(match[3]) != len(angles):
         raise SymmetryError(
-            f"cut {notation!r} with {len(angles)} angles: two different axes of X, Y, Z and one of t, l, w for each angle are needed, as in "
-            "ieee_cut('YXwl', 22.4, -33.9)"
+            f"cut {notation!r} with {len(angles)} angles: two different axes of X, Y, Z and one of t, l, w for each angle are "
+            "needed, as in ieee_cut('YXwl', 22.4, -33.9)"
         )
     thickness, length = (np.eye(3)["XYZ".index(letter)] for letter in match.groups()[:2])
     edges = {"t": thickness, "l": length, "w": np.cross(thickness, length)}
@@ -169,5 +169,7 @@ def _parse(value: Any, plane_by_default: bool) -> tuple[np.ndarray, bool]:
     except ValueError:
         indices = np.zeros(0)
     if len(indices) not in (3, 4) or not np.any(indices):
-        raise SymmetryError(f"indices {value!r} are not understood: three (or four hexagonal) ones are needed, as [1, 1, 0], '[1-10]' or '(111)'")
+        raise SymmetryError(
+            f"indices {value!r} are not understood: three (or four hexagonal) ones are needed, as [1, 1, 0], '[1-10]' or '(111)'"
+        )
     return indices, is_plane

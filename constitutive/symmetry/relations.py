@@ -65,7 +65,8 @@ def maximal_subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
 def minimal_supergroups(group: PointGroup) -> tuple[PointGroup, ...]:
     """Point groups that contain this one in its place, with none between.
 
-    Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones stand for it.
+    Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones
+    stand for it.
     """
     return tuple(g for g in _supergroups(group) if group in maximal_subgroups(g))
 
@@ -108,7 +109,9 @@ def normaliser(symbol: str) -> tuple[np.ndarray, ...]:
 
 
 def cosets(group: PointGroup, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
-    """One operation of each left coset g H: carries the first variant of a transition G → H into the others; identity first.
+    """One operation of each left coset g H: carries the first variant of a transition G → H into the others.
+
+    The identity comes first; rotations by small angles are preferred to others.
 
     Raises
     ------
@@ -117,13 +120,16 @@ def cosets(group: PointGroup, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"
     """
     if not subgroup.is_subgroup_of(group):
         raise SymmetryError(
-            f"{subgroup.symbol} is no subgroup of {group.symbol} as the two are oriented: turn one by PointGroup.rotated, or take one of "
-            f"{group.symbol}'s own subgroups()"
+            f"{subgroup.symbol} is no subgroup of {group.symbol} as the two are oriented: turn one by PointGroup.rotated, or take "
+            f"one of {group.symbol}'s own subgroups()"
         )
     left = set(range(group.order))
+    gentle = sorted(
+        left, key=lambda k: (np.linalg.det(group.operations[k]) < 0, -round(float(np.trace(group.operations[k])), 6), k)
+    )
     heads = []
     while left:
-        head = min(left)
+        head = next(k for k in gentle if k in left)
         members = ops.index_of(group.operations, group.operations[head] @ subgroup.operations)
         left -= set(members.tolist())
         heads.append(head)
@@ -140,7 +146,8 @@ class Comparison:
     common : PointGroup
         Operations that both have.
     relation : str
-        "equal", "subgroup" (the first is one of the second's), "supergroup", "conjugate" (equal or contained after a turn), or "none".
+        "equal", "subgroup" (the first is one of the second's), "supergroup", "conjugate" (equal or contained after a turn), or
+        "none".
     turn : (3, 3)
         Rotation of the second crystal after which the relation holds; the identity where none is needed.
     variants : int
@@ -169,7 +176,9 @@ def compare(first: PointGroup, second: PointGroup) -> Comparison:
         relation = "conjugate" if turned != "none" else "none"
     large, small = (first, second) if first.order >= second.order else (second, first)
     variants = large.order // small.order if relation != "none" else 1
-    return Comparison(first, second, common, relation, turn, variants, _comparison_sentence(first, second, common, relation, variants, turn))
+    return Comparison(
+        first, second, common, relation, turn, variants, _comparison_sentence(first, second, common, relation, variants, turn)
+    )
 
 
 def _relation(first: PointGroup, second: PointGroup) -> str:
@@ -211,5 +220,3 @@ def _comparison_sentence(
             return f"Both crystals have the point group {a}, in orientations that agree {how}."
         return f"{small} is a subgroup of {large} of index {variants} ({variants} variants of a transition), {how}."
     return f"Neither {a} nor {b} is a subgroup of the other: no variants relate them; as oriented they share {common.symbol}."
-
-

@@ -1,8 +1,9 @@
 """Stereograms of point groups: poles of a general direction, and the symmetry elements, as in the International Tables.
 
-The projection is stereographic (equal angle), seen down the z axis of the group's standard axes, x to the right and y up. Full dots are
-poles above the page, rings below. Lens, triangle, square and hexagon are 2-, 3-, 4- and 6-fold axes; open symbols with the smaller one inside
-are rotoinversion axes; heavy lines and a heavy circle are mirror planes; a small ring in the middle is the centre.
+The projection is stereographic (equal angle), seen down the z axis of the group's standard axes, x to the right and y up. Full
+dots are poles above the page, rings below. Lens, triangle, square and hexagon are 2-, 3-, 4- and 6-fold axes; open symbols with the
+smaller one inside are rotoinversion axes; heavy lines and a heavy circle are mirror planes; a small ring in the middle is the
+centre.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def draw_poles(axes: Axes, group: PointGroup) -> None:
     direction = _GENERAL / np.linalg.norm(_GENERAL)
     images = group.frame.T @ group.operations @ group.frame @ direction
     points, above = project(images), images[:, 2] > 0
-    axes.scatter(*points[~above].T, s=92, facecolors="white", edgecolors=BELOW, linewidths=1.5, zorder=4)
-    axes.scatter(*points[above].T, s=26, color=ABOVE, zorder=5)
+    axes.scatter(points[~above, 0], points[~above, 1], s=92, facecolors="white", edgecolors=BELOW, linewidths=1.5, zorder=4)
+    axes.scatter(points[above, 0], points[above, 1], s=26, color=ABOVE, zorder=5)
     axes.set_title(f"{group.order} equivalent directions", fontsize=10)
 
 
@@ -79,10 +80,10 @@ def _prepare(axes: Axes, group: PointGroup) -> None:
     axes.axis("off")
     axes.add_patch(Circle((0, 0), 1, fill=False, color="#8a929c", linewidth=0.9, zorder=1))
     names = {"hexagonal": ("a", ""), "trigonal": ("a", "")}.get(group.crystal_system, ("x", "y"))
-    for name, place in zip(names, ((1.17, 0), (0, 1.17)), strict=True):
+    for name, place in zip(names, ((1.19, 0), (0, 1.19)), strict=True):
         axes.text(*place, name, ha="center", va="center", fontsize=9, color="#59636e", style="italic")
     if group.crystal_system in ("hexagonal", "trigonal"):
-        axes.text(-0.585, 1.013, "b", ha="center", va="center", fontsize=9, color="#59636e", style="italic")
+        axes.text(-0.595, 1.031, "b", ha="center", va="center", fontsize=9, color="#59636e", style="italic")
 
 
 def _draw_planes(axes: Axes, elements: list[tuple[SymmetryElement, np.ndarray]], *, faint: bool = False) -> None:
@@ -110,10 +111,8 @@ def _great_circle(normal: np.ndarray) -> np.ndarray:
 
 
 def _draw_axis(axes: Axes, element: SymmetryElement, axis: np.ndarray) -> None:
-    if abs(axis[2]) > 1e-6:
-        ends = [axis if axis[2] > 0 else -axis]
-    else:
-        ends = [axis, -axis]
+    upper = axis if axis[2] > -1e-6 else -axis
+    ends = [upper] if abs(axis[2]) > 1e-6 else [axis, -axis]
     for end in ends:
         place = project(end[None])[0]
         _draw_symbol(axes, element, place, np.arctan2(place[1], place[0]) if np.linalg.norm(place) > 1e-6 else np.pi / 2)
@@ -125,14 +124,23 @@ def _draw_symbol(axes: Axes, element: SymmetryElement, place: np.ndarray, angle:
     outer = max(element.rotation, element.rotoinversion)
     hollow = element.label in ("-3", "-4", "-6")
     axes.add_patch(
-        Polygon(place + _outline(outer, angle), closed=True, facecolor="white" if hollow else INK, edgecolor=INK, linewidth=1.1, zorder=7)
+        Polygon(
+            place + _outline(outer, angle),
+            closed=True,
+            facecolor="white" if hollow else INK,
+            edgecolor=INK,
+            linewidth=1.1,
+            zorder=7,
+        )
     )
     inner = {"-4": 2, "-6": 3}.get(element.label)
     if inner:
-        axes.add_patch(Polygon(place + 0.72 * _outline(inner, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=0.4, zorder=8))
+        axes.add_patch(
+            Polygon(place + 0.72 * _outline(inner, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=0.4, zorder=8)
+        )
     if element.label == "-3":
         axes.add_patch(Polygon(place + _outline(3, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=1.1, zorder=7))
-        axes.scatter(*place, s=11, color="white", zorder=8)
+        axes.scatter(place[0], place[1], s=11, color="white", zorder=8)
 
 
 def _outline(order: int, angle: float) -> np.ndarray:

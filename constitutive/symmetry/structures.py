@@ -63,8 +63,8 @@ def read_structure(x: Any) -> Structure:
     Parameters
     ----------
     x : Structure, Atoms, or path
-        Files: CIF, POSCAR, extxyz (its last frame), JSON, and what else ASE reads. The Cartesian frame of the file is kept; a CIF has
-        none: z is put along c and x along a* × … as pymatgen does.
+        Files: CIF, POSCAR, extxyz (its last frame), JSON, and what else ASE reads. The Cartesian frame of the file is kept; a
+        CIF has none: z is put along c and x along a* × … as pymatgen does.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _species_name(site: Any, disorder: str) -> str:
         content = ", ".join(f"{amount:g} {species}" for species, amount in site.species.items())
         raise SymmetryError(
             f"site at {np.round(site.frac_coords, 4).tolist()} is disordered ({content}): the crystal has no exact symmetry. "
-            "Order it, or pass disorder='species' (--disorder species) to let each distinct occupation count as a species of its own"
+            "Order it, or pass disorder='species' (--disorder species) to let each occupation count as a species of its own"
         )
     return "/".join(sorted(f"{species}:{amount:.4g}" for species, amount in site.species.items()))
 

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "diagrams": ["draw_pattern"],
     "equivariant": ["equivariant_basis", "irreps_matrices"],
     "bases": ["Projection", "average", "invariant_basis", "number_of_invariants", "project", "transform"],
     "formulas": ["pairs_formula", "parse"],

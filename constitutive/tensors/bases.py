@@ -182,7 +182,7 @@ def _averaged(coordinates: np.ndarray, symmetry: IndexSymmetry, chain: list[list
 
 
 def sparse_rotation(basis: np.ndarray) -> np.ndarray:
-    """Another orthonormal basis of the same space, made of the images of unit vectors, largest first: few entries, no randomness."""
+    """Another orthonormal basis of the same space, made of images of unit vectors, largest first: few entries, not random."""
     projector = basis.T @ basis
     remaining = projector.diagonal().copy()
     chosen = np.zeros_like(basis)
@@ -207,9 +207,7 @@ def _basis_coordinates(group: Any, symmetry: IndexSymmetry, factor: np.ndarray, 
     return sparse_rotation(span) if symmetry.size <= 1000 else span
 
 
-def invariant_basis(
-    group: Any, formula: str, parity: Parity = "polar", *, time_odd: bool = False
-) -> Float[np.ndarray, "n ..."]:
+def invariant_basis(group: Any, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> Float[np.ndarray, "n ..."]:
     """Orthonormal basis of the tensors that a point group leaves alone.
 
     Parameters

@@ -1,7 +1,8 @@
 """Nye diagrams: the pattern of a property tensor as dots, joined where components are equal.
 
-Heavy dot: a component that need not vanish. Joined dots are equal, an open one opposite; a cross is ½(c11 − c12) or another combination, small
-grey dots are zeros; of a symmetric matrix the upper half is drawn (Nye, *Physical Properties of Crystals*, 1985, tables 8–9).
+Heavy dot: a component that need not vanish. Joined dots are equal, an open one opposite; a cross is ½(c11 − c12) or another
+combination, small grey dots are zeros; of a symmetric matrix the upper half is drawn (Nye, *Physical Properties of Crystals*,
+1985, tables 8–9).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def draw_pattern(axes: Axes, pattern: Pattern, *, title: str | None = None) -> N
     axes.set_aspect("equal")
     axes.axis("off")
     count = len(pattern.independent)
+    axes.set_anchor("N")
     axes.set_title(title or f"{pattern.tensor.name}: {count or 'none'}", fontsize=10)
 
 

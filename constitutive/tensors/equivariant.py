@@ -2,8 +2,8 @@ r"""Linear maps between e3nn irreps that commute with a point group.
 
 .. math:: A\, D_\mathrm{in}(g) = D_\mathrm{out}(g)\, A \quad \text{for all } g
 
-span the weights of an equivariant layer (finite groups allow more of them than O(3) does). The matrices D(g) are found from spherical
-harmonics at fixed points, to 1e-14 also where Euler angles lose half of the digits.
+span the weights of an equivariant layer (finite groups allow more of them than O(3) does). The matrices D(g) are found from
+spherical harmonics at fixed points, to 1e-14 also where Euler angles lose half of the digits.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def equivariant_basis(group: Any, irreps_in: Any, irreps_out: Any) -> Float[Tens
     Examples
     --------
     >>> from constitutive.symmetry import PointGroup
-    >>> equivariant_basis(PointGroup.from_symbol("-43m"), "1o", "0e + 2e").shape  # strain of an electric field: one piezoelectric constant
+    >>> equivariant_basis(PointGroup.from_symbol("-43m"), "1o", "0e + 2e").shape  # strain of a field: one constant
     torch.Size([1, 6, 3])
     """
     D_in, D_out = irreps_matrices(group, irreps_in).numpy(), irreps_matrices(group, irreps_out).numpy()

@@ -1,8 +1,8 @@
 """Index symmetries of Cartesian tensors in e3nn's notation: ``"ijkl=jikl=klij"``, ``"ij=-ji"``, ``"ijk"``.
 
 The first term names the indices; each further one, with its sign, is an equal component. The signed permutations they
-generate cut the 3ʳ components into orbits; the normalised orbits are an orthonormal basis of the tensors with that symmetry, so that
-a tensor of rank 8 with the symmetry of fourth-order elasticity is 126 numbers.
+generate cut the 3ʳ components into orbits; the normalised orbits are an orthonormal basis of the tensors with that symmetry, so
+that a tensor of rank 8 with the symmetry of fourth-order elasticity is 126 numbers.
 """
 
 from __future__ import annotations

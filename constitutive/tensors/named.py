@@ -59,7 +59,6 @@ class PropertyTensor:
         return self.formula in {pairs_formula(2), pairs_formula(3), pairs_formula(4)}
 
 
-
 _PIEZO = "ijk=ikj"
 _PHOTO = "ijkl=jikl=ijlk"
 TENSORS: dict[str, PropertyTensor] = {
@@ -114,7 +113,7 @@ def independent_constants(group: Any, name: str | PropertyTensor) -> int:
 
 
 def elastic_constant_counts(group: Any, orders: tuple[int, ...] = (1, 2, 3, 4)) -> dict[int, int]:
-    """Independent coefficients of each order of strain in the energy: order 1 the residual stress, 2 the stiffness, …"""
+    """Independent coefficients of each order of strain in the energy: order 1 the residual stress, 2 the stiffness."""
     return {order: number_of_invariants(group, pairs_formula(order)) for order in orders}
 
 
@@ -274,7 +273,7 @@ def pattern(group: Any, name: str | PropertyTensor) -> Pattern:
     tensor = property_tensor(name)
     basis = tensor_basis(group, tensor)
     positions = _positions(tensor)
-    values = np.stack([basis[(slice(None), *_index(tensor, p))] for p in positions]) if len(basis) else np.zeros((len(positions), 0))
+    values = np.array([basis[:, *_index(tensor, position)] for position in positions]).reshape(len(positions), len(basis))
     chosen = _independent(positions, values)
     names = tuple(_name(tensor, positions[k]) for k in chosen)
     weights = np.linalg.solve(values[chosen].T, values.T).T if chosen else np.zeros((len(positions), 0))
