@@ -1,0 +1,147 @@
+r"""Promises that hold by construction, to rounding error: objectivity, symmetry, conservation, the tangent."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from constitutive.audit.model import Promise
+from constitutive.material import Material
+
+STEP = 1e-5  # of the central differences: errors of 1e-10 in curvature and 1e-11 in rounding, both far below the limit
+EXACT, DIFFERENCES = 1e-12, 1e-6
+NODES = 24  # of Gauss's rule on each side of a strain cycle
+CYCLE = 1e-9  # of the work put through a cycle
+CYCLES = 40
+
+
+def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Generator) -> dict[str, Promise]:
+    """The exact promises at given strains.
+
+    Parameters
+    ----------
+    material : Material
+    E : (n, 3, 3)
+        Green–Lagrange strains.
+    rng : numpy Generator
+        Of the rotations and cycles.
+    """
+    F = Rotation.random(len(E), random_state=rng).as_matrix() @ deformation_of(E)
+    P, tangent = material.law(F)
+    stress = float(np.abs(P).max())
+    return {
+        "objectivity": Promise(
+            _objectivity(material, F, P, rng) / stress,
+            EXACT,
+            "P(QF) against Q P(F), random rotations Q",
+            "the law sees more than C = FᵀF: report it as a bug",
+        ),
+        "symmetry": _symmetry(material, E),
+        "reference_stress": Promise(
+            _reference_stress(material) / stress,
+            EXACT,
+            "S(0) against the stress that the card states",
+            "the law was changed after calibration: calibrate again",
+        ),
+        "tangent": Promise(
+            _tangent(material, F, tangent),
+            DIFFERENCES,
+            "dP/dF against central differences of P",
+            "Newton would stall: report it as a bug",
+        ),
+        "conservation": Promise(
+            _conservation(material, E, rng),
+            CYCLE,
+            "work round closed strain cycles, and ∫S:dE against ψ, per work put through",
+            "cycles would yield energy: report it as a bug",
+        ),
+    }
+
+
+def random_strains(rng: np.random.Generator, samples: int, radius: float) -> Float[np.ndarray, "n 3 3"]:
+    """Symmetric tensors of random direction, with Frobenius norms uniform up to ``radius``."""
+    A = rng.normal(size=(samples, 3, 3))
+    E = (A + A.swapaxes(1, 2)) / 2
+    return E * (radius * rng.uniform(size=samples) / np.linalg.norm(E, axis=(1, 2)))[:, None, None]
+
+
+def deformation_of(E: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """The stretch U = √(I + 2E) of Green–Lagrange strains."""
+    values, vectors = np.linalg.eigh(np.eye(3) + 2 * E)
+    return np.einsum("nik,nk,njk->nij", vectors, np.sqrt(values), vectors)
+
+
+def stress_of(material: Material, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """Second Piola–Kirchhoff stress (GPa), from NumPy to NumPy."""
+    return material.law.stress(torch.from_numpy(np.ascontiguousarray(E))).numpy()
+
+
+def _objectivity(material: Material, F: np.ndarray, P: np.ndarray, rng: np.random.Generator) -> float:
+    Q = Rotation.random(len(F), random_state=rng).as_matrix()
+    return float(np.abs(material.law(Q @ F)[0] - Q @ P).max())
+
+
+def _symmetry(material: Material, E: np.ndarray) -> Promise:
+    """Every operation counts; those of the generators are told one by one.
+
+    Strain and stress are even, so an improper operation acts as the proper one that is its negative.
+    """
+    S = stress_of(material, E)
+    scale = float(np.abs(S).max())
+
+    def residual(g: np.ndarray) -> float:
+        return float(np.abs(stress_of(material, g @ E @ g.T) - g @ S @ g.T).max()) / scale
+
+    group = material.point_group
+    worst = max(residual(g) for g in group.operations)
+    generators = {name: residual(g) for name, g in zip(_generator_names(material), group.generators, strict=True)}
+    return Promise(
+        worst,
+        EXACT,
+        f"S(gEgᵀ) against g S(E) gᵀ, all {group.order} operations of {group.symbol}",
+        "the law's group is not the crystal's: calibrate again",
+        details=generators,
+    )
+
+
+def _generator_names(material: Material) -> list[str]:
+    """Each generator in words: "4 along (0, 0, 1)"."""
+    from constitutive.symmetry import operations
+
+    names = []
+    for g in material.point_group.generators:
+        axis = ", ".join(f"{component:.3g}" for component in np.round(operations.axis(g), 3) + 0.0)
+        label = operations.label(g)
+        names.append(label if label in ("1", "-1") else f"{label} along ({axis})")
+    return names
+
+
+def _reference_stress(material: Material) -> float:
+    return float(np.abs(stress_of(material, np.zeros((3, 3))) - material.reference_stress).max())
+
+
+def _tangent(material: Material, F: np.ndarray, tangent: np.ndarray) -> float:
+    worst = 0.0
+    for k, L in np.ndindex(3, 3):
+        step = np.zeros((3, 3))
+        step[k, L] = STEP
+        slope = (material.law(F + step)[0] - material.law(F - step)[0]) / (2 * STEP)
+        worst = max(worst, float(np.abs(slope - tangent[..., k, L]).max()))
+    return worst / float(np.abs(tangent).max())
+
+
+def _conservation(material: Material, E: np.ndarray, rng: np.random.Generator) -> float:
+    """Largest work left over by triangles of strains, and by their sides against the energies at their ends."""
+    corners = E[rng.integers(len(E), size=(CYCLES, 3))]
+    sides = np.roll(corners, -1, axis=1) - corners
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    t = (nodes + 1) / 2
+    along = corners[:, :, None] + t[:, None, None] * sides[:, :, None]
+    power = np.einsum("csnij,csij->csn", stress_of(material, along), sides)
+    work = power @ weights / 2
+    through = float((np.abs(power) @ weights / 2).sum(axis=1).max()) or 1.0
+    energy = material.law.energy(torch.from_numpy(corners)).numpy()
+    gained = np.roll(energy, -1, axis=1) - energy
+    return float(max(np.abs(work.sum(axis=1)).max(), np.abs(work - gained).max())) / through

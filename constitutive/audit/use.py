@@ -1,0 +1,66 @@
+"""Promises about using a material: what is saved is what is loaded, and compiled code says what torch says."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.audit.model import Promise, not_measured
+from constitutive.audit.physics import stress_of
+from constitutive.errors import ConstitutiveError
+from constitutive.material import Material
+
+KERNEL = 1e-12
+SAVED = 1e-14  # a law projects its parameters on the group once more when loaded: rounding, no more
+
+
+def use(material: Material, E: Float[np.ndarray, "n 3 3"]) -> dict[str, Promise]:
+    """What happens to a law on its way to a user, at given strains.
+
+    Parameters
+    ----------
+    material : Material
+    E : (n, 3, 3)
+        Green–Lagrange strains.
+    """
+    S = stress_of(material, E)
+    scale = float(np.abs(S).max())
+    return {"save_load": _save_load(material, E, S, scale), "kernel": _kernel(material, E, S, scale)}
+
+
+def _save_load(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Promise:
+    meaning = "stress after saving and loading against before"
+    advice = "the folder does not hold the whole law: report it as a bug"
+    with tempfile.TemporaryDirectory(prefix="constitutive-audit-") as folder:
+        try:
+            material.save(folder)
+            again = Material.load(folder)
+        except ConstitutiveError as error:
+            return Promise(float("inf"), SAVED, meaning, advice, reason=str(error).replace(folder, "the folder"))
+    return Promise(float(np.abs(stress_of(again, E) - S).max()) / scale, SAVED, meaning, advice)
+
+
+def _kernel(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Promise:
+    from constitutive import kernel
+
+    meaning = "compiled C against torch: stress, and tangent relative to the largest"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", kernel.KernelWarning)
+        try:
+            built = kernel.compile(material)
+        except ConstitutiveError as error:
+            return not_measured(meaning, str(error))
+    if built.information.kind != "c":
+        return not_measured(meaning, f"no compiled code here: {built.information.reason}")
+    import torch
+
+    tangent = material.law.tangent(torch.from_numpy(E)).numpy()
+    parts = {
+        "stress": float(np.abs(built.stress(E) - S).max()) / scale,
+        "tangent": float(np.abs(built.tangent(E) - tangent).max() / np.abs(tangent).max()),
+    }
+    advice = "remove the cache of compiled laws (see constitutive doctor) and audit again; if it stays, report it as a bug"
+    return Promise(max(parts.values()), KERNEL, meaning, advice, details=parts)

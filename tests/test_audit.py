@@ -1,0 +1,198 @@
+"""The audit: a good material keeps its promises, and each kind of damage breaks the promise that names it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from constitutive.audit import audit, deformation_of, margin, random_strains, strains_of_domain, weakest
+from constitutive.audit.model import Promise
+from constitutive.calibration import calibrate
+from constitutive.data import StressStrainData
+from constitutive.laws import Domain, Law, LinearLaw, SeriesLaw
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
+
+EXACT = ("objectivity", "symmetry", "reference_stress", "tangent", "conservation", "save_load")
+
+
+@pytest.fixture(scope="module")
+def data(silicon_data: Path) -> StressStrainData:
+    return StressStrainData.load(silicon_data)
+
+
+@pytest.fixture(scope="module")
+def calibrated(data: StressStrainData) -> Material:
+    return calibrate(data, train=30)
+
+
+def stiff() -> np.ndarray:
+    C = np.diag([105.0] * 3 + [80.0] * 3)
+    C[:3, :3] += 65.0
+    return C
+
+
+@pytest.fixture
+def linear() -> Material:
+    return Material.from_constants("m-3m", {"C11": 170.0, "C12": 65.0, "C44": 80.0})
+
+
+class Damaged(Law):
+    """A law with one property spoilt, as a mistake in the code would spoil it."""
+
+    def __init__(self, law: Law, fault: str):
+        super().__init__(law.rotations.numpy())
+        self.law, self.fault = law, fault
+
+    def energy_mandel(self, x):
+        return self.law.energy_mandel(x)
+
+    def stress_mandel(self, x):
+        S = self.law.stress_mandel(x)
+        if self.fault == "conservation":  # keeps symmetry and objectivity, but is no gradient
+            return S * (1 + (x * x).sum(-1, keepdim=True))
+        if self.fault == "reference_stress":
+            return S + torch.tensor([1e-3, 1e-3, 1e-3, 0, 0, 0], dtype=x.dtype)
+        if self.fault == "symmetry":
+            return S * torch.tensor([1 + 1e-9, 1, 1, 1, 1, 1], dtype=x.dtype)
+        return S
+
+    def tangent_mandel(self, x):
+        C = self.law.tangent_mandel(x)
+        return C * (1 + 1e-4) if self.fault == "tangent" else C
+
+    def derivative_mandel(self, x, order):
+        return self.law.derivative_mandel(x, order)
+
+    def state(self):
+        return self.law.state()
+
+    @classmethod
+    def from_state(cls, settings, arrays, rotations):
+        raise NotImplementedError
+
+
+def damaged(material: Material, fault: str) -> Material:
+    result = replace(material)
+    object.__setattr__(result, "law", Damaged(material.law, fault))  # a Material itself refuses such a law
+    return result
+
+
+def test_a_calibrated_material_keeps_every_promise(calibrated, data):
+    found = audit(calibrated, data)
+    assert found.passed, found.broken
+    assert {found.promises[name].standing for name in EXACT} == {"kept"}
+    assert found.promises["objectivity"].figure <= 1e-12
+    assert found.promises["tangent"].figure <= 1e-6
+    assert found.promises["data_symmetry"].standing == "kept"
+    assert found.promises["held_out"].standing == "kept"
+    assert len(found.promises["held_out"].details) == 4
+    assert set(found.promises["symmetry"].details) == {"4 along (0, 0, 1)", "m along (0, 0, 1)", "-3 along (0.577, 0.577, 0.577)"}
+
+
+@pytest.mark.parametrize("fault", ["conservation", "reference_stress", "symmetry", "tangent"])
+def test_each_damage_breaks_its_promise(linear, fault):
+    assert audit(linear, samples=20).passed
+    found = audit(damaged(linear, fault), samples=20)
+    assert fault in found.broken
+    assert not found.passed
+    if fault in ("symmetry", "tangent"):
+        assert set(found.broken) <= {fault, "conservation", "save_load", "kernel"}
+
+
+def test_a_folder_that_does_not_hold_the_law_is_found(linear):
+    found = audit(damaged(linear, "conservation"), samples=20)
+    assert "save_load" in found.broken
+
+
+def test_a_law_of_a_wrong_group_is_found(data):
+    """Control: the same fit under a tetragonal group, judged as cubic."""
+    tetragonal = calibrate(data.select(slice(0, 30)).model_copy(update=_without_structure("4/mmm")))
+    found = audit(Material(tetragonal.law, tetragonal.point_group), samples=40)
+    assert found.promises["symmetry"].standing == "kept"
+    cubic = replace(tetragonal)
+    object.__setattr__(cubic, "point_group", PointGroup.from_symbol("m-3m"))
+    judged = audit(cubic, samples=40)
+    assert judged.promises["symmetry"].standing == "broken"
+    details = judged.promises["symmetry"].details
+    assert details["-3 along (0.577, 0.577, 0.577)"] > 1e-5 > 1e-12 > details["4 along (0, 0, 1)"]
+
+
+def _without_structure(symbol: str) -> dict:
+    return {"lattice": None, "species": None, "frac_coords": None, "point_group": symbol, "residual_stress": None}
+
+
+def test_without_data_it_says_what_it_could_not_measure(linear):
+    found = audit(linear, samples=10).as_dict()
+    assert found["data_symmetry"] is None
+    assert "no data were given" in found["reasons"]["data_symmetry"]
+    assert found["passed"] is True
+    json.dumps(found, allow_nan=False)
+
+
+def test_stability_is_noted_and_broken_only_where_it_was_promised():
+    """St Venant–Kirchhoff loses ellipticity under compression: below a stretch of 0.58 for uniaxial strain of this kind."""
+    law = LinearLaw.from_voigt(stiff(), PointGroup.from_symbol("m-3m").laue_rotations)
+    material = Material(law, PointGroup.from_symbol("m-3m"), domain=Domain(np.eye(6), 0.45))
+    found = audit(material, samples=60).promises["stability"]
+    assert found.standing == "noted"
+    assert found.figure > 0
+    promised = replace(material, card={"elliptic": True})
+    assert "stability" in audit(promised, samples=60).broken
+
+
+def test_loss_of_ellipticity_where_it_can_be_computed_by_hand():
+    """Uniaxial strain λ along x of St Venant–Kirchhoff: A_1111 = (3 λ² − 1)/2 · C11 vanishes at λ = 1/√3 = 0.577."""
+    law = LinearLaw.from_voigt(stiff(), PointGroup.from_symbol("m-3m").laue_rotations)
+    stretches = np.array([1.0, 0.59, 0.56])
+    F = np.stack([np.diag([s, 1.0, 1.0]) for s in stretches])
+    _, A = law(F)
+    np.testing.assert_allclose(A[:, 0, 0, 0, 0], (3 * stretches**2 - 1) / 2 * 170.0)
+    found = margin(law, F)
+    assert found[0] == pytest.approx(1.0)
+    assert found[2] < 0
+    assert weakest(law, F[:1])[0] == pytest.approx(52.5, rel=2e-2)  # the slower shear along [110]: (C11 − C12)/2
+
+
+def test_strains_of_a_domain_are_inside_it():
+    metric = np.diag([1.0, 4.0, 4.0, 1.0, 9.0, 1.0])
+    law = SeriesLaw({2: np.zeros(21)}, np.eye(3)[None])
+    material = Material(law, PointGroup.from_symbol("1"), domain=Domain(metric, 0.2))
+    E = strains_of_domain(material, 500, 0.05, np.random.default_rng(0))
+    from constitutive.tensors import to_mandel
+
+    distance = material.domain.distance(torch.from_numpy(np.asarray(to_mandel(E))))
+    assert 0.9 < float(distance.max()) <= 1
+
+
+def test_random_strains_and_their_stretches():
+    E = random_strains(np.random.default_rng(0), 50, 0.05)
+    assert np.linalg.norm(E, axis=(1, 2)).max() <= 0.05
+    U = deformation_of(E)
+    np.testing.assert_allclose((U @ U - np.eye(3)) / 2, E, atol=1e-15)
+
+
+def test_a_figure_that_is_no_number_breaks_the_promise():
+    promise = Promise(float("nan"), 1.0, "", "")
+    assert promise.standing == "broken"
+
+
+def test_the_command_exits_by_the_outcome(linear, tmp_path):
+    linear.save(tmp_path / "good")
+    done = run("audit", tmp_path / "good", "--json")
+    assert done.returncode == 0, done.stderr
+    payload = json.loads(done.stdout)
+    assert {"objectivity", "symmetry", "reference_stress", "tangent", "passed"} <= set(payload)
+    missing = run("audit", tmp_path / "nowhere")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "nowhere: no such" in missing.stderr
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("constitutive")), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
