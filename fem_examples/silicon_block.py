@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from constitutive import Material, PointGroup, StressStrainData, calibrate, plots, shipped
 from constitutive.calibration import fit_linear, fit_unconstrained
+from constitutive.cli.console import ProgressBar
 from constitutive.fem import Problem, SolveResult, UserMaterial
 from constitutive.fem.pictures import Panel, draw
 from constitutive.laws import Law
@@ -29,7 +30,8 @@ from constitutive.laws import Law
 LENGTH, WIDTH = 2.0, 1.0  # mm
 STRAIN = 0.05
 ORIENTATION = Rotation.from_euler("zxz", [20, 35, 50], degrees=True).as_matrix()  # crystal → lab
-LEARNED, UNCONSTRAINED, LINEAR = "learned law", "network without symmetry", "linear law"
+LEARNED, UNCONSTRAINED, LINEAR = "learned law", "no symmetry", "linear law"
+LINEAR_ELASTICITY = "linear elasticity"
 console = Console(highlight=False)
 
 
@@ -45,7 +47,8 @@ def main(out: Path = Path("results/silicon"), cells: int = 8, seed: int = 0) -> 
     )
 
     say(2, "calibration", f"{len(data.F)} strained cells, {data.name}")
-    material = calibrate(data, seed=seed, progress=console.is_terminal)
+    with ProgressBar() as progress:
+        material = calibrate(data, seed=seed, progress=progress)
     material.save(out / "material")
     console.print(f"     chosen by cross-validation: [bold]{material.report.chosen}[/]")
 
@@ -56,17 +59,30 @@ def main(out: Path = Path("results/silicon"), cells: int = 8, seed: int = 0) -> 
     say(4, "elastic constants", "of the learned law, ∂²ψ/∂E² at zero strain")
     constants = compare_constants(material, data)
 
-    say(
-        5,
-        "finite elements",
-        f"a {LENGTH:g} × {WIDTH:g} × {WIDTH:g} mm block of the rotated crystal, stretched and sheared by {STRAIN:.0%}",
-    )
+    say(5, "finite elements", f"the rotated crystal, clamped, stretched and sheared by {STRAIN:.0%}")
     block = compare_blocks(material, laws[LINEAR], cells, out / "block.png")
 
-    console.print(f"\nDone in {time.perf_counter() - began:.0f} s. Written:")
+    figures = {**errors, **constants, **block}
+    say_in_short(figures, time.perf_counter() - began)
+    console.print("\nWritten:")
     for path in (out / "parity.png", out / "paths.png", out / "block.png", out / "material"):
         console.print(f"  {path}", style="cyan")
-    return {**errors, **constants, **block}
+    return figures
+
+
+def say_in_short(figures: dict[str, float], seconds: float) -> None:
+    """The last table: what was found, beside what it is compared with."""
+    table = Table(title=f"\nSilicon in {seconds:.0f} s", title_justify="left", title_style="bold", padding=(0, 3, 0, 0), box=None)
+    for column in ("", LEARNED, UNCONSTRAINED, "linear"):
+        table.add_column(column, justify="left" if not column else "right", header_style="dim")
+    rms = [figures[f"cauchy_rmse_GPa ({name})"] for name in (LEARNED, UNCONSTRAINED, LINEAR)]
+    table.add_row("     error on unseen paths (GPa)", *(f"{value:.4f}" for value in rms))
+    table.add_row("     … times the learned law's", *(f"{value / rms[0]:.0f}" for value in rms))
+    constants = " / ".join(f"{figures[name]:.1f}" for name in ("C11", "C12", "C44"))
+    table.add_row("     C11 / C12 / C44 (GPa)", constants, "", "")
+    pulls = [figures[f"pull_N ({name})"] for name in (LEARNED, LINEAR_ELASTICITY)]
+    table.add_row("     force on the block (N)", f"{pulls[0]:.0f}", "", f"{pulls[1]:.0f}")
+    console.print(table)
 
 
 def say(step: int, title: str, text: str) -> None:
@@ -90,7 +106,7 @@ def compare_on_paths(data: StressStrainData, laws: dict[str, Law], out: Path) ->
     predictions = {name: cauchy(law, held_out.F) for name, law in laws.items()}
     largest = np.abs(reference).max()
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for column in ("", "rms error (GPa)", "worst component (GPa)", "of the largest stress"):
+    for column in ("", "rms error (GPa)", "worst (GPa)", "worst / largest stress"):
         table.add_column(column, justify="left" if not column else "right")
     for name, predicted in predictions.items():
         rms, worst = np.sqrt(np.mean((predicted - reference) ** 2)), np.abs(predicted - reference).max()
@@ -118,7 +134,7 @@ def compare_constants(material: Material, data: StressStrainData) -> dict[str, f
     quoted = (data.model_extra or {})["check"]
     measured = dict(zip(found, map(float, quoted["experiment_0K"].split("/")), strict=True))
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for column in ("", "learned (GPa)", "DFT (GPa)", "difference", "experiment, 0 K (GPa)"):
+    for column in ("", "learned (GPa)", "DFT (GPa)", "difference", "measured, 0 K (GPa)"):
         table.add_column(column, justify="left" if not column else "right")
     for name, value in found.items():
         table.add_row(
@@ -149,10 +165,10 @@ def compare_blocks(material: Material, linear: Law, cells: int, picture: Path) -
     """The block with the learned law and with linear elasticity: forces, energies, the picture."""
     solved = {
         LEARNED: solve_block(material, cells, strain="finite"),
-        "linear elasticity": solve_block(linear, cells, strain="small"),
+        LINEAR_ELASTICITY: solve_block(linear, cells, strain="small"),
     }
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for column in ("", "pull (N)", "shear (N)", "energy (mJ)", "Newton iterations"):
+    for column in ("", "pull (N)", "shear (N)", "energy (mJ)", "iterations"):
         table.add_column(column, justify="left" if not column else "right")
     figures = {}
     for name, (crystal, problem, result) in solved.items():

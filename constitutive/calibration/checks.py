@@ -46,7 +46,7 @@ class GroupTest:
     def contradicted(self) -> bool:
         """Whether the data rule the group out."""
         clearly_better = self.subgroup_residual < 0.7 * self.residual
-        return self.probability < SIGNIFICANCE and self.residual > NOTICEABLE and clearly_better
+        return bool(self.probability < SIGNIFICANCE and self.residual > NOTICEABLE and clearly_better)
 
 
 def group_test(problem: Problem) -> GroupTest:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, err, out
+from constitutive.cli.console import JsonOption, ProgressBar, emit, out
 
 if TYPE_CHECKING:
     from constitutive.material import Material
@@ -37,7 +37,7 @@ def calibrate(
     from constitutive.data import StressStrainData
 
     samples = StressStrainData.load(data)
-    with _bar() as progress:
+    with ProgressBar() as progress:
         material = fit(
             samples, train=train, seed=seed, point_group=point_group, residual_stress=residual_stress, progress=progress
         )
@@ -55,25 +55,6 @@ def calibrate(
         "picture": str(picture),
     }
     emit(as_json, payload, lambda: _render(material, folder, picture))
-
-
-class _bar:  # noqa: N801 - a context manager that reads like a function
-    """A progress bar on stderr, called with what is being done and the fraction done."""
-
-    def __enter__(self) -> _bar:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=err, transient=True)
-        self._progress.start()
-        self._task = self._progress.add_task("reading", total=1.0)
-        return self
-
-    def __call__(self, what: str, fraction: float) -> None:
-        self._progress.update(self._task, description=what, completed=fraction)
-
-    def __exit__(self, *_: Any) -> None:
-        self._progress.stop()
 
 
 def _picture(material: Material, folder: Path) -> Path:

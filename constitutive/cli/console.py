@@ -47,4 +47,24 @@ def _plain(value: Any) -> Any:
 def complain(message: object) -> None:
     """Print one message on stderr, as plain text: a file name may look like markup."""
     err.print("[bold red]constitutive:[/] ", end="")
-    err.print(str(message), markup=False)
+    err.print(str(message), markup=False, soft_wrap=True)
+
+
+class ProgressBar:
+    """A progress bar on stderr, gone when done: call it with what is being done and the fraction done."""
+
+    def __enter__(self) -> ProgressBar:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=err, transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task("starting", total=1.0)
+        return self
+
+    def __call__(self, what: str, fraction: float) -> None:
+        """Show what is being done and the fraction done."""
+        self._progress.update(self._task, description=what, completed=fraction)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
