@@ -172,3 +172,9 @@ def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
     error = float(np.abs(projected - given).max(initial=0.0))
     if not error <= 1e-9 * float(np.abs(given).max(initial=0.0)):
         raise ValueError(f"they break the symmetry of the group by {error:.1e} GPa")
+
+
+def settled(projected: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """The given parameters where projecting them changed nothing but rounding, so that a saved law loads bit for bit."""
+    unchanged = np.abs(projected - given).max(initial=0.0) <= 1e-13 * np.abs(given).max(initial=0.0)
+    return np.array(given if unchanged else projected)

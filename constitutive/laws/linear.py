@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from constitutive.laws.base import Law, numbers, require_unchanged
+from constitutive.laws.base import Law, numbers, require_unchanged, settled
 from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel
 
 
@@ -39,7 +39,8 @@ class LinearLaw(Law):
         D = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
         C = np.mean(D @ stiffness @ D.transpose(0, 2, 1), axis=0)
         S0 = np.zeros(6) if reference_stress is None else np.mean(D @ reference_stress, axis=0)
-        self.register_buffer("stiffness", torch.from_numpy((C + C.T) / 2))
+        given = np.array(stiffness, dtype=np.float64)
+        self.register_buffer("stiffness", torch.from_numpy(settled((C + C.T) / 2, given)))
         self.register_buffer("reference_stress", torch.from_numpy(S0))
 
     @classmethod

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from constitutive.laws.base import Law, numbers, require_unchanged
+from constitutive.laws.base import Law, numbers, require_unchanged, settled
 from constitutive.tensors.polynomials import (
+    apolar_weights,
     differentiate,
     exponents,
     invariant_polynomials,
@@ -39,7 +40,8 @@ class SeriesLaw(Law):
         group = np.asarray(rotations, dtype=np.float64)
         for degree in self.orders:
             basis = invariant_polynomials(group, degree)
-            row = torch.from_numpy(_project(np.asarray(coefficients[degree], dtype=np.float64), basis, degree))
+            given = np.asarray(coefficients[degree], dtype=np.float64)
+            row = torch.from_numpy(settled(_project(given, basis, degree), given))
             self.register_buffer(f"energy_{degree}", row)
             self.register_buffer(f"stress_{degree}", differentiate(row, degree))
             if degree >= 2:
@@ -104,6 +106,4 @@ class SeriesLaw(Law):
 
 
 def _project(row: np.ndarray, basis: np.ndarray, degree: int) -> np.ndarray:
-    from constitutive.tensors.polynomials import apolar_weights
-
     return basis.T @ (basis @ (apolar_weights(degree) * row))

@@ -80,7 +80,7 @@ def _from_voigt(array: np.ndarray, order: int) -> np.ndarray:
     return np.array(rows)
 
 
-def _from_names(basis: np.ndarray, table: Mapping[str, float], order: int) -> np.ndarray:
+def _from_names(basis: np.ndarray, table: Mapping[str, Any], order: int) -> np.ndarray:
     pattern = re.compile(rf"[Cc]?([1-6]{{{order}}})")
     rows, values = [], []
     arrays = np.array([voigt_from_coefficients(row, order) for row in basis])

@@ -16,6 +16,7 @@ from safetensors.numpy import save as write_tensors
 
 from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.laws import Domain, law_from_state
+from constitutive.laws.base import numbers
 from constitutive.symmetry import PointGroup
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def save(material: Material, folder: str | os.PathLike[str]) -> None:
     """Write a material; each file appears whole or not at all."""
     settings, arrays = material.law.state()
     tensors = {f"law.{name}": array for name, array in arrays.items()}
+    tensors["rotations"] = numbers(material.law.rotations)
     tensors["frame"] = np.array(material.point_group.frame, dtype=np.float64)
     card = {
         "schema_version": SCHEMA_VERSION,
@@ -67,7 +69,7 @@ def load(folder: str | os.PathLike[str]) -> Material:
         group = PointGroup.from_symbol(str(card["point_group"]), frame=_shaped(tensors, "frame", (3, 3)))
         _require_same_group(group, structure)
         arrays = {name[4:]: array for name, array in tensors.items() if name.startswith("law.")}
-        law = law_from_state(_mapping(card["law"], "law"), arrays, group.laue_rotations)
+        law = law_from_state(_mapping(card["law"], "law"), arrays, _rotations(tensors, group))
         domain = _domain(card, tensors)
         rest = {key: value for key, value in card.items() if key not in OWN_KEYS}
         material = Material(law, group, structure, str(card.get("name", "")), domain, rest)
@@ -155,6 +157,16 @@ def _require_same_group(group: PointGroup, structure: Structure | None) -> None:
 def _same_operations(a: np.ndarray, b: np.ndarray) -> bool:
     distance = np.abs(a[:, None] - b[None]).max(axis=(2, 3)).min(axis=1)
     return len(a) == len(b) and bool(distance.max() < 1e-3)
+
+
+def _rotations(tensors: dict[str, np.ndarray], group: PointGroup) -> np.ndarray:
+    """The rotations as they were saved, to the last bit, once they are known to be those of the group."""
+    expected = group.laue_rotations
+    stored = _shaped(tensors, "rotations", expected.shape)
+    distance = np.abs(stored[:, None] - expected[None]).max(axis=(2, 3))
+    if max(distance.min(axis=0).max(), distance.min(axis=1).max()) > 1e-12:
+        raise ValueError(f"{LAW} holds rotations that are not those of {group.laue_class} in its frame")
+    return stored
 
 
 def _domain(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Domain | None:

@@ -112,12 +112,20 @@ def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) ->
     -------
     Coefficients over ``exponents(degree)``, one row for each invariant, orthonormal in the apolar inner product.
     """
-    matrices = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
+    group = np.ascontiguousarray(rotations, dtype=np.float64)
+    return _invariants(group.tobytes(), degree)
+
+
+@lru_cache(maxsize=128)
+def _invariants(group: bytes, degree: int) -> Float[np.ndarray, "invariants terms"]:
+    """Cached by the very numbers of the rotations: a law, its data and its reload ask for the same basis."""
+    matrices = np.asarray(mandel_matrix(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3)))
     root = np.sqrt(apolar_weights(degree))
     average = _average(matrices, degree) * root[:, None] / root[None, :]
     values, vectors = np.linalg.eigh((average + average.T) / 2)
-    kept = vectors[:, values > 0.5].T
-    return _fix_signs(kept) / root
+    basis = _fix_signs(vectors[:, values > 0.5].T) / root
+    basis.setflags(write=False)
+    return basis
 
 
 def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "terms terms"]:
