@@ -13,11 +13,11 @@ With the deformation gradient :math:`F_{ij} = \partial x_i / \partial X_j`, :mat
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-Array = TypeVar("Array")  # a torch.Tensor or a numpy.ndarray: what goes in comes out
+Array = TypeVar("Array", bound=Any)  # a torch.Tensor or a numpy.ndarray: what goes in comes out
 
 
 def determinant(F: Array) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKS = {
-    "style": ["ruff", "check", "."],
+    "style": ["ruff", "check", "--output-format", "concise", "."],
     "types": ["mypy", "--no-error-summary"],
     "layers": ["lint-imports", "--no-cache"],
 }
