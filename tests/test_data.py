@@ -90,15 +90,10 @@ def test_head_and_select(silicon, document):
 # --- units ---
 
 
-@pytest.mark.parametrize(
-    ("unit", "gigapascal"), [("kbar", 0.1), ("MPa", 1e-3), ("bar", 1e-4), ("atm", 1.01325e-4), ("Pa", 1e-9)]
-)
+@pytest.mark.parametrize(("unit", "gigapascal"), [("kbar", 0.1), ("MPa", 1e-3), ("bar", 1e-4), ("atm", 1.01325e-4), ("Pa", 1e-9)])
 def test_units_apply_to_stress_and_energy(document, silicon, unit, gigapascal):
     scaled = {name: (np.array(document[name]) / gigapascal).tolist() for name in ("cauchy", "W", "residual_stress")}
-    paths = [
-        {**p, "cauchy": (np.array(p["cauchy"]) / gigapascal).tolist(), "W": p["W"] / gigapascal}
-        for p in document["paths"]
-    ]
+    paths = [{**p, "cauchy": (np.array(p["cauchy"]) / gigapascal).tolist(), "W": p["W"] / gigapascal} for p in document["paths"]]
     data = StressStrainData(**changed(document, **scaled, paths=paths, units=unit))
     np.testing.assert_allclose(data.cauchy, silicon.cauchy, rtol=1e-13)
     np.testing.assert_allclose(data.W, silicon.W, rtol=1e-13)

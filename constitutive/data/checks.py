@@ -34,17 +34,13 @@ def as_float_array(value: Any, name: str, shape: tuple[int | None, ...]) -> Floa
             raise ValueError(f"dtype {raw.dtype}")
         array = raw.astype(np.float64)
     except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(
-            f"{name}: found {_describe(value)}, needed an array of numbers of shape {_show(shape)}"
-        ) from error
+        raise DataError(f"{name}: found {_describe(value)}, needed an array of numbers of shape {_show(shape)}") from error
     if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
         raise DataError(f"{name}: found shape {array.shape}, needed {_show(shape)}; {_advice(array.shape, shape)}")
     bad = ~np.isfinite(array)
     if bad.any():
         place = f"sample {where(np.unique(np.nonzero(bad)[0]))}" if array.ndim else "its value"
-        raise DataError(
-            f"{name}: found NaN or infinity at {place}; needed finite numbers; remove or recompute these samples"
-        )
+        raise DataError(f"{name}: found NaN or infinity at {place}; needed finite numbers; remove or recompute these samples")
     return array
 
 

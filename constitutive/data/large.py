@@ -102,9 +102,7 @@ class LargeData:
         try:
             document = json.loads(self._file.attrs["document"])
         except (KeyError, ValueError, TypeError, OSError, RecursionError) as error:
-            raise DataError(
-                f"{self.path}: found no readable 'document' attribute ({error}); needed our HDF5"
-            ) from error
+            raise DataError(f"{self.path}: found no readable 'document' attribute ({error}); needed our HDF5") from error
         if not isinstance(document, dict):
             raise DataError(f"{self.path}: found a {type(document).__name__} as 'document'; needed a JSON object")
         return document
@@ -114,9 +112,7 @@ class LargeData:
         for name in present:
             item = self._file.get(name, getlink=True)
             if not isinstance(item, h5py.HardLink):
-                raise DataError(
-                    f"{self.path}: found a link to another file as {name!r}; needed the numbers in this file"
-                )
+                raise DataError(f"{self.path}: found a link to another file as {name!r}; needed the numbers in this file")
             if not isinstance(self._file[name], h5py.Dataset) or self._file[name].dtype.kind not in "fiu":
                 raise DataError(f"{self.path}: found no array of numbers as {name!r}; needed one")
         lengths = {name: len(self._file[name]) if self._file[name].shape else -1 for name in present}
@@ -127,9 +123,7 @@ class LargeData:
     def __enter__(self) -> LargeData:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -180,9 +174,7 @@ class LargeData:
             There are more than two million: use `chunks` or `sample`.
         """
         if self._length > IN_MEMORY_LIMIT:
-            raise DataError(
-                f"{self.path}: found {self._length} samples, needed at most {IN_MEMORY_LIMIT}; open it by open_large"
-            )
+            raise DataError(f"{self.path}: found {self._length} samples, needed at most {IN_MEMORY_LIMIT}; open it by open_large")
         return self.read(slice(0, self._length))
 
 

@@ -41,6 +41,10 @@ def _stress_field(name: str) -> Any:
     return Annotated[np.ndarray | None, _array(name, None, 3, 3)]
 
 
+class GroupContradictionError(DataError):
+    """The declared point group is not that of the structure."""
+
+
 class _Document(BaseModel):
     """Common behaviour: unknown keys kept, immutable, one message of ours for what pydantic refuses."""
 
@@ -53,8 +57,7 @@ class _Document(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the data set"
             raise DataError(
-                f"{place}: {first['msg'].lower()} (found {_short(first.get('input'))}); see docs for the fields "
-                "of a data file"
+                f"{place}: {first['msg'].lower()} (found {_short(first.get('input'))}); see docs for the fields of a data file"
             ) from error
 
 
@@ -142,10 +145,7 @@ class StressStrainData(_Document):
     @model_validator(mode="after")
     def _require_consistent(self) -> StressStrainData:
         if not 1 <= self.schema_version <= SCHEMA_VERSION:
-            raise DataError(
-                f"schema_version: found {self.schema_version}, needed 1 to {SCHEMA_VERSION}; install a newer "
-                "constitutive"
-            )
+            raise DataError(f"schema_version: found {self.schema_version}, needed 1 to {SCHEMA_VERSION}; install a newer constitutive")
         self._require_one_stress()
         self._require_lengths()
         require_orientation(self.F)
@@ -159,9 +159,7 @@ class StressStrainData(_Document):
         given = [name for name in MEASURES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "no stress"
-            raise DataError(
-                f"found {found}; needed exactly one of {', '.join(MEASURES)}; keep the measure that the code wrote"
-            )
+            raise DataError(f"found {found}; needed exactly one of {', '.join(MEASURES)}; keep the measure that the code wrote")
         if len(self.F) == 0:
             raise DataError("F: found no samples, needed at least one; is the file cut off?")
 
@@ -174,21 +172,15 @@ class StressStrainData(_Document):
         for name in ("stress_weights", "energy_weights"):
             value = getattr(self, name)
             if value is not None and (value < 0).any():
-                raise DataError(
-                    f"{name}: found a negative weight at sample {int(np.argmin(value))}; needed weights >= 0"
-                )
+                raise DataError(f"{name}: found a negative weight at sample {int(np.argmin(value))}; needed weights >= 0")
 
     def _require_structure_whole(self) -> None:
         parts = {"lattice": self.lattice, "species": self.species, "frac_coords": self.frac_coords}
         missing = [name for name, part in parts.items() if part is None]
         if missing and len(missing) < 3:
-            raise DataError(
-                f"{', '.join(missing)}: missing; needed lattice, species and frac_coords together, or none of them"
-            )
+            raise DataError(f"{', '.join(missing)}: missing; needed lattice, species and frac_coords together, or none of them")
         if self.species is not None and self.frac_coords is not None and len(self.species) != len(self.frac_coords):
-            raise DataError(
-                f"species: found {len(self.species)}, needed one per atom in frac_coords ({len(self.frac_coords)})"
-            )
+            raise DataError(f"species: found {len(self.species)}, needed one per atom in frac_coords ({len(self.frac_coords)})")
         if self.lattice is not None and not abs(np.linalg.det(self.lattice)) > 1e-6:
             raise DataError("lattice: found vectors in one plane; needed three independent rows in Å")
 
@@ -222,7 +214,7 @@ class StressStrainData(_Document):
             return
         found = PointGroup.from_structure(self.structure)
         if found.symbol != declared.symbol:
-            raise DataError(
+            raise GroupContradictionError(
                 f"point_group: found {declared.symbol!r} declared, but the structure (lattice, species, "
                 f"frac_coords) has {found.symbol!r}; "
                 "needed one crystal; correct the structure or drop point_group"
@@ -272,7 +264,8 @@ class StressStrainData(_Document):
         try:
             return cls(**document)
         except ConstitutiveError as error:
-            raise DataError(f"{source}: {error}") from error
+            kind = type(error) if isinstance(error, DataError) else DataError
+            raise kind(f"{source}: {error}") from error
         except TypeError as error:  # a key that is no Python name
             raise DataError(f"{source}: found keys that are no field names ({error})") from error
 
@@ -358,9 +351,7 @@ class StressStrainData(_Document):
         try:
             return Structure(Lattice(self.lattice), self.species, self.frac_coords)
         except (ValueError, KeyError, AttributeError) as error:
-            raise DataError(
-                f"species: found {self.species}, which pymatgen refuses ({error}); needed chemical symbols"
-            ) from error
+            raise DataError(f"species: found {self.species}, which pymatgen refuses ({error}); needed chemical symbols") from error
 
     @property
     def reference_volume(self) -> float | None:
@@ -393,6 +384,20 @@ class StressStrainData(_Document):
         fields = [(name, getattr(self, name)) for name in type(self).model_fields]
         return fields + list((self.model_extra or {}).items())
 
+    def replace(self, **changes: Any) -> StressStrainData:
+        """A copy with some fields replaced, in GPa, Å and eV/Å, checked again for orientation, length and one measure.
+
+        Raises
+        ------
+        DataError
+            The changed data are no valid data set.
+        """
+        copy = self._with(changes)
+        copy._require_one_stress()
+        copy._require_lengths()
+        require_orientation(copy.F)
+        return copy
+
     def head(self, n: int) -> StressStrainData:
         """The first `n` samples. Raises DataError where there are fewer, or `n` < 1."""
         if not 1 <= n <= len(self):
@@ -406,6 +411,23 @@ class StressStrainData(_Document):
         update = {**_structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
         return self._with(update)
 
+    def with_point_group(self, symbol: str) -> StressStrainData:
+        """The same data with a declared point group.
+
+        Raises
+        ------
+        DataError
+            The structure has another one.
+        """
+        copy = self._with({"point_group": symbol, "space_group": None})
+        copy._require_group_of_structure()
+        return copy
+
+    def with_provenance(self, entries: dict[str, Any]) -> StressStrainData:
+        """The same data with more said about where they came from."""
+        known = self.provenance if isinstance(self.provenance, dict) else {}
+        return self._with({"provenance": {**known, **entries}})
+
     def paths_data(self) -> StressStrainData | None:
         """The held-out states of `paths` as a data set, in GPa; None where there are none.
 
@@ -418,16 +440,25 @@ class StressStrainData(_Document):
             return None
         measures = {name for point in self.paths for name in MEASURES if name in point}
         if len(measures) != 1 or not all({"F", *measures} <= point.keys() for point in self.paths):
-            raise DataError(
-                f"paths: found measures {sorted(measures)}; needed F and the same one stress measure in every state"
-            )
+            raise DataError(f"paths: found measures {sorted(measures)}; needed F and the same one stress measure in every state")
         (measure,) = measures
         fields = ["F", measure] + (["W"] if all(point.get("W") is not None for point in self.paths) else [])
-        values = {name: [point[name] for point in self.paths] for name in fields}
+        values: dict[str, Any] = {name: [point[name] for point in self.paths] for name in fields}
         try:
             return StressStrainData(**values, units=self.units, name=self.name, **self._reference_fields())
         except DataError as error:
             raise DataError(f"paths: {error}") from error
+
+    def with_paths(self, states: StressStrainData) -> StressStrainData:
+        """The same samples with the held-out states replaced by others, one for each in `paths`."""
+        factors = states._factors()
+        stress = getattr(states, states.measure) / factors[states.measure]
+        kept = [{k: v for k, v in point.items() if k not in (*MEASURES, "W", "F")} for point in self.paths]
+        for index, point in enumerate(kept):
+            point |= {"F": states.F[index].tolist(), states.measure: stress[index].tolist()}
+            if states.W is not None:
+                point["W"] = float(states.W[index] / factors["W"])
+        return self._with({"paths": kept})
 
     def _reference_fields(self) -> dict[str, Any]:
         factor = self._factors()["lattice"]
@@ -460,13 +491,10 @@ def _structure_object(value: Any) -> Structure:
             return Structure.from_dict(value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"structure: found a dict that is no pymatgen structure ({error}); needed lattice, species and "
-                "frac_coords"
+                f"structure: found a dict that is no pymatgen structure ({error}); needed lattice, species and frac_coords"
             ) from error
     if isinstance(value, (str, bytes, os.PathLike)):
-        raise DataError(
-            f"structure: found {_short(value)}; needed a structure object; read a file by read_structure first"
-        )
+        raise DataError(f"structure: found {_short(value)}; needed a structure object; read a file by read_structure first")
     return read_structure(value)
 
 

@@ -62,8 +62,7 @@ def _require_magnitude(stiffness: float, data: StressStrainData) -> None:
     advice = f"the numbers are probably not in {data.units!r}: correct 'units' (`constitutive convert --unit`)"
     if not low <= stiffness <= high:
         raise DataError(
-            f"stress: found a stiffness of {stiffness:.4g} GPa (sum S:E / sum E:E); needed {low:g} to {high:g} "
-            f"GPa for a crystal; {advice}"
+            f"stress: found a stiffness of {stiffness:.4g} GPa (sum S:E / sum E:E); needed {low:g} to {high:g} GPa for a crystal; {advice}"
         )
     if data.structure is None or data.reference_volume is None:
         return

@@ -34,9 +34,7 @@ def require_file(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> P
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: cannot be opened ({error}); needed a readable file") from error
     if size > limit:
-        raise DataError(
-            f"{file}: found {size / 2**20:.0f} MiB, needed at most {limit / 2**20:.0f} MiB; use HDF5 for large sets"
-        )
+        raise DataError(f"{file}: found {size / 2**20:.0f} MiB, needed at most {limit / 2**20:.0f} MiB; use HDF5 for large sets")
     if size == 0:
         raise DataError(f"{file}: found an empty file; needed data; was the run cut off?")
     return file
@@ -48,9 +46,7 @@ def read_text(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
     try:
         return file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{file}: found bytes that are not UTF-8 text ({error}); needed a text file; is it damaged?"
-        ) from error
+        raise DataError(f"{file}: found bytes that are not UTF-8 text ({error}); needed a text file; is it damaged?") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -143,7 +139,5 @@ def write_json(path: str | os.PathLike[str], document: dict[str, Any]) -> None:
     try:
         text = "{\n" + ",\n".join(_entry(key, value) for key, value in document.items()) + "\n}"
     except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}: found a value that JSON cannot hold ({error}); needed numbers, text, lists and objects"
-        ) from error
+        raise DataError(f"{path}: found a value that JSON cannot hold ({error}); needed numbers, text, lists and objects") from error
     write_atomically(path, lambda file: file.write(text + "\n"))

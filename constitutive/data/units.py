@@ -73,10 +73,7 @@ def _factor(unit: object, table: Mapping[str, float], quantity: str) -> float:
         key = _canonical(unit)
         if key in known and unit.strip()[:1] != "m":
             return known[key]
-    raise DataError(
-        f"unknown unit of {quantity}: {unit!r}; needed one of {', '.join(table)}; set 'units' to the unit the "
-        "numbers are in"
-    )
+    raise DataError(f"unknown unit of {quantity}: {unit!r}; needed one of {', '.join(table)}; set 'units' to the unit the numbers are in")
 
 
 def pressure_factor(unit: object) -> float:

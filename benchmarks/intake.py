@@ -1,0 +1,101 @@
+"""How often the intake check names an injected fault: singles, pairs, and false alarms on good sets.
+
+./dev python benchmarks/intake.py [--seeds N] [--pairs N] [--set NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from constitutive.data import StressStrainData
+from constitutive.errors import DataError
+from constitutive.intake import check
+from constitutive.intake.inject import INJECTORS, inject, inject_pair
+
+SETS = Path(__file__).resolve().parent.parent / "tests" / "data" / "intake"
+CERTAIN = 0.5  # findings below this are remarks
+
+
+def named(data: StressStrainData) -> list[str]:
+    return list(dict.fromkeys(f.fault for f in check(data).findings if f.certainty >= CERTAIN))
+
+
+def good_sets(names: list[str]) -> dict[str, StressStrainData]:
+    return {p.stem: StressStrainData.load(p) for p in sorted(SETS.glob("*.json")) if not names or p.stem in names}
+
+
+def singles(sets: dict[str, StressStrainData], seeds: int) -> tuple[dict, list]:
+    table: dict[str, list[bool]] = defaultdict(list)
+    misses = []
+    for name, data in sets.items():
+        for k, fault in enumerate(INJECTORS):
+            for seed in range(seeds):
+                try:
+                    spoiled = inject(data, fault, np.random.default_rng([seed, k]))
+                except DataError:
+                    continue
+                found = named(spoiled)
+                table[fault].append(found[:1] == [fault])
+                if found[:1] != [fault]:
+                    misses.append(f"{name} {fault} seed {seed}: {found}")
+    return table, misses
+
+
+def pairs(sets: dict[str, StressStrainData], each: int) -> tuple[dict, list]:
+    table: dict[str, list[bool]] = defaultdict(list)
+    misses = []
+    for i, (name, data) in enumerate(sets.items()):
+        for j, (first, second) in enumerate(combinations(INJECTORS, 2)):
+            for seed in range(each):
+                try:
+                    spoiled = inject_pair(data, first, second, np.random.default_rng([seed, i, j]))
+                except DataError:
+                    continue
+                found = named(spoiled)
+                right = set(found[:2]) == {first, second}
+                table[first].append(right)
+                table[second].append(right)
+                if not right:
+                    misses.append(f"{name} {first} + {second} seed {seed}: {found}")
+    return table, misses
+
+
+def show(title: str, table: dict[str, list[bool]], halves: int = 1) -> None:
+    print(f"\n{title}")
+    for fault, hits in table.items():
+        print(f"  {fault:34s} {sum(hits):4d} of {len(hits):4d}  {100 * np.mean(hits):5.1f} %")
+    hits = [hit for values in table.values() for hit in values]
+    print(f"  {'all':34s} {sum(hits) // halves:4d} of {len(hits) // halves:4d}  {100 * np.mean(hits):5.1f} %")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--misses", action="store_true")
+    options = parser.parse_args()
+    sets = good_sets(options.set)
+    begin = time.perf_counter()
+    alarms = {name: found for name, data in sets.items() if (found := [f.fault for f in check(data).findings])}
+    print(f"good sets: {len(sets)}, false alarms: {alarms or 'none'}")
+    table, misses = singles(sets, options.seeds)
+    show("single faults, named first", table)
+    if options.pairs:
+        pair_table, more = pairs(sets, options.pairs)
+        show("pairs, both named before anything else (each pair counted under both)", pair_table, halves=2)
+        misses += more
+    print(f"\n{time.perf_counter() - begin:.0f} s")
+    if options.misses:
+        print("\n".join(misses), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""``constitutive check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from constitutive.cli.console import JsonOption, emit, out
+
+if TYPE_CHECKING:
+    from constitutive.intake import IntakeReport
+
+StructureOption = Annotated[Path | None, typer.Option("--structure", help="Reference structure, where the data hold none or a wrong one.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Data set (JSON, HDF5) or a code's output.", show_default=False)],
+    structure: StructureOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with a data set: unit, sign, component order, frames, measure, group, samples.
+
+    Each finding says how sure it is, which samples it concerns, and the option of `convert` that mends it.
+    Exit code 1 when there is a finding.
+
+    [dim]Example:[/]  constitutive check materials/silicon/data.json
+    """
+    from constitutive.intake import check_file
+
+    report = check_file(data, structure=structure)
+    emit(as_json, report.payload(), lambda: _render(data, report))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _render(path: Path, report: IntakeReport) -> None:
+    from rich.text import Text
+
+    verdict = "[green]no fault found[/]" if report.ok else f"[red]{len(report.findings)} finding(s)[/]"
+    out.print(Text(str(path)), verdict, f"residual {report.residual:.2g}", sep="  ")
+    declared = f" (declared {report.declared_group})" if report.declared_group else ""
+    out.print(f"  largest group that the data bear: {report.largest_group or 'cannot tell'}{declared}")
+    for finding in report.findings:
+        out.print(f"  [bold]{finding.fault}[/] ({100 * finding.certainty:.0f} % sure)")
+        out.print(Text(f"    {finding.message}"), soft_wrap=True)
+        if finding.mend:
+            out.print(Text(f"    mend: {finding.mend}"), soft_wrap=True)
+    for remark in report.undecided:
+        out.print(Text(f"  cannot tell: {remark}", style="dim"), soft_wrap=True)

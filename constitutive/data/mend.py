@@ -1,0 +1,271 @@
+"""The repairs that `constitutive convert` offers and the intake check proposes; each takes and returns a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.data.model import MEASURES, StressStrainData
+from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
+from constitutive.errors import DataError
+from constitutive.kinematics import cauchy_from_second_piola, second_piola_from_kirchhoff
+
+COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
+_PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+def parse_order(text: str) -> tuple[int, ...]:
+    """Places of the named components in our order xx yy zz yz xz xy.
+
+    Raises
+    ------
+    DataError
+        `text` does not name each of the six components once ("zx" and "13" are as good as "xz").
+    """
+    digits = {"1": "x", "2": "y", "3": "z"}
+    names = ["".join(sorted(digits.get(c, c) for c in word)) for word in text.lower().replace(",", " ").split()]
+    if sorted(names) != sorted(COMPONENTS):
+        raise DataError(f"order: found {text!r}, needed each of xx yy zz yz xz xy once, in the order of the file")
+    return tuple(COMPONENTS.index(name) for name in names)
+
+
+def six_to_matrix(six: Float[np.ndarray, "n 6"], order: str = "xx yy zz yz xz xy") -> Float[np.ndarray, "n 3 3"]:
+    """Symmetric matrices from six components in the named order (stress: no factor 2 in the shears)."""
+    T = np.zeros((len(six), 3, 3))
+    for column, place in enumerate(parse_order(order)):
+        i, j = _PLACES[place]
+        T[:, i, j] = T[:, j, i] = six[:, column]
+    return T
+
+
+def matrix_to_six(T: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 6"]:
+    """Components xx yy zz yz xz xy of symmetric matrices."""
+    return np.stack([T[:, i, j] for i, j in _PLACES], 1)
+
+
+def _given(data: StressStrainData) -> Float[np.ndarray, "n 3 3"]:
+    return getattr(data, data.measure)
+
+
+def _with_stress(data: StressStrainData, stress: Float[np.ndarray, "n 3 3"]) -> StressStrainData:
+    return data.replace(**{data.measure: stress})
+
+
+def reorder(data: StressStrainData, order: str) -> StressStrainData:
+    """Read the six components of the stress, taken as xx yy zz yz xz xy, in the named order instead."""
+    return _with_stress(data, six_to_matrix(matrix_to_six(_given(data)), order))
+
+
+def turn_sign(data: StressStrainData, *, energy: bool = False) -> StressStrainData:
+    """The stress (or W) with its sign turned: pressure positive to tension positive."""
+    if energy:
+        return data if data.W is None else data.replace(W=-data.W)
+    return _with_stress(data, -_given(data))
+
+
+def rescale(data: StressStrainData, unit: str, *, energy: bool = False) -> StressStrainData:
+    """Read the numbers of the stress (or of W) as being in another unit than the file says."""
+    units = data.units if isinstance(data.units, dict) else {"stress": data.units}
+    name = "W" if energy else "stress"
+    factor = _factor(data, unit, energy) / pressure_factor(units.get(name, units["stress"]))
+    kept = {"W": units.get("W", units["stress"])} if data.W is not None else {}
+    relabelled = {**units, **kept, name: "GPa" if unit in _EXTENSIVE else unit}
+    if energy:
+        return data if data.W is None else data.replace(W=data.W * factor, units=relabelled)
+    return _with_stress(data, _given(data) * factor).replace(units=relabelled)
+
+
+_EXTENSIVE = ("eV/cell", "eV/atom")
+
+
+def _factor(data: StressStrainData, unit: str, energy: bool) -> float:
+    """Factor to GPa, of an energy per cell or per atom too."""
+    if not (energy and unit in _EXTENSIVE):
+        return pressure_factor(unit)
+    if data.reference_volume is None or data.species is None:
+        raise DataError(f"{unit}: found no reference cell; needed its volume; give --structure")
+    volume = data.reference_volume / (len(data.species) if unit == "eV/atom" else 1)
+    return EV_PER_CUBIC_ANGSTROM / volume
+
+
+def transpose_f(data: StressStrainData) -> StressStrainData:
+    """F with rows and columns exchanged."""
+    return data.replace(F=data.F.swapaxes(1, 2).copy())
+
+
+def transpose_cell(data: StressStrainData) -> StressStrainData:
+    """F of a file whose cells were read by columns instead of rows.
+
+    With A the reference cell (rows), a strained cell A Fᵀ read as columns gave A Fᵀ A⁻¹ in place of F.
+
+    Raises
+    ------
+    DataError
+        There is no reference cell.
+    """
+    if data.lattice is None:
+        raise DataError("transposed cell: found no reference cell; needed lattice, species and frac_coords, or --structure")
+    A = data.lattice
+    return data.replace(F=(np.linalg.inv(A) @ data.F @ A).swapaxes(1, 2).copy())
+
+
+def corotational_frames(F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Rᵀ of the polar decomposition F = R U: turns lab vectors into the frame that goes with the crystal."""
+    u, _, vt = np.linalg.svd(F)
+    return (u @ vt).swapaxes(1, 2)
+
+
+def lammps_frames(F: Float[np.ndarray, "n 3 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Rotations Q that take lab vectors into the frame in which LAMMPS holds the cell: first vector along x, second in xy."""
+    q, r = np.linalg.qr((lattice @ F.swapaxes(1, 2)).swapaxes(1, 2))
+    signs = np.sign(np.diagonal(r, axis1=1, axis2=2))
+    Q = (q * signs[:, None, :]).swapaxes(1, 2)
+    return Q * np.sign(np.linalg.det(lattice))  # a left-handed cell has no lower-triangular form with a rotation
+
+
+def turn_frame(data: StressStrainData, frame: str) -> StressStrainData:
+    """Turn the stress from the frame it was written in into the frame of F.
+
+    Parameters
+    ----------
+    frame : str
+        "lammps" (lower-triangular cell of each sample), "corotational" (turning with R of F = R U), or nine numbers:
+        the
+        rotation that took the frame of F into that of the stress, by rows.
+
+    Raises
+    ------
+    DataError
+        The frame is unknown, is no rotation, or needs a reference cell that is not there.
+    """
+    Q = _frames(data, frame)
+    stress = Q.swapaxes(-1, -2) @ _given(data)
+    if data.measure == "cauchy" or np.ndim(Q) == 2:
+        stress = stress @ Q
+    return _with_stress(data, stress)
+
+
+def _frames(data: StressStrainData, frame: str) -> Float[np.ndarray, "*n 3 3"]:
+    if frame == "corotational":
+        return corotational_frames(data.F)
+    if frame == "lammps":
+        if data.lattice is None:
+            raise DataError("stress frame: found no reference cell; needed one for LAMMPS's frame (--structure)")
+        return lammps_frames(data.F, data.lattice)
+    try:
+        Q = np.array([float(word) for word in frame.replace(",", " ").split()]).reshape(3, 3)
+    except ValueError as error:
+        raise DataError(f"stress frame: found {frame!r}; needed 'lammps', 'corotational' or nine numbers") from error
+    if not np.allclose(Q @ Q.T, np.eye(3), atol=1e-3) or np.linalg.det(Q) < 0:
+        raise DataError(f"stress frame: found nine numbers that are no rotation ({frame}); needed QᵀQ = I, det Q = 1")
+    return Q
+
+
+def relabel_measure(data: StressStrainData, measure: str) -> StressStrainData:
+    """The same numbers as another stress measure ("kirchhoff" becomes Cauchy, divided by J).
+
+    Raises
+    ------
+    DataError
+        The measure is unknown.
+    """
+    numbers, none = _given(data), dict.fromkeys(MEASURES)
+    if measure == "kirchhoff":
+        S = second_piola_from_kirchhoff(data.F, numbers)
+        return data.replace(**{**none, "cauchy": cauchy_from_second_piola(data.F, S)})
+    if measure not in MEASURES:
+        raise DataError(f"measure: found {measure!r}; needed one of {', '.join((*MEASURES, 'kirchhoff'))}")
+    return data.replace(**{**none, measure: numbers})
+
+
+def drop(data: StressStrainData, samples: Sequence[int]) -> StressStrainData:
+    """The data without some samples.
+
+    Raises
+    ------
+    DataError
+        A sample number is out of range, or nothing would be left.
+    """
+    bad = [i for i in samples if not 0 <= i < len(data)]
+    if bad or len(set(samples)) >= len(data):
+        raise DataError(f"drop: found samples {bad or list(samples)}; needed numbers from 0 to {len(data) - 1}, and not all of them")
+    return data.select(np.setdiff1d(np.arange(len(data)), samples))
+
+
+def remove_reference_stress(data: StressStrainData, S0: Float[np.ndarray, "3 3"]) -> StressStrainData:
+    """Take a second Piola-Kirchhoff stress of the reference cell, and its energy S₀ : E, out of the data."""
+    S = data.stress("second_piola_kirchhoff") - S0
+    W = None if data.W is None else data.W - (data.green_lagrange_strain * S0).sum((1, 2))
+    return data.replace(first_piola_kirchhoff=None, cauchy=None, second_piola_kirchhoff=S, W=W)
+
+
+@dataclass(frozen=True)
+class Mend:
+    """The repairs of one call, in the order in which they are made.
+
+    Attributes
+    ----------
+    ions : str or None
+        Declare the ions "relaxed" or "clamped".
+    transpose_cell, transpose_f : bool
+        Exchange rows and columns of the cells, of F.
+    order : str or None
+        Order of the stress components in the file.
+    sign : str or None
+        "pressure": the stress is positive in compression.
+    energy_sign : bool
+        Turn the sign of W.
+    unit, energy_unit : str or None
+        Unit that the numbers of the stress, of W are in.
+    measure : str or None
+        Stress measure that the numbers are.
+    stress_frame : str or None
+        "lammps", "corotational", or the nine numbers of a rotation.
+    drop : tuple of int
+        Samples to leave out.
+    """
+
+    ions: str | None = None
+    transpose_cell: bool = False
+    transpose_f: bool = False
+    order: str | None = None
+    sign: str | None = None
+    energy_sign: bool = False
+    unit: str | None = None
+    energy_unit: str | None = None
+    measure: str | None = None
+    stress_frame: str | None = None
+    drop: tuple[int, ...] = ()
+
+    def apply(self, data: StressStrainData) -> StressStrainData:
+        """The repaired data. What a file got wrong in its samples it got wrong in its held-out paths too.
+
+        Raises
+        ------
+        DataError
+            An option is unknown or cannot be applied to these data.
+        """
+        if self.sign not in (None, "pressure", "tension"):
+            raise DataError(f"sign: found {self.sign!r}; needed 'pressure' (compression positive) or 'tension'")
+        if self.ions not in (None, "relaxed", "clamped"):
+            raise DataError(f"ions: found {self.ions!r}; needed 'relaxed' or 'clamped'")
+        mended = self._steps(data)
+        held_out = data.paths_data()
+        if held_out is not None:
+            mended = mended.with_paths(self._steps(held_out))
+        mended = drop(mended, self.drop) if self.drop else mended
+        return mended.replace(ions=self.ions) if self.ions else mended
+
+    def _steps(self, data: StressStrainData) -> StressStrainData:
+        data = transpose_cell(data) if self.transpose_cell else data
+        data = transpose_f(data) if self.transpose_f else data
+        data = reorder(data, self.order) if self.order else data
+        data = turn_sign(data) if self.sign == "pressure" else data
+        data = turn_sign(data, energy=True) if self.energy_sign else data
+        data = rescale(data, self.unit) if self.unit else data
+        data = rescale(data, self.energy_unit, energy=True) if self.energy_unit else data
+        data = relabel_measure(data, self.measure) if self.measure else data
+        return turn_frame(data, self.stress_frame) if self.stress_frame else data

@@ -1,0 +1,174 @@
+"""The intake check: what is wrong with a data set, found by the residual of a small series under each hypothesis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from constitutive.data import StressStrainData
+from constitutive.intake.findings import Finding, IntakeReport, in_order
+from constitutive.intake.groups import candidate_groups, declared_group
+from constitutive.intake.hypotheses import Hypothesis, rotations_matter
+from constitutive.intake.ladder import WRONG, Ladder, climb
+from constitutive.intake.robust import RobustFit, robust_fit
+from constitutive.intake.samples import clamped_mixture, coverage, duplicates
+from constitutive.intake.search import Candidate, penalty, scan
+from constitutive.intake.series import Group, highest_degree, trivial_group
+from constitutive.intake.spectrum import rotation_is_missing
+from constitutive.intake.verdict import outlier_findings, reading_findings, reference_findings, scale_findings
+from constitutive.tensors.packing import to_mandel
+
+FEWEST = 4
+MOST = 160  # samples looked at; of more, an even choice
+GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
+BETTER_GROUP = 2.2  # how much better another group has to fit
+HIGHEST_DEGREE = 6
+TAKEN_ON = 14  # readings fitted robustly
+
+
+def check(data: StressStrainData) -> IntakeReport:
+    """Say what is wrong with a data set.
+
+    Parameters
+    ----------
+    data : StressStrainData
+        As read from the file (``StressStrainData.load(path, plausible=False)``), samples in their order.
+
+    Returns
+    -------
+    IntakeReport
+        Findings in the order of importance, none for good data.
+    """
+    return _Check(data).report()
+
+
+class _Check:
+    """One run of the check: what each step found, and the fits already made."""
+
+    def __init__(self, data: StressStrainData) -> None:
+        self.whole = data
+        self.findings: list[Finding] = []
+        self.undecided: list[str] = []
+        repeated, distinct = duplicates(data)
+        mixed, alike, unknown = clamped_mixture(data)
+        self.findings += repeated + mixed
+        self.undecided += [unknown] if unknown else []
+        self.numbers = np.nonzero(distinct & alike)[0]
+        if len(self.numbers) > MOST:
+            self.numbers = self.numbers[np.linspace(0, len(self.numbers) - 1, MOST).astype(int)]
+        self.data = data.select(self.numbers)
+        self.declared = declared_group(data)
+        self.groups: dict[str, Group] = {"": self.declared or trivial_group()}
+        self.fits: dict[Hypothesis, RobustFit] = {}
+
+    def report(self) -> IntakeReport:
+        declared = self.declared.symbol if self.declared else ""
+        strain = self.data.green_lagrange_strain
+        if len(self.data) < FEWEST or float(np.abs(strain).max()) < 1e-7:
+            self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST}")
+            return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
+        best = self._best_reading()
+        fit = self._fit(best)
+        steps = climb(self.data, best, fit.kept)
+        best = self._wrong_group(best, steps)
+        fit = self._fit(best)
+        self._judge(best, fit)
+        self._cannot_tell()
+        largest = steps.largest(None if best.group else self.declared)
+        return IntakeReport(in_order(self.findings), largest, declared, fit.residual, steps.table(), tuple(self.undecided))
+
+    def _wrong_group(self, best: Hypothesis, steps: Ladder) -> Hypothesis:
+        """The reading with the group of least residual, where the declared one is much worse."""
+        if self.declared is None or best.group:
+            return best
+        group, residual = steps.best()
+        if steps.of(self.declared) < WRONG * residual:
+            return best
+        name = _unique(group.symbol, self.groups)
+        self.groups[name] = group
+        return replace(best, group=name)
+
+    def _judge(self, best: Hypothesis, fit: RobustFit) -> None:
+        missing = rotation_is_missing(self.data, self.groups[best.group], fit)
+        if missing is not None:
+            self.findings.append(missing)
+        else:
+            self.findings += reading_findings(best, fit, self._fit, self.data)
+            scale, undecided = scale_findings(fit, self.data)
+            coarse = self._coarser(best)
+            self.findings += scale + reference_findings(fit, coarse) + outlier_findings(fit, self.numbers)
+            self.undecided += undecided
+        x = np.asarray(to_mandel(self.data.green_lagrange_strain))
+        self.findings += coverage(x, self.groups[best.group])
+
+    def _fit(self, hypothesis: Hypothesis) -> RobustFit:
+        if hypothesis not in self.fits:
+            group = self.groups[hypothesis.group]
+            degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+            self.fits[hypothesis] = robust_fit(self.data, hypothesis, group, degree)
+        return self.fits[hypothesis]
+
+    def _coarser(self, hypothesis: Hypothesis) -> RobustFit:
+        """The fit one degree lower: how much what it finds depends on the degree."""
+        group = self.groups[hypothesis.group]
+        degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+        return robust_fit(self.data, hypothesis, group, max(degree - 1, 2))
+
+    def _best_reading(self) -> Hypothesis:
+        plain = Hypothesis()
+        candidates = self._scan("", rotations=False)
+        best = self._choose([plain], candidates)
+        if self._fit(best).residual < GOOD:
+            return best
+        best = self._choose([plain, best], self._scan("", rotations=True))
+        if self._fit(best).residual < GOOD / 2:
+            return best
+        return self._other_groups(best)
+
+    def _other_groups(self, best: Hypothesis) -> Hypothesis:
+        """Readings without the declared group, where these fit much better."""
+        if self.declared is None:
+            return best
+        plain = self._choose([best, *self._plain_groups()], [])
+        if plain.group or self._fit(plain).residual < GOOD:
+            return plain
+        return self._choose([plain], self._scan("-1", rotations=False))
+
+    def _plain_groups(self) -> list[Hypothesis]:
+        """The plain reading under the candidate groups that fit it best."""
+        self.groups["-1"] = trivial_group()
+        names = ["-1"]
+        for group in candidate_groups(self.data):
+            name = _unique(group.symbol, self.groups)
+            self.groups[name] = group
+            names.append(name)
+        return sorted((Hypothesis(group=name) for name in names), key=lambda h: self._fit(h).residual)[:6]
+
+    def _scan(self, name: str, *, rotations: bool) -> list[Candidate]:
+        group = self.groups[name]
+        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        return scan(self.data, group, degree, name=name, rotations=rotations)
+
+    def _choose(self, given: list[Hypothesis], candidates: list[Candidate]) -> Hypothesis:
+        """The best of some readings by their robust fits, each with its penalty."""
+        kinds: dict[tuple, Hypothesis] = {}
+        for candidate in candidates:
+            kinds.setdefault(candidate.hypothesis.faults, candidate.hypothesis)
+        pool = dict.fromkeys([*given, *(c.hypothesis for c in candidates[:TAKEN_ON]), *list(kinds.values())[:TAKEN_ON]])
+        return min(pool, key=lambda h: self._fit(h).residual * penalty(h))
+
+    def _cannot_tell(self) -> None:
+        if not rotations_matter(self.data):
+            self.undecided.append("transposed F and objectivity: every F is symmetric, so that neither can show")
+        if self.data.lattice is None:
+            self.undecided.append("transposed cell and LAMMPS's frame: the data hold no reference cell")
+        if self.declared is None:
+            self.undecided.append("group: neither a structure nor a point group is declared")
+
+
+def _unique(symbol: str, taken: dict[str, Group]) -> str:
+    """A name for a group that is not yet used: the symbol, with primes for other orientations of the same class."""
+    while symbol in taken:
+        symbol += "'"
+    return symbol

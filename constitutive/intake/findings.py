@@ -1,0 +1,142 @@
+"""What the intake check says: findings in the order of importance, and the report that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from constitutive.errors import DataError
+
+# In the order of importance: what makes every number wrong comes first, what costs a little accuracy last.
+FAULTS = (
+    "transposed_deformation_gradient",
+    "transposed_cell",
+    "component_order",
+    "stress_frame",
+    "objectivity",
+    "stress_measure",
+    "sign",
+    "unit",
+    "wrong_group",
+    "clamped_mixture",
+    "reference_stress",
+    "outliers",
+    "duplicates",
+    "coverage",
+)
+SURE = 0.9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of a data set.
+
+    Attributes
+    ----------
+    fault : str
+        One of `FAULTS`.
+    certainty : float
+        0 to 1; from `SURE` on, calibration stops.
+    samples : tuple of int
+        The samples concerned; empty where all are.
+    message : str
+        What was found, what was needed, what to do.
+    mend : str
+        The option of `constitutive convert` (or `calibrate`) that mends it; empty where none does.
+    """
+
+    fault: str
+    certainty: float
+    samples: tuple[int, ...]
+    message: str
+    mend: str
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether calibration has to stop."""
+        return self.certainty >= SURE
+
+    def error(self) -> DataError:
+        """The finding as the exception that `calibrate` raises; it carries the finding as ``.finding``."""
+        advice = f"; mend it by `constitutive convert {self.mend}`" if self.mend.startswith("--") else ""
+        raised = IntakeError(f"{self.fault}: {self.message}{advice}")
+        raised.finding = self
+        return raised
+
+
+class IntakeError(DataError):
+    """A sure fault of a data set; `finding` says which."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """Everything that the check says about a data set.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        In the order of importance.
+    largest_group : str
+        The largest Laue class that the data bear, among the groups of the reference lattice and of cubic and
+        hexagonal axes;
+        strain cannot see more of a point group than its Laue class. Empty where the data cannot tell.
+    declared_group : str
+        Laue class of the structure or of the declared point group; empty where there is none.
+    residual : float
+        Relative residual of the symmetry-adapted series after mending (stress and, where given, energy).
+    residuals : dict
+        Relative residual under each candidate Laue class that was tried.
+    undecided : tuple of str
+        What the check could not tell, and why.
+    """
+
+    findings: tuple[Finding, ...]
+    largest_group: str
+    declared_group: str
+    residual: float
+    residuals: dict[str, float] = field(default_factory=dict)
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """No finding at all."""
+        return not self.findings
+
+    def sure_faults(self, *, allowed: tuple[str, ...] = ()) -> tuple[Finding, ...]:
+        """The findings on which calibration stops, without those that the user allowed by name."""
+        return tuple(f for f in self.findings if f.is_sure and f.fault not in allowed)
+
+    def require_sound(self, *, allowed: tuple[str, ...] = ()) -> None:
+        """Raise the first sure fault.
+
+        Raises
+        ------
+        IntakeError
+            The first of `sure_faults`; its message counts the others.
+        """
+        faults = self.sure_faults(allowed=allowed)
+        if not faults:
+            return
+        raised = faults[0].error()
+        if len(faults) > 1:
+            raised.args = (f"{raised.args[0]} (and {', '.join(f.fault for f in faults[1:])})",)
+        raise raised
+
+    def payload(self) -> dict[str, Any]:
+        """The JSON object of ``constitutive check --json``."""
+        return {
+            "ok": self.ok,
+            "largest_group": self.largest_group,
+            "declared_group": self.declared_group,
+            "residual": self.residual,
+            "residuals": self.residuals,
+            "findings": [{**asdict(f), "samples": list(f.samples)} for f in self.findings],
+            "undecided": list(self.undecided),
+        }
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order of importance: the sure ones first, then by `FAULTS`, then by certainty."""
+    return tuple(sorted(findings, key=lambda f: (not f.is_sure, FAULTS.index(f.fault), -f.certainty)))

@@ -1,0 +1,118 @@
+"""The fit under one reading, with samples that do not belong left out: residuals, unit ratio, reference stress, outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.linalg import lstsq
+
+from constitutive.data import StressStrainData
+from constitutive.intake.hypotheses import Hypothesis, reading
+from constitutive.intake.search import FLOOR, map_of, stress_rows
+from constitutive.intake.series import CONSTANTS, Group, design
+
+MOST_OUTLIERS = 0.3
+FAR = 6.0  # times the median residual
+VISIBLE = 0.03  # of the size of the sample's own stress
+
+
+@dataclass(frozen=True)
+class RobustFit:
+    """Outcome of a fit.
+
+    Attributes
+    ----------
+    residual, stress, energy : float
+        Relative residual in all, of the stress, and of W (0 without W), over the samples kept.
+    slope : float
+        W in the file over the energy that belongs to the stress; nan without W.
+    kept : ndarray of bool (n,)
+        Samples that belong to the fit.
+    deviations : ndarray (n,)
+        Each sample's residual over the size of its stress (or of its W).
+    reference_stress : ndarray (6,)
+        Fitted second Piola-Kirchhoff stress at E = 0, Mandel components, in the unit of the file.
+    stiffness : float
+        sum S:E / sum E:E without the reference stress: negative where the sign is turned.
+    size : float
+        Root mean square over the samples of the norm of S.
+    """
+
+    residual: float
+    stress: float
+    energy: float
+    slope: float
+    kept: Bool[np.ndarray, " n"]
+    deviations: Float[np.ndarray, " n"]
+    reference_stress: Float[np.ndarray, " 6"]
+    stiffness: float
+    size: float
+
+
+def robust_fit(data: StressStrainData, hypothesis: Hypothesis, group: Group, degree: int) -> RobustFit:
+    """Fit the series under one reading, leaving out samples far from the rest, until the choice no longer changes."""
+    read = reading(data, hypothesis.deformation, hypothesis.measure, hypothesis.frame)
+    S9 = np.einsum("nai,ij,nj->na", read.to_second, map_of(hypothesis), stress_rows(data))
+    kept = np.ones(len(data), dtype=bool)
+    for _ in range(12):
+        fit = _fit(data, read.x, S9, group, degree, kept)
+        chosen = _belonging(fit.deviations)
+        if (chosen == kept).all():
+            break
+        kept = chosen
+    return fit
+
+
+def _belonging(deviations: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    limit = max(FAR * float(np.median(deviations)), VISIBLE)
+    chosen = deviations <= limit
+    if chosen.mean() < 1 - MOST_OUTLIERS:
+        chosen = deviations <= np.quantile(deviations, 1 - MOST_OUTLIERS)
+    return chosen
+
+
+def _fit(data, x, S9, group, degree, kept) -> RobustFit:
+    size = np.sqrt((x * x).sum(1))
+    scale = float(np.sqrt((size * size).mean())) or 1.0
+    weights = 1.0 / (size / scale + 0.5)
+    matrices = design(group, x, degree, scale)
+    p = matrices.stress.shape[2]
+    rows = (matrices.stress * weights[:, None, None])[kept].reshape(-1, p)
+    target = (S9[:, :6] * weights[:, None])[kept].reshape(-1)
+    solution = lstsq(rows, target, cond=1e-9, lapack_driver="gelsd", check_finite=False)
+    coefficients = np.asarray(solution[0])
+    rest = np.concatenate([S9[:, :6] - matrices.stress @ coefficients, S9[:, 6:]], 1)
+    freedom = max(len(rows) - int(solution[2]), 1) / len(rows)
+    rms = float(np.sqrt((S9[kept] ** 2).sum(1).mean())) or 1.0
+    weighted = weights[:, None]
+    stress = float(np.sqrt(((rest * weighted)[kept] ** 2).sum() / max(((S9 * weighted)[kept] ** 2).sum(), 1e-300) / freedom))
+    own = np.sqrt((rest**2).sum(1)) / (np.sqrt((S9**2).sum(1)) + 0.3 * rms)
+    energy, slope, own_energy = _energy(data, matrices.energy, coefficients, weights, kept)
+    E = x[kept] - x[kept].mean(0)
+    S = S9[kept][:, :6]
+    stiffness = float((S * E).sum() / max((E * E).sum(), 1e-300))
+    residual = max(float(np.hypot(stress, energy)), FLOOR)
+    deviations = np.maximum(own, own_energy)
+    return RobustFit(residual, stress, energy, slope, kept, deviations, coefficients[:CONSTANTS], stiffness, rms)
+
+
+def _energy(data, B, coefficients, weights, kept) -> tuple[float, float, Float[np.ndarray, " n"]]:
+    """Residual of W against the energy that belongs to the stress, with free unit and offset; slope; each sample's part."""
+    none = np.zeros(len(data))
+    if data.W is None or kept.sum() < 4:
+        return 0.0, float("nan"), none
+    squared = weights * weights
+    best = (np.inf, float("nan"), none)
+    for first in (0, CONSTANTS):  # with and without the work of the reference stress
+        predicted = B[:, first:] @ coefficients[first:]
+        columns = np.stack([predicted, np.ones(len(predicted))], 1) * squared[:, None]
+        a, b = np.linalg.lstsq(columns[kept], (squared * data.W)[kept], rcond=None)[0]
+        rest = data.W - a * predicted - b
+        spread = squared * (data.W - np.average(data.W[kept], weights=squared[kept] ** 2))
+        residual = float(np.sqrt(((squared * rest)[kept] ** 2).sum() / max((spread[kept] ** 2).sum(), 1e-300)))
+        if residual < best[0]:
+            own = np.abs(rest) / (np.abs(data.W - b) + 0.5 * float(np.std(data.W[kept])) + 1e-300)
+            best = (residual, float(a), own)
+    return best

@@ -1,0 +1,50 @@
+"""Objectivity without a frame: the principal stresses do not depend on the rotation in F, their axes do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from constitutive.data import StressStrainData
+from constitutive.intake.findings import Finding
+from constitutive.intake.robust import RobustFit
+from constitutive.intake.series import CONSTANTS, Group, design
+from constitutive.kinematics import cauchy_from_second_piola
+from constitutive.tensors.packing import from_mandel, to_mandel
+
+POOR = 0.2  # residual of the best reading from which this question is asked
+AGREE = 0.35  # residual of the principal stresses, relative to that of the best reading
+
+
+def rotation_is_missing(data: StressStrainData, group: Group, fit: RobustFit) -> Finding | None:
+    """The finding that the rotation in F has nothing to do with that of the stress; None where it does, or nothing can be told.
+
+    The energy alone gives a law of the strain; its principal Cauchy stresses are compared with those of the file,
+    which a
+    rotation of the sample does not change.
+    """
+    if data.W is None or fit.residual < POOR or data.measure != "cauchy":
+        return None
+    x = np.asarray(to_mandel(data.green_lagrange_strain))
+    scale = float(np.sqrt((x * x).sum(1).mean()))
+    degree = next((d for d in (4, 3, 2) if group.size(d) <= 0.7 * len(data)), 0)
+    if degree == 0:
+        return None
+    matrices = design(group, x, degree, scale)
+    B, D = matrices.energy[:, CONSTANTS:], matrices.stress[:, :, CONSTANTS:]
+    weights = 1.0 / ((x * x).sum(1) / scale**2 + 0.2)
+    coefficients = np.linalg.lstsq(B * weights[:, None], data.W * weights, rcond=1e-9)[0]
+    rest = float(np.linalg.norm((B @ coefficients - data.W) * weights) / np.linalg.norm(data.W * weights))
+    S = np.asarray(from_mandel(D @ coefficients))
+    predicted = np.linalg.eigvalsh(cauchy_from_second_piola(data.F, S))
+    found = np.linalg.eigvalsh(data.stress("cauchy"))
+    slope = float((predicted * found).sum() / max(float((predicted**2).sum()), 1e-300))
+    apart = float(np.linalg.norm(found - slope * predicted) / np.linalg.norm(found))
+    if rest > 0.2 or apart > AGREE * fit.residual:
+        return None
+    message = (
+        f"found principal stresses that follow the strain (to {apart:.2g}) with axes that do not (residual "
+        f"{fit.residual:.2g}): the rotation "
+        "in F is not the one in the stress; needed F and the stress of one and the same state; take both from "
+        "the code's output"
+    )
+    return Finding("objectivity", 0.92, (), message, "")

@@ -1,0 +1,195 @@
+"""From the best reading of a file to findings: how sure, which samples, which option mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from constitutive.data import StressStrainData
+from constitutive.data.checks import where
+from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
+from constitutive.intake.findings import Finding
+from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
+from constitutive.intake.robust import RobustFit
+from constitutive.tensors.packing import from_mandel
+
+TYPICAL_STIFFNESS = 150.0  # GPa
+TYPICAL_ATOMIC_STIFFNESS = 12.0  # eV: stiffness times volume per atom, 1.5 (Cs) to 60 (Os)
+IMPLAUSIBLE = np.log(12.0)  # factor from the typical value beyond which a unit is wrong without further evidence
+SAME_UNIT = 0.12
+KNOWN_UNIT = 0.08  # relative distance within which a ratio of units is recognised
+COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/bohr^3", "Ha/bohr^3", "Mbar")
+
+
+def certainty_of(ratio: float) -> float:
+    """How sure a reading is whose residual is `ratio` times smaller than without the fault: 0.5 at 1.6, 0.9 at 2.9."""
+    return float(np.clip(1 - np.exp(-1.2 * (ratio - 1)), 0.0, 0.999))
+
+
+def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], data: StressStrainData) -> list[Finding]:
+    """One finding for each fault of the best reading."""
+    found = []
+    for fault in best.faults:
+        ratio = fit_of(best.without(fault)).residual / fit.residual
+        message, mend = _describe(fault, best, data)
+        message = f"found a residual {ratio:.3g} times smaller ({fit.residual:.2g}) {message}"
+        found.append(Finding(fault, certainty_of(ratio), (), message, mend))
+    return found
+
+
+def _describe(fault: str, best: Hypothesis, data: StressStrainData) -> tuple[str, str]:
+    if fault == "transposed_deformation_gradient":
+        return "with F transposed; needed F[i, j] = dx_i/dX_j; exchange its rows and columns", "--transpose-f"
+    if fault == "transposed_cell":
+        return "with the cells read by columns; needed lattice vectors in rows; exchange them", "--transpose-cell"
+    if fault == "component_order":
+        order = order_text(best.order)
+        known = f" ({KNOWN_ORDERS[order]})" if order in KNOWN_ORDERS else ""
+        return f"with the stress in the order {order}{known}; needed xx yy zz yz xz xy; reorder it", f"--order '{order}'"
+    if fault == "stress_frame":
+        return _describe_frame(best)
+    if fault == "objectivity":
+        text = "with a stress that turns with the crystal (R of F = R U); the stress as given does not follow the rotation in F"
+        return f"{text}; needed both in one lab frame; turn it", "--stress-frame corotational"
+    if fault == "stress_measure":
+        return f"reading the stress as {best.measure}; declared is {data.measure}; relabel it", f"--measure {best.measure}"
+    return f"without assuming the declared group, under {best.group}; needed data of one crystal in the frame of its structure", (
+        f"--point-group {best.group}"
+    )
+
+
+def _describe_frame(best: Hypothesis) -> tuple[str, str]:
+    if best.frame == "lammps":
+        text = "with the stress turned back from LAMMPS's frame (first cell vector along x, second in the xy plane)"
+        return f"{text}; needed the frame of F; turn it", "--stress-frame lammps"
+    vector = np.array(best.rotation)
+    degrees = np.degrees(np.linalg.norm(vector))
+    numbers = ",".join(f"{v:.5f}" for v in Rotation.from_rotvec(vector).as_matrix().ravel())
+    text = f"with the stress turned by {degrees:.2f}° about [{', '.join(f'{v:.2f}' for v in vector / np.linalg.norm(vector))}]"
+    return f"{text}; needed the frame of F; turn it back", f"--stress-frame {numbers}"
+
+
+# --- unit and sign ---
+
+
+def scale_findings(fit: RobustFit, data: StressStrainData) -> tuple[list[Finding], list[str]]:
+    """Sign and unit of the stress and of W; and what cannot be told about them."""
+    if fit.residual > 0.5:
+        return [], ["unit and sign: no reading of the data fits well enough"]
+    found, undecided = [], []
+    ratio = fit.slope
+    if fit.stiffness < 0:
+        message = f"found compression growing under stretch (stiffness {fit.stiffness:.3g} GPa); needed tension positive; turn the sign"
+        found.append(Finding("sign", 0.99, (), message, "--sign pressure"))
+        ratio = -ratio
+    if np.isnan(ratio):
+        undecided.append("unit by energy: the data hold no W; only the magnitude of the stress was judged")
+    elif fit.energy > 0.6:
+        undecided.append("unit by energy: W does not follow the strain")
+        ratio = float("nan")
+    elif ratio < 0:
+        message = "found W falling under strain, against the work of the stress; needed energy relative to F = I; turn its sign"
+        found.append(Finding("sign", 0.97, (), message, "--energy-sign"))
+        ratio = -ratio
+    return found + _unit_findings(abs(fit.stiffness), ratio, fit, data), undecided
+
+
+def _unit_findings(stiffness: float, ratio: float, fit: RobustFit, data: StressStrainData) -> list[Finding]:
+    off = 0.0 if np.isnan(ratio) or ratio <= 0 else abs(np.log(ratio))
+    if off > SAME_UNIT + 2 * fit.energy:
+        return [_inconsistent(stiffness, ratio, data)]
+    distance = _implausibility(stiffness, data)
+    if distance < IMPLAUSIBLE:
+        return []
+    unit = min(COMMON_UNITS, key=lambda u: _implausibility(stiffness * _factor(u, data, "stress"), data))
+    message = (
+        f"found a stiffness of {stiffness:.3g} GPa, {np.exp(distance):.3g} times off the typical one; "
+        f"needed the unit that the numbers are in; {unit} would be usual"
+    )
+    certainty = float(np.clip(0.75 + 0.3 * (distance - IMPLAUSIBLE), 0, 0.99))
+    both = "" if data.W is None else f" --energy-unit {unit}"
+    return [Finding("unit", certainty, (), message, f"--unit {unit}{both}")]
+
+
+def _implausibility(stiffness: float, data: StressStrainData) -> float:
+    """Distance of a stiffness in GPa from a crystal's typical one, as a logarithm; per atom where there is a structure."""
+    if data.structure is None or data.reference_volume is None:
+        return abs(np.log(max(stiffness, 1e-300) / TYPICAL_STIFFNESS))
+    atomic = stiffness * data.reference_volume / len(data.structure) / EV_PER_CUBIC_ANGSTROM
+    return abs(np.log(max(atomic, 1e-300) / TYPICAL_ATOMIC_STIFFNESS))
+
+
+def _declared_unit(data: StressStrainData, quantity: str) -> str:
+    units = data.units if isinstance(data.units, dict) else {"stress": data.units}
+    return units.get(quantity, units["stress"])
+
+
+def _factor(unit: str, data: StressStrainData, quantity: str) -> float:
+    return pressure_factor(unit) / pressure_factor(_declared_unit(data, quantity))
+
+
+def _inconsistent(stiffness: float, ratio: float, data: StressStrainData) -> Finding:
+    """Stress and W disagree by `ratio`: which of the two, and which unit it is in."""
+    stress_wrong = _implausibility(stiffness, data) > _implausibility(stiffness * ratio, data)
+    quantity, factor = ("stress", ratio) if stress_wrong else ("W", 1 / ratio)
+    candidates = {unit: _factor(unit, data, quantity) for unit in PRESSURE_UNITS}
+    if quantity == "W" and data.reference_volume is not None and data.structure is not None:
+        own = pressure_factor(_declared_unit(data, "W"))
+        candidates["eV/cell"] = EV_PER_CUBIC_ANGSTROM / data.reference_volume / own
+        candidates["eV/atom"] = EV_PER_CUBIC_ANGSTROM / (data.reference_volume / len(data.structure)) / own
+    unit = min(candidates, key=lambda u: abs(np.log(candidates[u] / factor)))
+    known = abs(np.log(candidates[unit] / factor)) < KNOWN_UNIT
+    named = f"the {quantity} is probably in {unit}" if known else "no common unit explains it"
+    message = f"found W {ratio:.4g} times the energy that belongs to the stress; needed 1; {named}"
+    option = "--unit" if quantity == "stress" else "--energy-unit"
+    certainty = 0.97 if known else float(np.clip(0.5 + abs(np.log(ratio)), 0.5, 0.93))
+    return Finding("unit", certainty, (), message, f"{option} {unit}" if known else "")
+
+
+# --- what is left in the samples ---
+
+
+def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
+    """A stress in the reference cell larger than one hundredth of the rms stress.
+
+    Its error is taken from the residual, and from the difference to a fit of one degree less.
+    """
+    S0 = np.asarray(from_mandel(fit.reference_stress))
+    ratio = float(np.linalg.norm(S0)) / fit.size
+    moved = float(np.linalg.norm(fit.reference_stress - coarse.reference_stress)) / fit.size
+    noise = max(fit.stress / 2, min(moved, fit.stress * 2))
+    if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5:
+        return []
+    entries = ", ".join(f"{S0[i, j]:.3g}" for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
+    message = (
+        f"found a stress of ({entries}) GPa (xx yy zz yz xz xy) at F = I, {100 * ratio:.2g} % of the rms stress; "
+        "needed at most 1 %; "
+        "relax the reference cell, or say whether to keep or to remove it"
+    )
+    certainty = certainty_of(1 + min((ratio - 0.005) / 0.005, ratio / max(noise, 1e-12) / 2))
+    return [Finding("reference_stress", certainty, (), message, "calibrate --residual-stress keep|remove")]
+
+
+def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
+    """Samples left out by the robust fit; `numbers` are their numbers in the file."""
+    left_out = np.nonzero(~fit.kept)[0]
+    if not left_out.size or fit.residual > 0.5:
+        return []
+    worst = left_out[np.argsort(-fit.deviations[left_out])]
+    typical = float(np.median(fit.deviations[fit.kept]))
+    samples = numbers[np.sort(left_out)]
+    message = (
+        f"found samples {where(numbers[worst])} off the rest, by up to {fit.deviations[worst[0]]:.2g} of their "
+        f"stress (typical {typical:.1g}); "
+        "needed runs like the others; recompute or drop them"
+    )
+    certainty = certainty_of(float(fit.deviations[worst[0]]) / max(6 * typical, 0.03) * 1.3)
+    return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
+
+
+def undo_frame(hypothesis: Hypothesis) -> Hypothesis:
+    """The same reading with the stress in the frame of F."""
+    return replace(hypothesis, frame="lab", rotation=None)

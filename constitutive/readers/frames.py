@@ -1,0 +1,170 @@
+"""What a reader yields: one strained cell with its stress, energy and forces, in Å, GPa (tension positive) and eV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.data import StressStrainData
+from constitutive.data.checks import as_float_array
+from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
+from constitutive.errors import DataError
+
+SAME_CELL = 1e-5  # strain below which a frame is the reference cell
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One state of a crystal as a code wrote it.
+
+    Attributes
+    ----------
+    cell : ndarray (3, 3)
+        Lattice vectors in rows, Å.
+    stress : ndarray (3, 3)
+        Cauchy stress, GPa, tension positive, in the frame of `cell`.
+    species : tuple of str
+        Chemical symbols; empty where the file has none.
+    frac : ndarray (atoms, 3) or None
+        Fractional coordinates.
+    energy : float or None
+        Energy of the cell, eV.
+    forces : ndarray (atoms, 3) or None
+        eV/Å, in the frame of `cell`.
+    ions : str or None
+        "relaxed", "clamped", or None where the file does not say.
+    temperature : float or None
+        K.
+    code : str
+        Program and version.
+    settings : dict
+        What the file says about how it was computed.
+    """
+
+    cell: Float[np.ndarray, "3 3"]
+    stress: Float[np.ndarray, "3 3"]
+    species: tuple[str, ...] = ()
+    frac: Float[np.ndarray, "atoms 3"] | None = None
+    energy: float | None = None
+    forces: Float[np.ndarray, "atoms 3"] | None = None
+    ions: str | None = None
+    temperature: float | None = None
+    code: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def checked(self, where: str) -> Frame:
+        """The frame, with every number finite and every shape right. Raises DataError naming `where`."""
+        cell = as_float_array(self.cell, f"{where}: cell", (3, 3))
+        stress = as_float_array(self.stress, f"{where}: stress", (3, 3))
+        if not abs(np.linalg.det(cell)) > 1e-6:
+            raise DataError(f"{where}: found a cell of no volume; needed three independent lattice vectors")
+        if np.abs(stress - stress.T).max() > 1e-3 * max(float(np.abs(stress).max()), 1e-3):
+            raise DataError(f"{where}: found a Cauchy stress that is not symmetric; needed one; are the columns in order?")
+        atoms = len(self.species) or (len(self.frac) if self.frac is not None else None)
+        for name in ("frac", "forces"):
+            if getattr(self, name) is not None:
+                as_float_array(getattr(self, name), f"{where}: {name}", (atoms, 3))
+        if self.energy is not None and not np.isfinite(self.energy):
+            raise DataError(f"{where}: found an energy of {self.energy}; needed a finite number")
+        return self
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference cell, and its energy in eV where that is known."""
+
+    cell: Float[np.ndarray, "3 3"]
+    species: tuple[str, ...]
+    frac: Float[np.ndarray, "atoms 3"] | None
+    energy: float | None
+
+
+def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, name: str = "") -> StressStrainData:
+    """Frames as a data set against a reference cell.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        In the order of the files.
+    reference : Reference or None
+        The undeformed cell; None takes the first frame.
+    name : str
+        Name of the data set.
+
+    Raises
+    ------
+    DataError
+        There are no frames, or they are of different crystals, or turned inside out.
+    """
+    if not frames:
+        raise DataError("found no state with a cell and a stress; needed at least one; is the output cut off?")
+    first = frames[0]
+    base = reference or Reference(first.cell, first.species, first.frac, first.energy)
+    _require_one_crystal(frames, base)
+    inverse = np.linalg.inv(base.cell)
+    F = np.stack([(inverse @ frame.cell).T for frame in frames])
+    fields: dict[str, Any] = {"F": F, "cauchy": np.stack([frame.stress for frame in frames]), "units": "GPa", "name": name}
+    energy_0 = base.energy if base.energy is not None else _energy_at_rest(frames, F)
+    if energy_0 is not None and all(frame.energy is not None for frame in frames):
+        volume = abs(np.linalg.det(base.cell))
+        energies = np.array([frame.energy for frame in frames], dtype=np.float64)
+        fields["W"] = (energies - energy_0) / volume * EV_PER_CUBIC_ANGSTROM
+    if base.species and base.frac is not None:
+        fields |= {"lattice": base.cell, "species": list(base.species), "frac_coords": base.frac}
+    return StressStrainData(**fields, **_of_atoms(frames), **_conditions(frames))
+
+
+def _energy_at_rest(frames: Sequence[Frame], F: Float[np.ndarray, "n 3 3"]) -> float | None:
+    strain = np.abs(F.swapaxes(1, 2) @ F - np.eye(3)).max((1, 2))
+    index = int(np.argmin(strain))
+    return frames[index].energy if strain[index] < SAME_CELL else None
+
+
+def _require_one_crystal(frames: Sequence[Frame], base: Reference) -> None:
+    for index, frame in enumerate(frames):
+        if frame.species and base.species and frame.species != base.species:
+            raise DataError(
+                f"state {index}: found atoms {_formula(frame.species)}, needed {_formula(base.species)} in the "
+                "same order as the "
+                "reference; convert one crystal at a time, with its own --reference"
+            )
+
+
+def _formula(species: Sequence[str]) -> str:
+    return " ".join(f"{s}{list(species).count(s)}" for s in dict.fromkeys(species))
+
+
+def _of_atoms(frames: Sequence[Frame]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, attribute in (("forces", "forces"), ("positions", "frac")):
+        values = [getattr(frame, attribute) for frame in frames]
+        if all(value is not None for value in values) and len({np.shape(value) for value in values}) == 1:
+            found[name] = np.stack(values)
+    return found
+
+
+def _conditions(frames: Sequence[Frame]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("ions", "temperature"):
+        values = {getattr(frame, name) for frame in frames}
+        if len(values) == 1 and None not in values:
+            found[name] = values.pop()
+    temperatures = [frame.temperature for frame in frames if frame.temperature is not None]
+    if "temperature" not in found and len(temperatures) == len(frames):
+        found["temperature"] = float(np.mean(temperatures))
+    kinds = [frame.ions for frame in frames]
+    if "ions" not in found and any(kinds):
+        found["ions_by_sample"] = kinds
+    codes = dict.fromkeys(frame.code for frame in frames if frame.code)
+    found["code"] = ", ".join(codes)
+    settings = [frame.settings for frame in frames]
+    if settings[0]:
+        found["settings"] = settings[0]
+    differing = sorted({key for s in settings for key in s if s.get(key) != settings[0].get(key)})
+    if differing:
+        found["settings_that_differ"] = differing
+    return found
