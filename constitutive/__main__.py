@@ -1,0 +1,5 @@
+"""``python -m constitutive``: the command line."""
+
+from constitutive.cli import main
+
+main()
