@@ -118,7 +118,7 @@ def compare_on_paths(data: StressStrainData, laws: dict[str, Law], out: Path) ->
     title = "Silicon: stresses on paths that no law has seen"
     plots.parity(reference, predictions, title=title).savefig(out / "parity.png", dpi=200)
     names, parameters = zip(*((row["path"], row["param"]) for row in data.paths), strict=True)
-    states = plots.split_paths(names, parameters, held_out.F, reference)
+    states = plots.split_paths(names, np.array(parameters), held_out.F, reference)
     curves = {name: (lambda F, law=law: cauchy(law, F)) for name, law in laws.items()}
     plots.paths(states, curves, title=title).savefig(out / "paths.png", dpi=200)
     return {f"cauchy_rmse_GPa ({name})": float(np.sqrt(np.mean((p - reference) ** 2))) for name, p in predictions.items()}
