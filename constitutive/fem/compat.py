@@ -17,6 +17,12 @@ def interpolation_points(space: Any) -> np.ndarray:
     return np.asarray(points() if callable(points) else points)
 
 
+def geometry_degree(mesh: Any) -> int:
+    """Degree of the cells' geometry: of ``cmap`` in 0.9, of the first of ``cmaps`` where there may be several kinds."""
+    geometry = mesh.geometry
+    return int(geometry.cmaps[0].degree if hasattr(type(geometry), "cmaps") else geometry.cmap.degree)
+
+
 def cell_name(mesh: Any) -> str:
     """Name of a mesh's cells: "tetrahedron", "hexahedron" and so on."""
     return str(mesh.basix_cell().name)

@@ -154,7 +154,7 @@ def field(owner: UserMaterial, name: str, space: Any = "cells") -> Any:
     at_points.x.scatter_forward()
     if space == "points":
         return at_points
-    return project(at_points, owner.points, ("Lagrange", owner.mesh.geometry.cmap.degree) if space == "nodes" else space, name)
+    return project(at_points, owner.points, ("Lagrange", compat.geometry_degree(owner.mesh)) if space == "nodes" else space, name)
 
 
 def _integral(owner: UserMaterial, values: np.ndarray) -> float:
@@ -237,7 +237,7 @@ def write_fields(
 def _nodal_displacement(owner: UserMaterial) -> Any:
     """Displacement on the geometry's own nodes, in three components."""
     mesh = owner.mesh
-    space = fem.functionspace(mesh, ("Lagrange", mesh.geometry.cmap.degree, (3,)))
+    space = fem.functionspace(mesh, ("Lagrange", compat.geometry_degree(mesh), (3,)))
     displacement = fem.Function(space, name="displacement")
     u = owner.u
     padded = ufl.as_vector([u[k] if k < u.ufl_shape[0] else ufl.as_ufl(0.0) for k in range(3)])

@@ -173,9 +173,19 @@ def _render(path: Path, panels: Sequence[Panel], grids: Sequence[Any], size: tup
     aside.replace(path)
 
 
+def _surface(grid: Any) -> Any:
+    """The surface of a grid, one facet for each face of a cell: the edges drawn are those of the mesh."""
+    from vtkmodules.vtkFiltersGeometry import vtkDataSetSurfaceFilter  # PyVista's own call differs between its versions
+
+    surface = vtkDataSetSurfaceFilter()
+    surface.SetInputData(grid)
+    surface.SetNonlinearSubdivisionLevel(0)
+    surface.Update()
+    return require_pyvista().wrap(surface.GetOutput())
+
+
 def _draw_panel(plotter: Any, panel: Panel, grid: Any) -> None:
-    # subdivision 0: one facet for each face of a cell, so that the edges drawn are those of the mesh
-    deformed = grid.warp_by_vector("displacement", factor=panel.warp).extract_surface(nonlinear_subdivision=0)
+    deformed = _surface(grid.warp_by_vector("displacement", factor=panel.warp))
     bar = {
         "title": panel.label, "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26,
         "fmt": "%.3g", "n_labels": 4, "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.09,
@@ -184,7 +194,7 @@ def _draw_panel(plotter: Any, panel: Panel, grid: Any) -> None:
         deformed, scalars="values", cmap=panel.colours, clim=panel.limits, scalar_bar_args=bar, smooth_shading=False,
         ambient=0.35, diffuse=0.7, specular=0.1, show_edges=True, edge_color=EDGE, edge_opacity=0.5, copy_mesh=True,
     )  # fmt: skip
-    plotter.add_mesh(grid.extract_surface().extract_feature_edges(30), color=GHOST, line_width=2)
+    plotter.add_mesh(_surface(grid).extract_feature_edges(30), color=GHOST, line_width=2)
     if panel.title:
         plotter.add_text(panel.title, position=(0.04, 0.92), viewport=True, font_size=18, color=INK, font="arial")
     if panel.axes is not None:

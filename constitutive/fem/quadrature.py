@@ -27,7 +27,7 @@ def default_degree(u: Any, mesh: Any) -> int:
     take 2(g − 1) more for a geometry of degree g.
     """
     degree = max(element_degree(coefficient.ufl_element()) for coefficient in ufl.algorithms.extract_coefficients(u))
-    curved = 2 * (mesh.geometry.cmap.degree - 1)
+    curved = 2 * (compat.geometry_degree(mesh) - 1)
     simplex = compat.cell_name(mesh) in ("triangle", "tetrahedron")
     return max(2 * (degree - 1), 1) + curved if simplex else 2 * degree + curved
 

@@ -31,10 +31,13 @@ class TensorField:
         The value, where it is one and stays.
     at : callable
         Cells → (3, 3), (points, 3, 3).
+    sources : tuple
+        The Functions and Constants that it reads.
     """
 
     constant: np.ndarray | None
     at: Callable[[Cells], np.ndarray]
+    sources: tuple[Any, ...] = ()
 
 
 def tensor_field(value: Any, points: QuadraturePoints, tags: np.ndarray | None, what: str, convert: Callable) -> TensorField:
@@ -55,7 +58,7 @@ def tensor_field(value: Any, points: QuadraturePoints, tags: np.ndarray | None, 
         Arrays (..., 3, 3), (..., 4) or (...) → checked (..., 3, 3).
     """
     if isinstance(value, fem.Constant):
-        return TensorField(None, lambda cells: convert(np.asarray(value.value)))
+        return TensorField(None, lambda cells: convert(np.asarray(value.value)), (value,))
     if isinstance(value, fem.Function):
         return _function_field(value, points, what, convert)
     if isinstance(value, Mapping):
@@ -115,7 +118,7 @@ def _function_field(function: Any, points: QuadraturePoints, what: str, convert:
         values = convert(function.x.array.reshape(-1, size)[dofs[cells].ravel()].reshape(-1, *shape))
         return values if at_points else np.repeat(values, points.per_cell, axis=0)
 
-    return TensorField(None, at)
+    return TensorField(None, at, (function,))
 
 
 def as_rotations(array: np.ndarray) -> np.ndarray:
@@ -161,6 +164,11 @@ class Region:
     unit: float
     finite: bool
     _fixed: PointLaw | None = field(default=None, repr=False)
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """The Functions and Constants that orientation and stress-free reference are read from."""
+        return self.orientation.sources + (() if self.stress_free is None else self.stress_free.sources)
 
     @property
     def fixed(self) -> bool:

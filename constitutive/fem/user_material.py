@@ -141,7 +141,15 @@ class UserMaterial:
         self._axial_at = self._axial_strain()
         self._thickness = np.zeros((self.points.count, len(self.measure.passive)))
         self._tangent_known = False
+        self._watched = self._dependencies()
+        self._seen: list[np.ndarray] = []
         self.faults = Faults()
+
+    def _dependencies(self) -> list[Any]:
+        """Functions and Constants that the stress depends on."""
+        things = [thing for region in self.regions for thing in region.sources]
+        axial = [self.measure.axial] if isinstance(self.measure.axial, fem.Constant) else []
+        return [*ufl.algorithms.extract_coefficients(ufl.as_ufl(self.u)), *axial, *things]
 
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
@@ -185,33 +193,43 @@ class UserMaterial:
 
         Touches this rank's cells only and communicates nothing. Where a point fails (J ≤ 0, not finite, outside a
         domain that stops), the stress becomes NaN, so that any solver rejects the iterate; the faults are returned
-        and kept in ``faults``.
+        and kept in ``faults``. At a displacement where the stress is known only what is missing is evaluated.
         """
-        self.faults = Faults()
+        moved = self._moved() or bool(self.faults) or bool(self.measure.passive)
+        if moved:
+            self.faults = Faults()
         with quiet_torch(self.mesh.comm.size):
             for region in self.regions:
-                fixed = region.at(region.cells[:0])
-                skip = self._tangent_known and fixed.constant_tangent and not self.measure.passive
-                for cells in region.chunks(self.cells_at_once):
-                    self._update_chunk(region, cells, tangent=tangent and not skip)
+                known = self._tangent_known and region.at(region.cells[:0]).constant_tangent
+                parts = {"stress": moved, "tangent": tangent and not known}
+                for cells in region.chunks(self.cells_at_once) if any(parts.values()) else ():
+                    self._update_chunk(region, cells, **parts)
         if tangent and all(region.fixed for region in self.regions):
-            self._tangent_known = not self.faults
+            self._tangent_known = not self.faults and not self.measure.passive
         return self.faults
 
-    def _update_chunk(self, region: Region, cells: Cells, *, tangent: bool) -> None:
-        law = region.at(cells)
+    def _moved(self) -> bool:
+        """Whether anything that the stress depends on has changed since the last update."""
+        now = [np.asarray(thing.x.array if isinstance(thing, fem.Function) else thing.value) for thing in self._watched]
+        same = len(now) == len(self._seen) and all(np.array_equal(a, b) for a, b in zip(now, self._seen, strict=True))
+        if not same:
+            self._seen = [value.copy() for value in now]
+        return not same
+
+    def _update_chunk(self, region: Region, cells: Cells, *, stress: bool, tangent: bool) -> None:
+        law, active = region.at(cells), self.measure.active
         x, J = self.strain_at(cells)
-        active = list(self.measure.active)
         if self.measure.passive:
             x, s, C = plane_stress_strain(law, x, self.measure.passive)
             self._keep_thickness(cells, x)
-            packed_tangent = packed(condensed(C, self.measure.active, self.measure.passive)) if tangent else None
+            packed_tangent = packed(condensed(C, active, self.measure.passive)) if tangent else None
         else:
-            s = law.stress(x)
-            packed_tangent = law.packed_tangent(x, self.measure.active) if tangent else None
-        s = s if len(active) == 6 else s[:, active]
-        self._look_for_faults(region, law, cells, x, J, s)
-        self._stress.write(cells, s.numpy())
+            s = law.stress(x) if stress else None
+            packed_tangent = law.packed_tangent(x, active) if tangent else None
+        if s is not None:
+            s = s if len(active) == 6 else s[:, list(active)]
+            self._look_for_faults(region, law, cells, x, J, s)
+            self._stress.write(cells, s.numpy())
         if packed_tangent is not None:
             self._tangent.write(cells, packed_tangent.numpy())
 
@@ -318,9 +336,9 @@ class UserMaterial:
         """Take back to a snapshot."""
         self._thickness[:] = snapshot
 
-    def forget_tangent(self) -> None:
-        """Evaluate every tangent anew at the next update, for laws whose constants were changed by hand."""
-        self._tangent_known = False
+    def forget(self) -> None:
+        """Evaluate everything anew at the next update, for laws whose constants were changed by hand."""
+        self._tangent_known, self._seen = False, []
 
     # ---- results -------------------------------------------------------------------------------------------------------
 
