@@ -207,7 +207,7 @@ def _draw_crystal_axes(plotter: Any, R: np.ndarray, grid: Any) -> None:
     length = 0.28 * float(np.min(high - low))
     origin = np.array([low[0] + 0.1 * length, low[1], high[2] + 1.1 * length])
     for direction, name, tone in zip(R.T, ("100", "010", "001"), ("#c1443c", "#3f8f4f", "#3767b1"), strict=True):
-        plotter.add_mesh(pyvista.Arrow(origin, direction, scale=length, shaft_radius=0.04, tip_radius=0.11), color=tone)
+        plotter.add_mesh(pyvista.Arrow(start=origin, direction=direction, scale=length, shaft_radius=0.04, tip_radius=0.11), color=tone)
         place = (origin + 1.25 * length * direction)[None]
         plotter.add_point_labels(
             place, [name], text_color=tone, font_size=26, font_family="arial", shape=None, show_points=False, always_visible=True
