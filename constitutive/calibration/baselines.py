@@ -29,9 +29,7 @@ def fit_linear(data: StressStrainData, *, point_group: PointGroup | str | None =
     return LinearLaw(fit.law.derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy(), problem.rotations)
 
 
-def fit_unconstrained(
-    data: StressStrainData, *, seed: int = 0, point_group: PointGroup | str | None = None
-) -> UnconstrainedNetworkLaw:
+def fit_unconstrained(data: StressStrainData, *, seed: int = 0, point_group: PointGroup | str | None = None) -> UnconstrainedNetworkLaw:
     """The network without symmetry, its size and ridge chosen by cross-validation on the same samples.
 
     Raises
@@ -49,4 +47,3 @@ def fit_unconstrained(
 def _problem(data: StressStrainData, point_group: PointGroup | str | None) -> Problem:
     rotations = group_of(data, point_group).laue_rotations
     return problem_of(data, rotations, judge(data, rotations, None).taken_off)
-

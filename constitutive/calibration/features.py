@@ -54,6 +54,12 @@ class SeriesFeatures:
         ]
         return np.concatenate(columns, axis=2)
 
+    def energies(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n k"]:
+        """Energies behind the columns, in units of stress unit × scale."""
+        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees, default=0))
+        columns = [values[d].numpy() @ row.T for d, row in zip(self.degrees, self.energy, strict=True)]
+        return np.concatenate(columns, axis=1) if columns else np.zeros((len(x), 0))
+
     def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
         """The series law of column coefficients, stresses in units of ``unit`` GPa."""
         rows, start = {}, 0
@@ -69,7 +75,7 @@ def _orthonormal(basis: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(CLOUD, 6))
     cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
-    slope = differentiate(torch.from_numpy(basis), degree).numpy()
+    slope = differentiate(torch.tensor(basis), degree).numpy()
     values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
     columns = np.einsum("kit,nt->nik", slope, values).reshape(-1, len(basis)) / np.sqrt(6 * CLOUD)
     change = np.linalg.inv(np.linalg.cholesky(columns.T @ columns))

@@ -47,7 +47,7 @@ class Shape:
     degrees: tuple[int, ...]
     channels: int
     ridge: float
-    spread: float = 0.5
+    spread: float = 1.0
 
     @property
     def label(self) -> str:
@@ -106,9 +106,16 @@ class _State:
         self.x = problem.x / problem.scale
         self.images = np.einsum("gij,nj->ngi", self.group, self.x)
         self.target = problem.measured(problem.y).ravel() / problem.unit
+        self.share = problem.energy_weight
+        self.energies: np.ndarray = np.zeros(0)
+        if self.share and problem.energy is not None:
+            self.energies = self.share * problem.energy / (problem.unit * problem.scale)
+            self.energy_columns = self.share * self.features.energies(problem.x)
         self.plain = bool((problem.norm == np.eye(6)).all())
         self.columns = self._normed(self.features(problem.x)).reshape(len(self.target), -1)
         self.K = self.columns.shape[1]
+        self.w0: np.ndarray
+        self.b0: np.ndarray
         self.w0, self.b0 = start or (shape.spread * rng.normal(size=(H, 6)), rng.normal(size=H))
 
     def _normed(self, array: np.ndarray) -> np.ndarray:
@@ -117,7 +124,7 @@ class _State:
     def start(self) -> np.ndarray:
         """Given directions with the amplitudes and coefficients that fit best."""
         columns = self._jacobian_parts(self.w0, self.b0, np.ones(self.H))[2]
-        A = np.concatenate([self._normed(columns).reshape(len(self.target), self.H), self.columns], axis=1)
+        A = np.concatenate([self._normed(columns).reshape(-1, self.H), self.columns], axis=1)
         linear = np.linalg.solve(A.T @ A + 1e-4 * np.eye(A.shape[1]), A.T @ self.target)
         return np.concatenate([self.w0.ravel(), self.b0, linear])
 
@@ -128,14 +135,36 @@ class _State:
     def residual(self, theta: np.ndarray) -> np.ndarray:
         w, b, a, c = self.parts(theta)
         network = _network_stress(self.x, self.group, w, b, a) if self.H else np.zeros_like(self.x)
-        return self._normed(network[:, :, None]).ravel() + self.columns @ c - self.target
+        stress = self._normed(network[:, :, None]).ravel() + self.columns @ c - self.target
+        if not len(self.energies):
+            return stress
+        return np.concatenate([stress, self._energy_terms(w, b, a)[0] + self.energy_columns @ c - self.energies])
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         w, b, a, _ = self.parts(theta)
         N = len(self.target)
         Jw, Jb, Ja = self._jacobian_parts(w, b, a)
         J = np.concatenate([Jw.reshape(len(self.x), 6, -1), Jb, Ja], axis=2)
-        return np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
+        stress = np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
+        if not len(self.energies):
+            return stress
+        rows = np.concatenate([self._energy_terms(w, b, a)[1], self.energy_columns], axis=1)
+        return np.concatenate([stress, rows])
+
+    def _energy_terms(self, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted energies of the network (n,) and their derivatives by w, b and a (n, 8H)."""
+        linear = self.images @ w.T  # n g h
+        z = linear + b
+        root, root0 = np.sqrt(z * z + 4), np.sqrt(b * b + 4)
+        slope0 = 0.5 * (1 + b / root0)
+        rise = 0.5 * (z / root - b / root0)
+        value = 0.5 * (z + root) - 0.5 * (b + root0) - slope0 * linear
+        g = len(self.group)
+        by_a = value.sum(axis=1) / g
+        by_b = (rise - (2 / root0**3) * linear).sum(axis=1) * (a / g)
+        by_w = np.matmul(rise.transpose(0, 2, 1), self.images) * (a / g)[:, None]
+        energy = self.share * (by_a @ a)
+        return energy, self.share * np.concatenate([by_w.reshape(len(z), -1), by_b, by_a], axis=1)
 
     def _jacobian_parts(self, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Derivatives of the network's stress by w (n, 6, H, 6), b and a (n, 6, H)."""

@@ -151,4 +151,4 @@ def _require_same_group(material: Material, data: StressStrainData) -> None:
 
 
 def _relative(error: Float[np.ndarray, "..."], reference: Float[np.ndarray, "..."]) -> float:
-    return float(np.linalg.norm(error) / max(np.linalg.norm(reference), 1e-300))
+    return float(np.linalg.norm(error)) / max(float(np.linalg.norm(reference)), 1e-300)

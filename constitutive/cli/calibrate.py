@@ -38,9 +38,7 @@ def calibrate(
 
     samples = StressStrainData.load(data)
     with ProgressBar() as progress:
-        material = fit(
-            samples, train=train, seed=seed, point_group=point_group, residual_stress=residual_stress, progress=progress
-        )
+        material = fit(samples, train=train, seed=seed, point_group=point_group, residual_stress=residual_stress, progress=progress)
     material.save(folder)
     picture = _picture(material, folder)
     payload = {

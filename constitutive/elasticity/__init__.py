@@ -1,5 +1,13 @@
 """Elastic constants and what follows from them: constants with error bars, stability, directional moduli, sound."""
 
+from constitutive.elasticity.constants import (
+    ConstantsTable,
+    PressureState,
+    constants_table,
+    constants_under_pressure,
+    elastic_constants,
+    independent_places,
+)
 from constitutive.elasticity.directional import (
     QUANTITIES,
     UNITS,
@@ -10,5 +18,27 @@ from constitutive.elasticity.directional import (
     plane_axes,
     unit,
 )
+from constitutive.elasticity.stability import BLIND_SPOT, Ellipticity, StabilityMap, born_stable, ellipticity, stability_map
 
-__all__ = ["QUANTITIES", "UNITS", "Averages", "DirectionalModuli", "Extreme", "half_sphere", "plane_axes", "unit"]
+__all__ = [
+    "BLIND_SPOT",
+    "QUANTITIES",
+    "UNITS",
+    "Averages",
+    "ConstantsTable",
+    "DirectionalModuli",
+    "Ellipticity",
+    "Extreme",
+    "PressureState",
+    "StabilityMap",
+    "born_stable",
+    "constants_table",
+    "constants_under_pressure",
+    "elastic_constants",
+    "ellipticity",
+    "half_sphere",
+    "independent_places",
+    "plane_axes",
+    "stability_map",
+    "unit",
+]

@@ -132,9 +132,7 @@ class DirectionalModuli:
         return cls._checked(mandel, np.asarray(tangent_from_mandel(mandel)), density)
 
     @classmethod
-    def from_law(
-        cls, law: Law, F: Float[np.ndarray, "3 3"] | None = None, *, density: float | None = None
-    ) -> DirectionalModuli:
+    def from_law(cls, law: Law, F: Float[np.ndarray, "3 3"] | None = None, *, density: float | None = None) -> DirectionalModuli:
         """Of a law at a deformation F (none: at zero strain).
 
         Parameters
