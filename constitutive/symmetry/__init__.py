@@ -20,7 +20,7 @@ _HOMES = {
     "relations": ["Comparison", "compare"],
     "crystals": ["RandomCrystal", "quartz", "random_crystal"],
     "handedness": ["enantiomorph", "enantiomorph_number", "require_symmetry", "wrong_operations"],
-    "stereogram": ["draw_elements", "draw_poles", "stereogram"],
+    "pictures": ["draw_elements", "draw_poles", "stereogram"],
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_MODULE_OF)

@@ -295,9 +295,7 @@ def _full_tensor(tensor: Any) -> np.ndarray:
         return T[:, pairs]
     if T.shape == (6, 6):
         return T[pairs[:, :, None, None], pairs[None, None]]
-    raise SymmetryError(
-        f"sign_from has shape {T.shape}; (3, 3, 3) or (3, 6) (piezoelectric), (3, 3, 3, 3) or (6, 6) (elastic) are needed"
-    )
+    raise SymmetryError(f"sign_from has shape {T.shape}; (3, 3, 3) or (3, 6) (piezoelectric), (3, 3, 3, 3) or (6, 6) (elastic) are needed")
 
 
 def _positive(frames: list[np.ndarray], tensor: np.ndarray) -> list[np.ndarray]:
@@ -310,7 +308,7 @@ def _positive(frames: list[np.ndarray], tensor: np.ndarray) -> list[np.ndarray]:
     for index in _POSITIVE[tensor.ndim]:
         values = np.array([turned[k][index] for k in left])
         decided = decided or bool(np.abs(values).max() > threshold)
-        left = [k for k, value in zip(left, values, strict=True) if value > values.max() - threshold]
+        left = [k for k, value in zip(left, values, strict=True) if value >= values.max() - threshold]
     if not decided and len(frames) > 1:
         raise SymmetryError(
             "sign_from decides nothing: its components d33, d22, d11, d14, d31, d36 (or C14, C15, C16, C25, C35) vanish in every "

@@ -297,9 +297,7 @@ def _checked_rotation(R: Any) -> np.ndarray:
         raise SymmetryError(f"a rotation of shape (3, 3) is needed, {matrix.shape} or non-finite numbers were found")
     error = ops.orthogonality_error(matrix)
     if error > 1e-6 or np.linalg.det(matrix) < 0:
-        raise SymmetryError(
-            f"not a proper rotation: |RᵀR − 1| = {error:.2g}, det R = {np.linalg.det(matrix):.3g}; 0 and +1 are needed"
-        )
+        raise SymmetryError(f"not a proper rotation: |RᵀR − 1| = {error:.2g}, det R = {np.linalg.det(matrix):.3g}; 0 and +1 are needed")
     return ops.nearest_orthogonal(matrix)
 
 

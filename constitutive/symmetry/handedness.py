@@ -50,9 +50,7 @@ def enantiomorph(x: Any) -> Structure:
         The structure cannot be read.
     """
     structure = read_structure(x)
-    return type(structure)(
-        structure.lattice, structure.species_and_occu, -structure.frac_coords, site_properties=structure.site_properties
-    )
+    return type(structure)(structure.lattice, structure.species_and_occu, -structure.frac_coords, site_properties=structure.site_properties)
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ def require_symmetry(x: Any, imposed: PointGroup, symprec: float = 0.01) -> Symm
     if wrong:
         raise SymmetryError(
             f"wrong symmetry: {len(wrong)} of the {imposed.order} operations of {imposed.symbol} are none of this crystal, "
-            f"whose point group is {report.point_group.symbol}; the worst, a {wrong[0].words}, misses atoms by {wrong[0].mismatch:.2g} Å. Impose "
-            f"{report.point_group.symbol} in its own place, or turn the group into the structure's frame"
+            f"whose point group is {report.point_group.symbol}; the worst, a {wrong[0].words}, misses atoms by "
+            f"{wrong[0].mismatch:.2g} Å. Impose {report.point_group.symbol} in its own place, or turn the group into the structure's frame"
         )
     return report
 

@@ -109,9 +109,7 @@ def _named(step: LadderStep, other: LadderStep) -> str:
     return step.point_group if step.point_group != other.point_group else f"{step.point_group} ({step.space_group})"
 
 
-def _sentence(
-    here: LadderStep, low: LadderStep, high: LadderStep, below: LadderStep | None, above: LadderStep | None
-) -> tuple[str, bool]:
+def _sentence(here: LadderStep, low: LadderStep, high: LadderStep, below: LadderStep | None, above: LadderStep | None) -> tuple[str, bool]:
     parts = []
     if below is not None and low.symprec < _NEAR * below.symprec and here.symprec < _NEAR * low.symprec:
         parts.append(

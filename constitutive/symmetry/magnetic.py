@@ -136,9 +136,7 @@ def _primed(name: str, primes: tuple[bool, ...]) -> str:
     return "/".join(part + ("'" if prime else "") for part, prime in zip(name.split("/"), primes, strict=True))
 
 
-def find_magnetic_group(
-    x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: Any = None, disorder: str = "refuse"
-) -> MagneticPointGroup:
+def find_magnetic_group(x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: Any = None, disorder: str = "refuse") -> MagneticPointGroup:
     """Magnetic point group of a structure with moments, in its Cartesian frame.
 
     Parameters
@@ -166,15 +164,10 @@ def find_magnetic_group(
         database = spglib.get_magnetic_symmetry_from_database(int(dataset.uni_number), int(dataset.hall_number))
     fractional, reverses = np.asarray(database["rotations"]), np.asarray(database["time_reversals"], dtype=bool)
     operations = standard_to_given @ columns @ fractional @ np.linalg.inv(columns) @ standard_to_given.T
-    whole = PointGroup.from_operations(_distinct(operations))
-    unprimed = PointGroup.from_operations(_distinct(operations[~reverses]))
+    whole = PointGroup.from_operations(ops.distinct(operations))
+    unprimed = PointGroup.from_operations(ops.distinct(operations[~reverses]))
     grey = bool(reverses.any()) and unprimed.order == whole.order
     return MagneticPointGroup.from_groups(whole, unprimed, grey=grey)
-
-
-def _distinct(operations: np.ndarray) -> np.ndarray:
-    first = ops.index_of(operations, operations)
-    return operations[np.unique(first)]
 
 
 def _vectors(cell: Cell, moments: Any) -> np.ndarray:
@@ -197,9 +190,7 @@ def _primitive(cell: Cell, moments: np.ndarray, symprec: float) -> tuple[tuple[n
     first = same.argmax(axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        reduced = spglib.standardize_cell(
-            (cell.lattice, cell.positions, first + 1), to_primitive=True, no_idealize=True, symprec=symprec
-        )
+        reduced = spglib.standardize_cell((cell.lattice, cell.positions, first + 1), to_primitive=True, no_idealize=True, symprec=symprec)
     if reduced is None:
         return cell.spglib, moments
     lattice, positions, labels = reduced

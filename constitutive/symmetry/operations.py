@@ -47,45 +47,56 @@ def rotation_order(R: Float[np.ndarray, "3 3"]) -> int:
     SymmetryError
         The angle is not one that a lattice allows.
     """
-    trace = float(np.trace(R) * np.sign(np.linalg.det(R)))
-    nearest = round(trace)
-    if abs(trace - nearest) > 0.05 or nearest not in _ORDER_OF_TRACE:
-        angle = np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+    return _orders(R[None])[0]
+
+
+def _orders(operations: np.ndarray) -> list[int]:
+    traces = np.trace(operations, axis1=1, axis2=2) * np.sign(np.linalg.det(operations))
+    nearest = np.round(traces)
+    wrong = (np.abs(traces - nearest) > 0.05) | (nearest < -1) | (nearest > 3)
+    if wrong.any():
+        angle = np.degrees(np.arccos(np.clip((traces[wrong][0] - 1) / 2, -1, 1)))
         raise SymmetryError(
             f"an operation turns by {angle:.2f}°: crystals allow 0°, 60°, 90°, 120° and 180° only; "
             "pass the operations as Cartesian matrices of a crystallographic point group"
         )
-    return _ORDER_OF_TRACE[nearest]
+    return [_ORDER_OF_TRACE[int(trace)] for trace in nearest]
+
+
+def labels(operations: Float[np.ndarray, "n 3 3"]) -> list[str]:
+    """Hermann–Mauguin labels of operations: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6."""
+    proper = np.linalg.det(operations) > 0
+    improper_names = {order: "m" if order == 2 else f"-{order}" for order in _ORDER_OF_TRACE.values()}
+    return [str(order) if p else improper_names[order] for order, p in zip(_orders(operations), proper, strict=True)]
 
 
 def label(R: Float[np.ndarray, "3 3"]) -> str:
     """Hermann–Mauguin label of one operation: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6."""
-    order = rotation_order(R)
-    if np.linalg.det(R) > 0:
-        return str(order)
-    return "m" if order == 2 else f"-{order}"
+    return labels(R[None])[0]
 
 
 def axis(R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
     """Unit vector along the axis of an operation (the normal of a mirror); zero for 1 and -1.
 
-    Turned so that its rotation part is by a positive angle; two-fold axes and mirrors have their last non-zero component positive.
+    Turned so that its rotation part is by a positive angle; two-fold axes and mirrors have their last non-zero component
+    positive.
     """
+    return _axis(R)
+
+
+def _axis(R: np.ndarray) -> np.ndarray:
     P = R * np.sign(np.linalg.det(R))
     skew = np.array([P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1]])
-    if np.linalg.norm(skew) > 0.1:
-        return skew / np.linalg.norm(skew)
-    square = (P + np.eye(3)) / 2  # n nᵀ of a half turn
-    column = square[:, np.argmax(np.diag(square))]
+    length = np.sqrt(skew @ skew)
+    if length > 0.1:
+        return skew / length
     if np.trace(P) > 2.5:
         return np.zeros(3)
-    return upward(column / np.linalg.norm(column))
-
-
-def upward(direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    """The one of ±direction whose last non-zero component is positive."""
-    significant = direction[np.abs(direction) > 1e-6]
-    return -direction if len(significant) and significant[-1] < 0 else direction
+    square = (P + np.eye(3)) / 2  # n nᵀ of a half turn
+    column = square[:, np.argmax(np.diag(square))]
+    column = column / np.sqrt(column @ column)
+    significant = column[np.abs(column) > 1e-6]
+    return -column if significant[-1] < 0 else column
 
 
 def element_matrices(name: str, direction) -> list[np.ndarray]:
@@ -107,8 +118,18 @@ def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"]
 
 def index_of(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "m 3 3"]) -> np.ndarray:
     """Index of each matrix of R among the operations; -1 where it is none of them."""
+    return _index_of(operations, R)
+
+
+def _index_of(operations: np.ndarray, R: np.ndarray) -> np.ndarray:
     distance = np.abs(operations[None] - R[:, None]).max(axis=(2, 3))
     return np.where(distance.min(axis=1) < SAME, distance.argmin(axis=1), -1)
+
+
+def distinct(operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3"]:
+    """Drop operations that occurred before, keeping the order."""
+    same = np.abs(operations[None] - operations[:, None]).max(axis=(2, 3)) < SAME
+    return operations[same.argmax(axis=1) == np.arange(len(operations))] if len(operations) else operations
 
 
 def same_set(A: Float[np.ndarray, "n 3 3"], B: Float[np.ndarray, "m 3 3"]) -> bool:
@@ -128,11 +149,8 @@ def generate(generators: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3
     frontier = group
     while len(frontier):
         products = (generators[:, None] @ frontier[None]).reshape(-1, 3, 3)
-        fresh: list[np.ndarray] = []
-        for R in products:
-            if not contains(group, R) and not (fresh and contains(np.array(fresh), R)):
-                fresh.append(R)
-        frontier = np.array(fresh).reshape(-1, 3, 3)
+        fresh = products[_index_of(group, products) < 0]
+        frontier = distinct(fresh)
         group = np.concatenate([group, frontier])
         if len(group) > MAX_ORDER:
             raise SymmetryError(
@@ -162,8 +180,8 @@ def standard_operations(symbol: str) -> Float[np.ndarray, "n 3 3"]:
 
 def histogram(operations: Float[np.ndarray, "n 3 3"]) -> tuple[tuple[str, int], ...]:
     """Numbers of operations by label: a fingerprint that tells the 32 point groups apart."""
-    labels = [label(R) for R in operations]
-    return tuple(sorted((name, labels.count(name)) for name in set(labels)))
+    names = labels(operations)
+    return tuple(sorted((name, names.count(name)) for name in set(names)))
 
 
 @cache
@@ -188,7 +206,7 @@ def identify(operations: Float[np.ndarray, "n 3 3"]) -> str:
 
 def axes_by_label(operations: Float[np.ndarray, "n 3 3"]) -> list[tuple[str, np.ndarray]]:
     """Labels and axes of the operations that have an axis."""
-    pairs = [(label(R), axis(R)) for R in operations]
+    pairs = [(name, _axis(R)) for name, R in zip(labels(operations), operations, strict=True)]
     return [(name, direction) for name, direction in pairs if np.any(direction)]
 
 
@@ -232,7 +250,9 @@ def standard_frame(symbol: str, operations: Float[np.ndarray, "n 3 3"]) -> Float
         No rotation brings the standard group onto the operations.
     """
     standard = standard_operations(symbol)
-    fits = [Q for Q in _candidate_frames(standard, operations) if same_set(operations, Q @ standard @ Q.T)]
-    if not fits:
-        raise SymmetryError(f"the operations have the elements of {symbol} but not its geometry: they are inexact")
-    return max(fits, key=lambda Q: (round(float(np.trace(Q)), 6), *np.round(Q.diagonal(), 6)))
+    candidates = _candidate_frames(standard, operations)
+    candidates.sort(key=lambda Q: (round(float(np.trace(Q)), 6), *np.round(Q.diagonal(), 6)), reverse=True)
+    for Q in candidates:
+        if (_index_of(operations, Q @ standard @ Q.T) >= 0).all():
+            return Q
+    raise SymmetryError(f"the operations have the elements of {symbol} but not its geometry: they are inexact")

@@ -43,6 +43,20 @@ def _closure(members: frozenset[int], table: np.ndarray) -> frozenset[int]:
         members = larger
 
 
+@cache
+def _standard_subgroup(symbol: str, members: frozenset[int]) -> tuple[str, np.ndarray]:
+    """Symbol of a subgroup of a standard group, and the rotation from its own standard axes to its place."""
+    part = ops.standard_operations(symbol)[sorted(members)]
+    name = ops.identify(part)
+    return name, ops.standard_frame(name, part)
+
+
+@cache
+def _maximal_indices(symbol: str) -> tuple[frozenset[int], ...]:
+    proper = _subgroup_indices(symbol)[1:]
+    return tuple(members for members in proper if not any(members < other for other in proper))
+
+
 def subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
     """All subgroups, each in its place, by falling order; the group itself first, 1 last.
 
@@ -52,14 +66,13 @@ def subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
 
 
 def _taken(group: PointGroup, members: frozenset[int]) -> PointGroup:
-    return PointGroup.from_operations(group.operations[sorted(members)])
+    name, place = _standard_subgroup(group.symbol, members)
+    return PointGroup.from_symbol(name, frame=group.frame @ place)
 
 
 def maximal_subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
     """Proper subgroups with no other between them and the group."""
-    proper = _subgroup_indices(group.symbol)[1:]
-    maximal = [members for members in proper if not any(members < other for other in proper)]
-    return tuple(_taken(group, members) for members in maximal)
+    return tuple(_taken(group, members) for members in _maximal_indices(group.symbol))
 
 
 def minimal_supergroups(group: PointGroup) -> tuple[PointGroup, ...]:
@@ -68,7 +81,12 @@ def minimal_supergroups(group: PointGroup) -> tuple[PointGroup, ...]:
     Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones
     stand for it.
     """
-    return tuple(g for g in _supergroups(group) if group in maximal_subgroups(g))
+    return tuple(g for g in _supergroups(group) if _is_maximal_in(group, g))
+
+
+def _is_maximal_in(group: PointGroup, larger: PointGroup) -> bool:
+    members = frozenset(int(k) for k in ops.index_of(larger.operations, group.operations))
+    return members in _maximal_indices(larger.symbol)
 
 
 def _supergroups(group: PointGroup) -> list[PointGroup]:
@@ -89,12 +107,10 @@ def _supergroups(group: PointGroup) -> list[PointGroup]:
 @cache
 def _placements(symbol: str, sub: str) -> tuple[np.ndarray, ...]:
     """Rotations that put one group's subgroups of a symbol where the standard group of that symbol is."""
-    operations = ops.standard_operations(symbol)
     places = []
     for members in _subgroup_indices(symbol):
-        part = operations[sorted(members)]
-        if len(part) == POINT_GROUPS[sub].order and ops.identify(part) == sub:
-            home = ops.standard_frame(sub, part).T
+        if len(members) == POINT_GROUPS[sub].order and _standard_subgroup(symbol, members)[0] == sub:
+            home = _standard_subgroup(symbol, members)[1].T
             places += [turn @ home for turn in normaliser(sub)]
     return tuple(places)
 
@@ -124,9 +140,7 @@ def cosets(group: PointGroup, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"
             f"one of {group.symbol}'s own subgroups()"
         )
     left = set(range(group.order))
-    gentle = sorted(
-        left, key=lambda k: (np.linalg.det(group.operations[k]) < 0, -round(float(np.trace(group.operations[k])), 6), k)
-    )
+    gentle = sorted(left, key=lambda k: (np.linalg.det(group.operations[k]) < 0, -round(float(np.trace(group.operations[k])), 6), k))
     heads = []
     while left:
         head = next(k for k in gentle if k in left)
@@ -196,7 +210,7 @@ def _turns_between(first: PointGroup, second: PointGroup) -> list[np.ndarray]:
         return []
     turns = []
     for members in _subgroup_indices(large.symbol):
-        if len(members) == small.order and ops.identify(large.operations[sorted(members)]) == small.symbol:
+        if len(members) == small.order and _standard_subgroup(large.symbol, members)[0] == small.symbol:
             place = _taken(large, members).frame
             for Q in normaliser(small.symbol):
                 onto = place @ Q @ small.frame.T  # carries the small group into the large one
@@ -204,9 +218,7 @@ def _turns_between(first: PointGroup, second: PointGroup) -> list[np.ndarray]:
     return sorted(turns, key=lambda Q: -round(float(np.trace(Q)), 9))
 
 
-def _comparison_sentence(
-    first: PointGroup, second: PointGroup, common: PointGroup, relation: str, variants: int, turn: np.ndarray
-) -> str:
+def _comparison_sentence(first: PointGroup, second: PointGroup, common: PointGroup, relation: str, variants: int, turn: np.ndarray) -> str:
     a, b = first.symbol, second.symbol
     large, small = (a, b) if first.order >= second.order else (b, a)
     if relation == "equal":

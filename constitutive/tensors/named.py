@@ -273,7 +273,8 @@ def pattern(group: Any, name: str | PropertyTensor) -> Pattern:
     tensor = property_tensor(name)
     basis = tensor_basis(group, tensor)
     positions = _positions(tensor)
-    values = np.array([basis[:, *_index(tensor, position)] for position in positions]).reshape(len(positions), len(basis))
+    places = [int(np.ravel_multi_index(_index(tensor, position), basis.shape[1:])) for position in positions]
+    values = basis.reshape(len(basis), 3 ** (basis.ndim - 1))[:, places].T
     chosen = _independent(positions, values)
     names = tuple(_name(tensor, positions[k]) for k in chosen)
     weights = np.linalg.solve(values[chosen].T, values.T).T if chosen else np.zeros((len(positions), 0))

@@ -135,9 +135,7 @@ def _draw_symbol(axes: Axes, element: SymmetryElement, place: np.ndarray, angle:
     )
     inner = {"-4": 2, "-6": 3}.get(element.label)
     if inner:
-        axes.add_patch(
-            Polygon(place + 0.72 * _outline(inner, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=0.4, zorder=8)
-        )
+        axes.add_patch(Polygon(place + 0.72 * _outline(inner, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=0.4, zorder=8))
     if element.label == "-3":
         axes.add_patch(Polygon(place + _outline(3, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=1.1, zorder=7))
         axes.scatter(place[0], place[1], s=11, color="white", zorder=8)
