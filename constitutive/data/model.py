@@ -6,67 +6,22 @@ import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pymatgen.core import Lattice, Structure
+from pydantic import model_validator
 
 from constitutive import kinematics
-from constitutive.data.checks import as_float_array, require_orientation
-from constitutive.data.storage import SCHEMA_VERSION, read_json, write_json
-from constitutive.data.units import force_factor, length_factor, pressure_factor
+from constitutive.data.checks import require_orientation
+from constitutive.data.schema import FIELD_UNITS, MEASURES, GroupContradictionError, Measure, Schema, structure_fields
+from constitutive.data.storage import read_json, write_json
 from constitutive.errors import ConstitutiveError, DataError
 
-Measure = Literal["cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff"]
-MEASURES: tuple[Measure, ...] = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")
-FIELD_UNITS = {
-    "F": "1",
-    "lattice": "angstrom",
-    "frac_coords": "1",
-    "positions": "1 (fractions of the strained cell)",
-    "forces": "eV/angstrom",
-    "temperature": "K",
-    "stress_weights": "1",
-    "energy_weights": "1",
-}
+__all__ = ["FIELD_UNITS", "MEASURES", "GroupContradictionError", "Measure", "StressStrainData"]
 
 
-def _array(name: str, *shape: int | None) -> Any:
-    return BeforeValidator(lambda value: value if value is None else as_float_array(value, name, shape))
-
-
-def _stress_field(name: str) -> Any:
-    return Annotated[np.ndarray | None, _array(name, None, 3, 3)]
-
-
-class GroupContradictionError(DataError):
-    """The declared point group is not that of the structure."""
-
-
-class _Document(BaseModel):
-    """Common behaviour: unknown keys kept, immutable, one message of ours for what pydantic refuses."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True, protected_namespaces=())
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the data set"
-            raise DataError(
-                f"{place}: {first['msg'].lower()} (found {_short(first.get('input'))}); see docs for the fields of a data file"
-            ) from error
-
-
-def _short(value: Any) -> str:
-    text = f"{type(value).__name__} with {len(value)} entries" if isinstance(value, (dict, list)) else repr(value)
-    return text if len(text) < 80 else text[:77] + "..."
-
-
-class StressStrainData(_Document):
+class StressStrainData(Schema):
     """Samples of a crystal's stress under deformation. All stresses and energy densities are exposed in GPa.
 
     Attributes
@@ -104,121 +59,10 @@ class StressStrainData(_Document):
         group that contradicts the structure.
     """
 
-    schema_version: int = SCHEMA_VERSION
-    name: str = ""
-    F: Annotated[np.ndarray, _array("F", None, 3, 3)]
-    cauchy: _stress_field("cauchy") = None  # type: ignore[valid-type]  # an Annotated made by a function
-    first_piola_kirchhoff: _stress_field("first_piola_kirchhoff") = None  # type: ignore[valid-type]  # as above
-    second_piola_kirchhoff: _stress_field("second_piola_kirchhoff") = None  # type: ignore[valid-type]  # as above
-    W: Annotated[np.ndarray | None, _array("W", None)] = None
-    units: str | dict[str, str]
-    lattice: Annotated[np.ndarray | None, _array("lattice", 3, 3)] = None
-    species: list[str] | None = None
-    frac_coords: Annotated[np.ndarray | None, _array("frac_coords", None, 3)] = None
-    point_group: str | None = None
-    space_group: str | int | None = None
-    residual_stress: Annotated[np.ndarray | None, _array("residual_stress", 3, 3)] = None
-    paths: list[dict[str, Any]] = Field(default_factory=list)
-    ions: Literal["relaxed", "clamped"] | None = None
-    temperature: float | None = None
-    positions: Annotated[np.ndarray | None, _array("positions", None, None, 3)] = None
-    forces: Annotated[np.ndarray | None, _array("forces", None, None, 3)] = None
-    stress_weights: Annotated[np.ndarray | None, _array("stress_weights", None)] = None
-    energy_weights: Annotated[np.ndarray | None, _array("energy_weights", None)] = None
-    settings: Any = None
-    provenance: Any = None
-
-    # --- construction -------------------------------------------------------------------------------------------------
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unpack_structure(cls, values: Any) -> Any:
-        """Accept ``structure=`` (anything `read_structure` takes) in place of lattice, species and frac_coords."""
-        if not isinstance(values, dict) or values.get("structure") is None:
-            return values
-        structure = _structure_object(values["structure"])
-        rest = {key: value for key, value in values.items() if key != "structure"}
-        if isinstance(rest.get("units"), dict):  # the object's lattice is in Å
-            rest["units"] = {key: unit for key, unit in rest["units"].items() if key != "lattice"}
-        return {**rest, **_structure_fields(structure)}
-
     @model_validator(mode="after")
-    def _require_consistent(self) -> StressStrainData:
-        if not 1 <= self.schema_version <= SCHEMA_VERSION:
-            raise DataError(f"schema_version: found {self.schema_version}, needed 1 to {SCHEMA_VERSION}; install a newer constitutive")
-        self._require_one_stress()
-        self._require_lengths()
-        require_orientation(self.F)
-        self._require_structure_whole()
-        self._apply_units()
-        self._require_group_of_structure()
+    def _require_valid_paths(self) -> StressStrainData:
         self.paths_data()
         return self
-
-    def _require_one_stress(self) -> None:
-        given = [name for name in MEASURES if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "no stress"
-            raise DataError(f"found {found}; needed exactly one of {', '.join(MEASURES)}; keep the measure that the code wrote")
-        if len(self.F) == 0:
-            raise DataError("F: found no samples, needed at least one; is the file cut off?")
-
-    def _require_lengths(self) -> None:
-        n = len(self.F)
-        for name in (*MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights"):
-            value = getattr(self, name)
-            if value is not None and len(value) != n:
-                raise DataError(f"{name}: found {len(value)} samples, needed {n} as in F; is one of the lists cut off?")
-        for name in ("stress_weights", "energy_weights"):
-            value = getattr(self, name)
-            if value is not None and (value < 0).any():
-                raise DataError(f"{name}: found a negative weight at sample {int(np.argmin(value))}; needed weights >= 0")
-
-    def _require_structure_whole(self) -> None:
-        parts = {"lattice": self.lattice, "species": self.species, "frac_coords": self.frac_coords}
-        missing = [name for name, part in parts.items() if part is None]
-        if missing and len(missing) < 3:
-            raise DataError(f"{', '.join(missing)}: missing; needed lattice, species and frac_coords together, or none of them")
-        if self.species is not None and self.frac_coords is not None and len(self.species) != len(self.frac_coords):
-            raise DataError(f"species: found {len(self.species)}, needed one per atom in frac_coords ({len(self.frac_coords)})")
-        if self.lattice is not None and not abs(np.linalg.det(self.lattice)) > 1e-6:
-            raise DataError("lattice: found vectors in one plane; needed three independent rows in Å")
-
-    def _apply_units(self) -> None:
-        for name, factor in self._factors().items():
-            value = getattr(self, name)
-            if value is not None and factor != 1.0:
-                object.__setattr__(self, name, value * factor)
-
-    def _factors(self) -> dict[str, float]:
-        """Factor of every field with a unit of the user's choice to GPa, Å or eV/Å."""
-        units = self.units if isinstance(self.units, dict) else {"stress": self.units}
-        unknown = set(units) - {"stress", "W", "lattice", "forces"}
-        if unknown or "stress" not in units:
-            raise DataError(f"units: found {sorted(units)}; needed 'stress', and optionally 'W', 'lattice', 'forces'")
-        stress = pressure_factor(units["stress"])
-        return {
-            **dict.fromkeys((*MEASURES, "residual_stress"), stress),
-            "W": pressure_factor(units.get("W", units["stress"])),
-            "lattice": length_factor(units.get("lattice", "angstrom")),
-            "forces": force_factor(units.get("forces", "eV/angstrom")),
-        }
-
-    def _require_group_of_structure(self) -> None:
-        if self.point_group is None:
-            return
-        from constitutive.symmetry import PointGroup
-
-        declared = PointGroup.from_symbol(self.point_group)
-        if self.structure is None:
-            return
-        found = PointGroup.from_structure(self.structure)
-        if found.symbol != declared.symbol:
-            raise GroupContradictionError(
-                f"point_group: found {declared.symbol!r} declared, but the structure (lattice, species, "
-                f"frac_coords) has {found.symbol!r}; "
-                "needed one crystal; correct the structure or drop point_group"
-            )
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -343,16 +187,6 @@ class StressStrainData(_Document):
             return kinematics.cauchy_from_second_piola(self.F, given)
         return given
 
-    @cached_property
-    def structure(self) -> Structure | None:
-        """The reference structure as pymatgen's, or None where the file has none."""
-        if self.lattice is None:
-            return None
-        try:
-            return Structure(Lattice(self.lattice), self.species, self.frac_coords)
-        except (ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"species: found {self.species}, which pymatgen refuses ({error}); needed chemical symbols") from error
-
     @property
     def reference_volume(self) -> float | None:
         """Volume of the reference cell in Å³, or None without a structure."""
@@ -379,11 +213,6 @@ class StressStrainData(_Document):
             copy.__dict__.pop(cached, None)
         return copy
 
-    def _items(self) -> list[tuple[str, Any]]:
-        """Fields and unknown keys, without what was computed and cached."""
-        fields = [(name, getattr(self, name)) for name in type(self).model_fields]
-        return fields + list((self.model_extra or {}).items())
-
     def replace(self, **changes: Any) -> StressStrainData:
         """A copy with some fields replaced, in GPa, Å and eV/Å, checked again for orientation, length and one measure.
 
@@ -408,7 +237,7 @@ class StressStrainData(_Document):
         """The same samples with another reference structure (anything `read_structure` takes) and no declared group."""
         from constitutive.symmetry import read_structure
 
-        update = {**_structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
+        update = {**structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
         return self._with(update)
 
     def with_point_group(self, symbol: str) -> StressStrainData:
@@ -460,6 +289,24 @@ class StressStrainData(_Document):
                 point["W"] = float(states.W[index] / factors["W"])
         return self._with({"paths": kept})
 
+    def to_pymatgen(self) -> Any:
+        """The samples in pymatgen's types: see `constitutive.data.export.to_pymatgen`."""
+        from constitutive.data.export import to_pymatgen
+
+        return to_pymatgen(self)
+
+    def to_ase(self) -> list[Any]:
+        """The strained cells as ASE Atoms: see `constitutive.data.export.to_ase`."""
+        from constitutive.data.export import to_ase
+
+        return to_ase(self)
+
+    def to_pandas(self) -> Any:
+        """One row for each sample: see `constitutive.data.export.to_pandas`."""
+        from constitutive.data.export import to_pandas
+
+        return to_pandas(self)
+
     def _reference_fields(self) -> dict[str, Any]:
         factor = self._factors()["lattice"]
         if self.lattice is None:
@@ -477,30 +324,3 @@ class StressStrainData(_Document):
                 digest.update(np.ascontiguousarray(value, dtype="<f8").tobytes())
         digest.update(repr((self.species, self.point_group)).encode())
         return digest.hexdigest()
-
-
-def _structure_object(value: Any) -> Structure:
-    """A Structure from an object or a pymatgen dict.
-
-    Never from a path: a data file must not make us open another file.
-    """
-    from constitutive.symmetry import read_structure
-
-    if isinstance(value, dict):
-        try:
-            return Structure.from_dict(value)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                f"structure: found a dict that is no pymatgen structure ({error}); needed lattice, species and frac_coords"
-            ) from error
-    if isinstance(value, (str, bytes, os.PathLike)):
-        raise DataError(f"structure: found {_short(value)}; needed a structure object; read a file by read_structure first")
-    return read_structure(value)
-
-
-def _structure_fields(structure: Structure) -> dict[str, Any]:
-    return {
-        "lattice": np.array(structure.lattice.matrix, dtype=np.float64),
-        "species": [site.species_string for site in structure],
-        "frac_coords": np.array(structure.frac_coords, dtype=np.float64),
-    }

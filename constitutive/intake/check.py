@@ -11,7 +11,7 @@ from constitutive.intake.findings import Finding, IntakeReport, in_order
 from constitutive.intake.groups import candidate_groups, declared_group
 from constitutive.intake.hypotheses import Hypothesis, rotations_matter
 from constitutive.intake.ladder import WRONG, Ladder, climb
-from constitutive.intake.robust import RobustFit, robust_fit
+from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
 from constitutive.intake.samples import clamped_mixture, coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
@@ -70,7 +70,7 @@ class _Check:
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
         best = self._best_reading()
         fit = self._fit(best)
-        steps = climb(self.data, best, fit.kept)
+        steps = climb(self.data, best, fit.kept, self.declared)
         best = self._wrong_group(best, steps)
         fit = self._fit(best)
         self._judge(best, fit)
@@ -143,7 +143,12 @@ class _Check:
             name = _unique(group.symbol, self.groups)
             self.groups[name] = group
             names.append(name)
-        return sorted((Hypothesis(group=name) for name in names), key=lambda h: self._fit(h).residual)[:6]
+        return sorted((Hypothesis(group=name) for name in names), key=self._quick)[:6]
+
+    def _quick(self, hypothesis: Hypothesis) -> float:
+        group = self.groups[hypothesis.group]
+        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        return plain_fit(self.data, hypothesis, group, degree).residual
 
     def _scan(self, name: str, *, rotations: bool) -> list[Candidate]:
         group = self.groups[name]

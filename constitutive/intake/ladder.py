@@ -10,13 +10,15 @@ from jaxtyping import Bool, Float
 from constitutive.data import StressStrainData
 from constitutive.intake.groups import candidate_groups
 from constitutive.intake.hypotheses import Hypothesis
-from constitutive.intake.robust import robust_fit
+from constitutive.intake.robust import plain_fit
 from constitutive.intake.search import FLOOR
 from constitutive.intake.series import Group, highest_degree
 
-BORNE = 1.6  # residual relative to the best group's, up to which a group is borne
+BORNE = 1.4  # residual relative to the best group's, up to which a group is borne
+SAME = 1.2  # residual of a larger group relative to the declared one's, up to which it is borne
 WRONG = 2.2  # residual relative to the best group's, from which the declared group is wrong
 LADDER_DEGREE = 4
+HIGHEST_DEGREE = 6
 HOPELESS = 0.5
 FEW = 16  # samples below which a poor fit says nothing about the group
 HOPELESS_OF_FEW = 0.05
@@ -55,8 +57,10 @@ class Ladder:
         if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
             return ""
         limit = max(BORNE * reference, FLOOR)
-        if declared is not None and declared in self.groups and self.of(declared) <= WRONG * reference:
-            limit = max(limit, self.of(declared))
+        if declared is not None and self.of(declared) <= WRONG * reference:
+            limit = max(SAME * self.of(declared), FLOOR)
+            larger = zip(self.groups, self.residuals, strict=True)
+            return next((g.symbol for g, r in larger if g.order > declared.order and r <= limit), declared.symbol)
         return next(g.symbol for g, r in zip(self.groups, self.residuals, strict=True) if r <= limit)
 
     def table(self) -> dict[str, float]:
@@ -67,7 +71,7 @@ class Ladder:
         return table
 
 
-def climb(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"]) -> Ladder:
+def climb(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"], declared: Group | None) -> Ladder:
     """The residual under every candidate group.
 
     Parameters
@@ -78,10 +82,13 @@ def climb(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"]
         How they are to be read; its group is set aside.
     kept : ndarray of bool (n,)
         Samples that belong to the fit.
+    declared : Group or None
+        The declared group: only groups as large or larger are told apart at high degree.
     """
     chosen = data.select(kept)
     reading = replace(best, group="")
     groups = candidate_groups(data)
-    degrees = [highest_degree(group, len(chosen), limit=LADDER_DEGREE, share=0.45) for group in groups]
-    fits = [robust_fit(chosen, reading, group, degree) for group, degree in zip(groups, degrees, strict=True)]
+    limits = [HIGHEST_DEGREE if declared is not None and group.order >= declared.order else LADDER_DEGREE for group in groups]
+    degrees = [highest_degree(g, len(chosen), limit=limit, share=0.45) for g, limit in zip(groups, limits, strict=True)]
+    fits = [plain_fit(chosen, reading, group, degree) for group, degree in zip(groups, degrees, strict=True)]
     return Ladder(tuple(groups), np.array([fit.residual for fit in fits]), len(chosen))

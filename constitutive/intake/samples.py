@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
@@ -40,7 +40,7 @@ def duplicates(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndarray, 
     return [Finding("duplicates", 1.0, tuple(int(i) for i in repeated), message, _drop(repeated))], keep
 
 
-def _drop(samples: Float[np.ndarray, " k"]) -> str:
+def _drop(samples: Int[np.ndarray, " k"]) -> str:
     return "--drop " + ",".join(str(int(i)) for i in samples)
 
 

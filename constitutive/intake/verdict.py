@@ -186,7 +186,7 @@ def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
         f"stress (typical {typical:.1g}); "
         "needed runs like the others; recompute or drop them"
     )
-    certainty = certainty_of(float(fit.deviations[worst[0]]) / max(6 * typical, 0.03) * 1.3)
+    certainty = certainty_of(float(fit.deviations[worst[0]]) / max(8 * typical, 0.03) * 1.3)
     return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
 
 

@@ -1,0 +1,105 @@
+"""Data sets as objects of other libraries: pymatgen's tensors, ASE's atoms, a pandas table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from constitutive.data.model import StressStrainData
+from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
+from constitutive.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class PymatgenData:
+    """A data set in pymatgen's types.
+
+    Attributes
+    ----------
+    structure : Structure or None
+        The reference structure.
+    deformations : list of pymatgen.analysis.elasticity.Deformation
+        F of every sample, as ``Deformation.apply_to_structure`` means it.
+    stresses : list of pymatgen.analysis.elasticity.Stress
+        Cauchy stress in GPa, tension positive.
+    strains : list of pymatgen.analysis.elasticity.Strain
+        Green-Lagrange strain.
+    """
+
+    structure: Any
+    deformations: list[Any]
+    stresses: list[Any]
+    strains: list[Any]
+
+
+def to_pymatgen(data: StressStrainData) -> PymatgenData:
+    """The samples as pymatgen's Deformation, Stress and Strain, for ``ElasticTensor.from_pseudoinverse`` and its like."""
+    from pymatgen.analysis.elasticity import Deformation, Strain, Stress
+
+    return PymatgenData(
+        data.structure,
+        [Deformation(F) for F in data.F],
+        [Stress(sigma) for sigma in data.stress("cauchy")],
+        [Strain(E) for E in data.green_lagrange_strain],
+    )
+
+
+def _require_structure(data: StressStrainData) -> Structure:
+    if data.structure is None:
+        raise DataError("found no reference structure; needed one for the atoms; give lattice, species and frac_coords")
+    return data.structure
+
+
+def to_ase(data: StressStrainData) -> list[Any]:
+    """The strained cells as ASE Atoms, with stress (eV/Å³, tension positive), energy and forces where the data have them.
+
+    The energy is W times the reference volume in eV, 0 at F = I. Without positions in the data the atoms follow F.
+
+    Raises
+    ------
+    DataError
+        There is no reference structure.
+    """
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    structure = _require_structure(data)
+    symbols = [site.specie.symbol for site in structure]
+    base, volume = np.array(structure.lattice.matrix), abs(structure.lattice.volume)
+    frac = data.positions if data.positions is not None else [structure.frac_coords] * len(data)
+    images = []
+    for k, sigma in enumerate(data.stress("cauchy") / EV_PER_CUBIC_ANGSTROM):
+        atoms = Atoms(symbols, cell=base @ data.F[k].T, scaled_positions=frac[k], pbc=True)
+        results: dict[str, Any] = {"stress": sigma[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}
+        if data.W is not None:
+            results["energy"] = float(data.W[k]) * volume / EV_PER_CUBIC_ANGSTROM
+        if data.forces is not None:
+            results["forces"] = data.forces[k]
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        images.append(atoms)
+    return images
+
+
+def to_pandas(data: StressStrainData) -> pd.DataFrame:
+    """One row for each sample: F11 ... F33, the Cauchy stress and W with their unit in the name, weights where given.
+
+    Written by ``to_csv(index=False)`` it is a table that `constitutive convert` reads.
+    """
+    import pandas as pd
+
+    places = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
+    columns: dict[str, Any] = {f"F{i + 1}{j + 1}": data.F[:, i, j] for i in range(3) for j in range(3)}
+    sigma = data.stress("cauchy")
+    columns |= {f"sigma_{name} [GPa]": sigma[:, i, j] for name, (i, j) in places.items()}
+    if data.W is not None:
+        columns["W [GPa]"] = data.W
+    for name in ("stress_weights", "energy_weights"):
+        if getattr(data, name) is not None:
+            columns[name] = getattr(data, name)
+    return pd.DataFrame(columns)

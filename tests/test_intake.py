@@ -1,0 +1,260 @@
+"""The intake check: every fault named first in a good set, no alarm on good sets, and "cannot tell" where nothing can be told.
+
+benchmarks/intake.py does the same for all sets, variants and pairs.
+"""
+
+import json
+import shlex
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from constitutive.cli import app
+from constitutive.data import StressStrainData
+from constitutive.errors import DataError
+from constitutive.intake import FAULTS, IntakeError, check, check_file
+from constitutive.intake.groups import candidate_groups, declared_group, laue_symbol
+from constitutive.intake.inject import INJECTORS, inject, inject_pair
+from constitutive.symmetry import PointGroup
+
+SETS = Path(__file__).parent / "data" / "intake"
+LAUE_CLASSES = ("-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m")
+NAMES = sorted(path.stem for path in SETS.glob("*.json"))
+LAUE = {
+    "coesite": "2/m",
+    "copper": "m-3m",
+    "gallium_nitride": "6/mmm",
+    "quartz": "-3m",
+    "silicon": "m-3m",
+    "silicon_bc8": "m-3",
+    "zinc_cadmium_telluride": "mmm",
+    "zirconium_copper": "4/mmm",
+}
+# One set for each fault; the benchmark takes all.
+CASES = {
+    "transposed_deformation_gradient": "quartz",
+    "transposed_cell": "gallium_nitride",
+    "component_order": "zirconium_copper",
+    "stress_frame": "silicon_bc8",
+    "objectivity": "zinc_cadmium_telluride",
+    "stress_measure": "copper",
+    "sign": "coesite",
+    "unit": "gallium_nitride",
+    "wrong_group": "quartz",
+    "clamped_mixture": "silicon",
+    "reference_stress": "zirconium_copper",
+    "outliers": "silicon_bc8",
+    "duplicates": "copper",
+    "coverage": "zinc_cadmium_telluride",
+}
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return {name: StressStrainData.load(SETS / f"{name}.json") for name in NAMES}
+
+
+def named(report):
+    return [finding.fault for finding in report.findings]
+
+
+def test_the_sets_are_general(sets):
+    assert set(LAUE) == set(NAMES)
+    assert len(set(LAUE.values())) >= 5
+    for data in sets.values():
+        assert data.W is not None
+        assert data.forces is not None
+        assert np.abs(data.F - data.F.swapaxes(1, 2)).max() > 0.5  # F = R U with R far from the identity
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_alarm_on_good_sets(sets, name):
+    report = check(sets[name])
+    assert report.ok, report.findings
+    assert report.sure_faults() == ()
+    assert report.largest_group == report.declared_group == LAUE[name]
+
+
+def test_no_alarm_on_the_dft_set(silicon_data):
+    data = StressStrainData.load(silicon_data)
+    for n in (8, 20, 55):
+        report = check(data.head(n))
+        assert report.ok, report.findings
+    assert report.largest_group == "m-3m"
+    assert any("transposed F" in remark for remark in report.undecided)  # every F is symmetric: nothing can be told
+
+
+def test_all_faults_are_tried():
+    assert set(CASES) == set(FAULTS) == set(INJECTORS)
+
+
+@pytest.mark.parametrize("fault", CASES)
+def test_each_fault_is_named_first(sets, fault):
+    report = check(inject(sets[CASES[fault]], fault, np.random.default_rng(5)))
+    assert named(report)[:1] == [fault]
+    finding = report.findings[0]
+    assert 0.5 < finding.certainty <= 1
+    assert not report.ok
+    if fault in ("clamped_mixture", "outliers", "duplicates"):
+        assert 3 <= len(finding.samples) <= 40
+
+
+PAIRS = [
+    ("quartz", "unit", "component_order"),
+    ("gallium_nitride", "transposed_deformation_gradient", "sign"),
+    ("silicon_bc8", "stress_measure", "duplicates"),
+    ("zirconium_copper", "clamped_mixture", "transposed_cell"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second"), PAIRS)
+def test_pairs_are_both_named(sets, name, first, second):
+    report = check(inject_pair(sets[name], first, second, np.random.default_rng(2)))
+    assert set(named(report)[:2]) == {first, second}
+
+
+def test_samples_are_numbers_of_the_file(sets):
+    good = sets["quartz"]
+    sigma = good.cauchy.copy()
+    sigma[[7, 40]] *= 1.6
+    (finding,) = check(good.replace(cauchy=sigma)).findings
+    assert (finding.fault, finding.samples) == ("outliers", (7, 40))
+    repeated = check(good.select([*range(72), 3, 12])).findings
+    assert [(f.fault, f.samples) for f in repeated] == [("duplicates", (72, 73))]
+
+
+def test_contradicting_duplicates_are_said_to_contradict(sets):
+    good = sets["copper"].select([*range(40), 5])
+    sigma = good.cauchy.copy()
+    sigma[40] *= 1.05
+    assert "another stress at 40" in check(good.replace(cauchy=sigma)).findings[0].message
+
+
+# --- cannot tell ---
+
+
+def test_symmetric_f_cannot_show_a_transposition(silicon_data):
+    data = StressStrainData.load(silicon_data)
+    assert check(inject(data, "transposed_deformation_gradient", np.random.default_rng(0))).ok
+
+
+def test_without_energy_the_unit_is_judged_by_magnitude_only(sets):
+    bare = sets["gallium_nitride"].replace(W=None)
+    report = check(bare)
+    assert report.ok
+    assert any("no W" in remark for remark in report.undecided)
+    report = check(bare.replace(cauchy=bare.cauchy / 160.2))
+    assert named(report)[:1] == ["unit"]
+    assert named(check(bare.replace(cauchy=-bare.cauchy)))[:1] == ["sign"]
+
+
+def test_without_forces_a_mixture_cannot_be_told(sets):
+    report = check(sets["quartz"].replace(forces=None, positions=None))
+    assert any("neither forces nor positions" in remark for remark in report.undecided)
+
+
+def test_too_few_samples(sets):
+    report = check(sets["copper"].head(3))
+    assert report.ok
+    assert any("needed 4" in remark for remark in report.undecided)
+
+
+# --- groups ---
+
+
+def test_candidate_groups(sets):
+    groups = candidate_groups(sets["gallium_nitride"])
+    assert {group.symbol for group in groups} == set(LAUE_CLASSES)
+    assert [group.order for group in groups] == sorted((group.order for group in groups), reverse=True)
+    for symbol in LAUE_CLASSES:
+        assert laue_symbol(np.array(PointGroup.from_symbol(symbol).laue_rotations)) == symbol
+
+
+def test_the_residual_of_groups_above_the_true_one_is_larger(sets):
+    """Control: what makes a group borne is the residual, which is large for every group that is not a subgroup."""
+    report = check(sets["quartz"])
+    assert report.residuals["-3m"] < 0.5 * report.residuals["6/mmm"]
+    assert report.residuals["-3m"] < 0.1 * report.residuals["m-3m"]
+
+
+def test_declared_group_without_structure(sets):
+    good = sets["copper"].replace(lattice=None, species=None, frac_coords=None, positions=None)
+    assert declared_group(good).symbol == "m-3m"
+    assert check(good).ok
+
+
+# --- findings as calibrate sees them ---
+
+
+def test_sure_faults_are_raised(sets):
+    report = check(inject(sets["silicon"], "sign", np.random.default_rng(0)))
+    with pytest.raises(IntakeError, match=r"sign: .*convert --sign pressure") as caught:
+        report.require_sound()
+    assert caught.value.finding is report.findings[0]
+    assert isinstance(caught.value, DataError)
+    report.require_sound(allowed=("sign",))
+    check(sets["silicon"]).require_sound()
+
+
+# --- the command line ---
+
+RUN = CliRunner()
+MENDED = ("unit", "sign", "component_order", "transposed_deformation_gradient", "transposed_cell", "stress_frame", "duplicates", "outliers")
+_SEED = count(11)
+
+
+def invoke(*arguments):
+    return RUN.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize("fault", MENDED)
+def test_the_proposed_option_mends_it(sets, tmp_path, fault):
+    spoiled = inject(sets["gallium_nitride"], fault, np.random.default_rng(next(_SEED)))
+    bad, good = tmp_path / "bad.json", tmp_path / "good.json"
+    spoiled.save(bad)
+    result = invoke("check", bad, "--json")
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert not told["ok"]
+    assert told["findings"][0]["fault"] == fault
+    assert set(told["findings"][0]) == {"fault", "certainty", "samples", "message", "mend"}
+    mended = invoke("convert", bad, "-o", good, "--json", *shlex.split(told["findings"][0]["mend"]))
+    assert mended.exit_code == 0, mended.output
+    assert json.loads(mended.stdout)["samples"] > 60
+    again = json.loads(invoke("check", good, "--json").stdout)
+    assert again["ok"], again["findings"]
+    assert again["largest_group"] == "6/mmm"
+
+
+def test_check_prints_for_people(silicon_data):
+    result = invoke("check", silicon_data)
+    assert result.exit_code == 0
+    assert "no fault found" in result.stdout
+    assert "m-3m" in result.stdout
+
+
+def test_check_with_another_structure(sets, tmp_path):
+    path = tmp_path / "x.json"
+    sets["quartz"].save(path)
+    wrong = tmp_path / "POSCAR"
+    sets["copper"].structure.to(str(wrong), fmt="poscar")
+    report = check_file(path, structure=wrong)
+    assert report.declared_group == "m-3m"
+    assert named(report)[:1] == ["wrong_group"]
+
+
+def test_a_contradicting_group_is_a_finding_of_check(silicon_data, tmp_path):
+    document = json.loads(silicon_data.read_text())
+    (tmp_path / "x.json").write_text(json.dumps({**document, "point_group": "6/mmm"}))
+    report = check_file(tmp_path / "x.json")
+    assert report.findings[0].fault == "wrong_group"
+    assert report.findings[0].mend == "--point-group m-3m"
+
+
+def test_unreadable_files_are_errors(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(DataError):
+        check_file(tmp_path / "x.json")
