@@ -23,9 +23,7 @@ BINS = 4
 WORSE = 3.0  # how much worse than in cross-validation a law may do on held-out states of its domain
 
 
-def trust(
-    material: Material, data: StressStrainData | None, samples: int, radius: float, rng: np.random.Generator
-) -> dict[str, Promise]:
+def trust(material: Material, data: StressStrainData | None, samples: int, radius: float, rng: np.random.Generator) -> dict[str, Promise]:
     """Promises that depend on the domain and on data.
 
     Parameters
@@ -134,9 +132,7 @@ def relative(found: Float[np.ndarray, "n 3 3"], reference: Float[np.ndarray, "n 
     return float(np.linalg.norm(found - reference) / max(float(np.linalg.norm(reference)), 1e-300))
 
 
-def errors_by_size(
-    E: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"], T: Float[np.ndarray, "n 3 3"]
-) -> dict[str, float]:
+def errors_by_size(E: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"], T: Float[np.ndarray, "n 3 3"]) -> dict[str, float]:
     """Relative errors in groups of equal number, by the size of the strain."""
     size = np.linalg.norm(E, axis=(1, 2))
     groups = [g for g in np.array_split(np.argsort(size), min(BINS, max(1, len(size) // 3))) if len(g)]

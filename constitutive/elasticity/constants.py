@@ -87,7 +87,7 @@ class ConstantsTable:
 
 def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[tuple[int, ...]]:
     """Voigt indices (from 0) of independent constants: the first ones, in lexicographic order, that fix all others."""
-    rows = [_voigt_of_invariant(row, order) for row in invariant_polynomials(np.asarray(rotations), order)]
+    rows = [voigt_of_polynomial(row, order) for row in invariant_polynomials(np.asarray(rotations), order)]
     tables = np.array([row / np.linalg.norm(row) for row in rows])
     chosen: list[tuple[int, ...]] = []
     matrix: np.ndarray = np.zeros((0, len(tables)))
@@ -128,7 +128,8 @@ def repetition(place: tuple[int, ...]) -> int:
     return prod(factorial(count) for count in Counter(place).values())
 
 
-def _voigt_of_invariant(row: np.ndarray, order: int) -> np.ndarray:
+def voigt_of_polynomial(row: Float[np.ndarray, " terms"], order: int) -> Float[np.ndarray, "..."]:
+    """Voigt array of Brugger's constants of ψ = Σ row·x^α, over ``exponents(order)`` in Mandel components."""
     table = np.zeros((6,) * order)
     for value, powers in zip(row, exponents(order), strict=True):
         index = tuple(int(i) for i in np.repeat(np.arange(6), powers))

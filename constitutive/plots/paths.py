@@ -118,9 +118,7 @@ def paths(
     return figure
 
 
-def _path_panel(
-    ax: Axes, path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf], tones: Mapping[str, str]
-) -> None:
+def _path_panel(ax: Axes, path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf], tones: Mapping[str, str]) -> None:
     t, F = path.dense()
     shown = path.components()
     ax.axhline(0, color=MUTED, linewidth=0.5)

@@ -97,7 +97,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def colours(names: list[str]) -> dict[str, str]:
     """Colour of each named curve: the law first in blue; a baseline named linear or unconstrained always in its own."""
-    fixed = {"linear": ORANGE, "unconstrained": MUTED}
+    fixed = {"linear": ORANGE, "unconstrained": MUTED, "without symmetry": MUTED, "no symmetry": MUTED}
     own = {name: next((c for word, c in fixed.items() if word in name.lower()), None) for name in names}
     free = (c for c in CYCLE if c != ORANGE)
     return {name: colour or next(free, MUTED) for name, colour in own.items()}

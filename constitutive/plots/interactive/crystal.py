@@ -36,7 +36,7 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
     space = scene(reach)
     figure.update_layout(scene={**space, **{f"{name}axis": {**space[f"{name}axis"], **hidden} for name in "xyz"}})
     camera = {"eye": {"x": 1.15, "y": 0.6, "z": 0.5}, "projection": {"type": "orthographic"}}
-    figure.update_layout(scene_aspectmode="manual", scene_aspectratio=dict.fromkeys("xyz", 1.85), scene_camera=camera)
+    figure.update_layout(scene_aspectratio=dict.fromkeys("xyz", 1.85), scene_camera=camera)
     return figure
 
 

@@ -24,7 +24,7 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus") ->
     found = shapes.values(moduli, quantity, n)
     low, high = (bound(bound(v) for v in found.values()) for bound in (_least, _most))
     reach = max(abs(low), abs(high))
-    figure = new_figure(430, margin={"l": 0, "r": 0, "t": 10, "b": 0})
+    figure = new_figure(400, margin={"l": 0, "r": 0, "t": 10, "b": 0})
     bar = {"title": {"text": UNITS[quantity], "side": "top"}, "len": 0.7, "thickness": 14}
     for name, value in found.items():
         x, y, z = np.moveaxis(n * value[..., None], -1, 0)
@@ -56,10 +56,12 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
     polar = [[{"type": "polar"}] * 3]
     figure = make_subplots(1, 3, specs=polar, subplot_titles=titles, horizontal_spacing=0.07)
     figure.update_layout(new_figure(360, margin={"l": 40, "r": 40, "t": 60, "b": 40}).layout)
+    smallest = largest = 0.0
     for column, plane in enumerate(shapes.PLANES, start=1):
         angle, n = shapes.circle(plane, 181)
         for name, moduli in states.items():
             for which, value in shapes.values(moduli, quantity, n).items():
+                smallest, largest = min(smallest, float(value.min())), max(largest, float(value.max()))
                 line = {"color": tones[name], "width": 2, "dash": "dash" if which == "smallest" else "solid"}
                 title = plain(" ".join(filter(None, (name, which))))
                 trace = {"mode": "lines", "line": line, "name": title, "legendgroup": title, "showlegend": column == 1}
@@ -69,7 +71,8 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
         radial = {**axis, "angle": 45, "tickangle": 45, "nticks": 4, "tickfont": {"size": 10}}
         name = "polar" if column == 1 else f"polar{column}"
         figure.update_layout({name: {"angularaxis": {**axis, **ticks}, "radialaxis": radial, "bgcolor": "white"}})
-    figure.update_annotations(font={"size": 13}, yshift=14)
+    figure.update_polars(radialaxis_range=[min(0.0, 1.05 * smallest), 1.05 * largest])
+    figure.update_annotations(font={"size": 12.5}, yshift=14)
     return figure
 
 
@@ -82,7 +85,7 @@ def pole_figure(
     """A quantity over all directions in Lambert's equal-area projection; see :func:`constitutive.plots.pole_figure`."""
     axis, n = shapes.hemisphere_map(121)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
-    figure = new_figure(430, margin={"l": 10, "r": 10, "t": 20, "b": 20}, showlegend=False)
+    figure = new_figure(400, margin={"l": 10, "r": 10, "t": 20, "b": 20}, showlegend=False)
     hover = f"{shapes.TITLES[quantity]} = %{{z:.4g}} {UNITS[quantity]}<extra></extra>"
     figure.add_contour(
         x=axis,

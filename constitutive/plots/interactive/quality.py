@@ -44,7 +44,7 @@ def elastic_constants(
     lengths = sorted({len(name) for name in names})
     groups = [[k for k, name in enumerate(names) if len(name) == length] for length in lengths]
     heights = [len(group) + 1.0 for group in groups]
-    figure = make_subplots(len(groups), 1, row_heights=heights, vertical_spacing=0.5 / (sum(heights) + 1))
+    figure = make_subplots(len(groups), 1, row_heights=heights, vertical_spacing=1.4 / (sum(heights) + 2))
     figure.update_layout(new_figure(int(30 * sum(heights)) + 110).layout)
     for row, group in enumerate(groups, start=1):
         chosen = [names[k] for k in group]

@@ -19,9 +19,7 @@ Stresses = Float[np.ndarray, "n 3 3"]
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def parity(
-    reference: Stresses, predictions: Mapping[str, Stresses], *, quantity: str = "Cauchy stress", unit: str = "GPa"
-) -> go.Figure:
+def parity(reference: Stresses, predictions: Mapping[str, Stresses], *, quantity: str = "Cauchy stress", unit: str = "GPa") -> go.Figure:
     """Predicted against reference stress components, a panel for each law; see :func:`constitutive.plots.parity`."""
     tones = colours(list(predictions))
     errors = {plain(name): rms_error(reference, predicted) for name, predicted in predictions.items()}
@@ -116,4 +114,3 @@ def _path_panel(
     low, high = min(points.min(), 0.0), max(points.max(), 0.0)
     room = 0.25 * max(high - low, 1e-12)
     figure.update_yaxes(range=[low - room, high + room], **place)
-

@@ -19,7 +19,7 @@ AXIS = {
     "showline": True,
     "automargin": True,
     "exponentformat": "power",
-    "title": {"standoff": 8},
+    "title": {"standoff": 8, "font": {"size": 12.5}},
 }
 SCENE_AXIS = {"showbackground": False, "gridcolor": RULE, "zerolinecolor": RULE, "showspikes": False}
 
@@ -37,7 +37,7 @@ def new_figure(height: int = 380, **layout: Any) -> go.Figure:
     base = {
         "template": None,
         "height": height,
-        "font": {"family": FONT, "size": 13, "color": INK},
+        "font": {"family": FONT, "size": 12, "color": INK},
         "colorway": list(CYCLE),
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
@@ -53,7 +53,7 @@ def style_axes(figure: go.Figure) -> go.Figure:
     """Give all Cartesian axes of a figure this style, and its panel titles their size."""
     figure.update_xaxes(**AXIS)
     figure.update_yaxes(**AXIS)
-    figure.update_annotations(font={"size": 13})
+    figure.update_annotations(font={"size": 12.5})
     return figure
 
 
@@ -61,7 +61,8 @@ def scene(reach: float) -> dict[str, Any]:
     """A 3D scene of equal axes that holds a sphere of radius ``reach``."""
     axis = {**SCENE_AXIS, "range": [-1.05 * reach, 1.05 * reach], "tickfont": {"size": 10}}
     axes = {f"{name}axis": {**axis, "title": {"text": name}} for name in "xyz"}
-    return {**axes, "aspectmode": "cube", "camera": {"eye": {"x": 1.35, "y": 1.2, "z": 0.85}}}
+    camera = {"eye": {"x": 1.2, "y": 0.9, "z": 0.7}, "projection": {"type": "orthographic"}}
+    return {**axes, "aspectmode": "manual", "aspectratio": dict.fromkeys("xyz", 1.25), "camera": camera}
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,73 @@
+"""``constitutive report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from constitutive.cli.audit import data_of
+from constitutive.cli.console import JsonOption, ProgressBar, emit, out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
+    output: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HTML file to write.")] = Path("report.html"),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data set it was calibrated on; DIR/data.json where that is there.", show_default=False),
+    ] = None,
+    learning_curve: Annotated[bool, typer.Option(help="Calibrate again on fewer samples, for the learning curve.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the baselines and the choice of samples.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one HTML page about a material: it opens from disk, asks the network for nothing, and its figures turn.
+
+    The crystal with its symmetry elements, provenance, the law and why it was chosen, learning curve, parity and errors,
+    stress along paths, elastic constants beside published ones, moduli by direction at rest and at finite strain,
+    stability, domain of validity, and the audit. Print it from the browser.
+
+    Exit codes: 0 written, 2 the folder or the data cannot be read.
+
+    [bold]Examples[/]
+
+      [dim]constitutive report materials/silicon -o silicon.html[/]
+      [dim]constitutive report results/silicon --data materials/silicon/data.json --no-learning-curve[/]
+    """
+    from constitutive.material import Material
+    from constitutive.report import report as write
+
+    material = Material.load(folder)
+    with ProgressBar() as progress:
+        page = write(material, data_of(folder, data), learning_curve=learning_curve, seed=seed, progress=progress)
+    written = write_atomically(output, page)
+    emit(as_json, {"report": str(output), "bytes": written}, lambda: out.print(f"wrote {output} ({written / 1e6:.1f} MB)"))
+
+
+def write_atomically(path: Path, text: str) -> int:
+    """Write a file whole or not at all; the number of bytes.
+
+    Raises
+    ------
+    ConstitutiveError
+        The file cannot be written there.
+    """
+    import os
+
+    from constitutive.errors import ConstitutiveError
+
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConstitutiveError(f"{path}: cannot be written ({error}); name another place with -o") from error
+    return len(text.encode())

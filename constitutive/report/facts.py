@@ -1,0 +1,186 @@
+"""The numbers behind a report: constants by name, states along lines of strain, maps of stability."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from constitutive.audit import deformation_of, margin
+from constitutive.elasticity import DirectionalModuli
+from constitutive.errors import ConstitutiveError
+from constitutive.material import Material
+from constitutive.material.constants import voigt_from_coefficients
+from constitutive.tensors.packing import to_mandel
+from constitutive.tensors.polynomials import invariant_polynomials
+
+if TYPE_CHECKING:
+    from constitutive.plots import Path
+
+LINES: dict[str, np.ndarray] = {
+    "stretch along x": np.diag([1.0, 0, 0]),
+    "stretch along y": np.diag([0, 1.0, 0]),
+    "stretch along z": np.diag([0, 0, 1.0]),
+    "shear yz": np.array([[0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]]),
+    "shear xz": np.array([[0, 0, 1.0], [0, 0, 0], [1.0, 0, 0]]),
+    "shear xy": np.array([[0, 1.0, 0], [1.0, 0, 0], [0, 0, 0]]),
+    "volume": np.eye(3),
+}
+REACH = 0.05  # strain shown of a material that states no domain
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Independent elastic constants of one order in the crystal's standard axes.
+
+    Attributes
+    ----------
+    names : list of str
+        "C11", "C112", …
+    values : (n,)
+        In GPa: derivatives of the energy by the Green–Lagrange strain (Brugger).
+    """
+
+    names: list[str]
+    values: Float[np.ndarray, " n"]
+
+
+def independent_names(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[str]:
+    """Names of constants that determine all others under a group: the first that do, in the order of their indices."""
+    basis = invariant_polynomials(np.asarray(rotations), order)
+    arrays = np.array([voigt_from_coefficients(row, order) for row in basis])
+    chosen: list[tuple[int, ...]] = []
+    for index in combinations_with_replacement(range(6), order):
+        rows = np.array([[array[place] for array in arrays] for place in [*chosen, index]])
+        if np.linalg.matrix_rank(rows / max(np.abs(arrays).max(), 1e-300), tol=1e-8) == len(chosen) + 1:
+            chosen.append(index)
+        if len(chosen) == len(basis):
+            break
+    return ["C" + "".join(str(i + 1) for i in index) for index in chosen]
+
+
+def constants(material: Material, order: int) -> Constants:
+    """Independent constants of a material, in the standard axes of its group (z along c, x along a)."""
+    frame = np.asarray(material.point_group.frame)
+    law = material.law.rotated(frame.T)
+    derivative = law.derivative_mandel(torch.zeros(6, dtype=torch.float64), order).numpy()
+    scale = np.array([1.0, 1, 1, *[2**-0.5] * 3])  # Voigt component of a derivative by Mandel ones
+    for axis in range(order):
+        derivative = derivative * scale.reshape([-1 if k == axis else 1 for k in range(order)])
+    standard = frame.T @ np.asarray(material.point_group.laue_rotations) @ frame
+    names = independent_names(standard, order)
+    return Constants(names, np.array([derivative[tuple(int(c) - 1 for c in name[1:])] for name in names]))
+
+
+def published(material: Material) -> dict[str, dict[str, float]]:
+    """Measured constants of a well-known crystal, by source; none for others."""
+    if material.structure is None:
+        return {}
+    from constitutive.symmetry.detection import find_symmetry
+
+    known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
+    number = find_symmetry(material.structure).space_group_number
+    found: Any = known.get(f"{material.structure.composition.reduced_formula} {number}", {})
+    return found if isinstance(found, dict) else {}
+
+
+def density(material: Material) -> float | None:
+    """Mass per volume of the reference crystal in kg/m³, where the structure is known."""
+    return None if material.structure is None else 1e3 * float(material.structure.density)
+
+
+def reach(material: Material) -> dict[str, tuple[float, float]]:
+    """Smallest and largest strain inside the domain along each of the lines; a shear is given as its tensor component."""
+    if material.domain is None:
+        return dict.fromkeys(LINES, (-REACH, REACH))
+    M, R = material.domain.metric, material.domain.radius
+    found = {}
+    for name, line in LINES.items():
+        x = np.asarray(to_mandel(line))
+        limit = float(R / np.sqrt(x @ M @ x))
+        found[name] = (-limit, limit)
+    return found
+
+
+def states(material: Material) -> dict[str, DirectionalModuli]:
+    """Moduli at rest, and at the largest stretch along x within 70 % of the domain at which the crystal is stable."""
+    found = {"no strain": DirectionalModuli.from_law(material.law, density=density(material))}
+    limit = reach(material)["stretch along x"][1]
+    for strain in (0.7 * limit, -0.7 * limit):
+        F = deformation_of(strain * LINES["stretch along x"][None])[0]
+        try:
+            found[f"E_xx = {100 * strain:+.1f} %"] = DirectionalModuli.from_law(material.law, F, density=density(material))
+        except ConstitutiveError:
+            continue  # not stable there: the map of stability shows where
+    return found
+
+
+@dataclass(frozen=True)
+class StabilityPlane:
+    """The margin of stability over a plane of strains; see :func:`constitutive.plots.stability_map`."""
+
+    labels: tuple[str, str]
+    x: Float[np.ndarray, " a"]
+    y: Float[np.ndarray, " b"]
+    margin: Float[np.ndarray, "b a"]
+    distance: Float[np.ndarray, "b a"] | None
+
+
+def stability(material: Material, first: str, second: str, points: int = 25) -> StabilityPlane:
+    """Margin of stability over the plane of two lines, to 1.8 times the reach of the domain."""
+    spans = reach(material)
+    x, y = (np.linspace(-1, 1, points) * 1.8 * spans[name][1] for name in (first, second))
+    E = x[None, :, None, None] * LINES[first] + y[:, None, None, None] * LINES[second]
+    flat = E.reshape(-1, 3, 3)
+    possible = np.linalg.eigvalsh(np.eye(3) + 2 * flat)[:, 0] > 0.02
+    found = np.full(len(flat), np.nan)
+    found[possible] = margin(material.law, deformation_of(flat[possible]), directions=80)
+    distance = None
+    if material.domain is not None:
+        distance = material.domain.distance(torch.from_numpy(np.ascontiguousarray(to_mandel(flat)))).numpy().reshape(points, points)
+    return StabilityPlane((first, second), x, y, found.reshape(points, points), distance)
+
+
+def invented_paths(material: Material, points: int = 9) -> list[Path]:
+    """Lines of strain through the domain as paths without a simulation: their stress is the law's own."""
+    from constitutive.plots import Path
+
+    found = []
+    for name in ("stretch along x", "shear xy", "volume"):
+        low, high = reach(material)[name]
+        t = np.linspace(low, high, points)
+        F = deformation_of(t[:, None, None] * LINES[name])
+        found.append(Path(name, t, F, cauchy(material.law, F)))
+    return found
+
+
+def cauchy(law: Any, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Cauchy stress (GPa) of a law at deformation gradients."""
+    P, _ = law(F)
+    return P @ F.swapaxes(-1, -2) / np.linalg.det(F)[..., None, None]
+
+
+def inside(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
+    """Which strains are inside the domain of a material; all where it states none."""
+    if material.domain is None:
+        return np.ones(len(E), dtype=bool)
+    x = torch.from_numpy(np.ascontiguousarray(to_mandel(E)))
+    return (material.domain.distance(x) <= 1 + 1e-9).numpy()
+
+
+def interval_of(material: Material) -> Any:
+    """A function from deformations (n, 3, 3) to half-widths of the 90 % interval of the Cauchy stress; None where unknown."""
+    del material
+    return None
+
+
+def constant_errors(material: Material, names: list[str]) -> np.ndarray | None:
+    """Half-widths of the 90 % intervals of constants by name (GPa); None where unknown."""
+    del material, names
+    return None
