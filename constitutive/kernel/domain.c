@@ -1,0 +1,101 @@
+/* The law at the strains of a block, continued outside its domain: ψ(ρ(r) x/r) + ½ κ (r − R)₊² with r² = x·Mx,
+ * ρ = R + L t/√(1 + t²), t = (r − R)/L. Points outside are rare, so they are finished one by one. */
+
+static __attribute__((noinline)) void law_energy(const pack x[6], pack *psi) {
+    polynomial(WANT_ENERGY, x, psi, 0, 0);
+    layer(WANT_ENERGY, x, psi, 0, 0);
+}
+
+static __attribute__((noinline)) void law_stress(const pack x[6], pack s[6]) {
+    polynomial(WANT_STRESS, x, 0, s, 0);
+    layer(WANT_STRESS, x, 0, s, 0);
+}
+
+static __attribute__((noinline)) void law_tangent(const pack x[6], pack c[21]) {
+    polynomial(WANT_TANGENT, x, 0, 0, c);
+    layer(WANT_TANGENT, x, 0, 0, c);
+}
+
+static __attribute__((noinline)) void law_both(const pack x[6], pack s[6], pack c[21]) {
+    polynomial(WANT_STRESS | WANT_TANGENT, x, 0, s, c);
+    layer(WANT_STRESS | WANT_TANGENT, x, 0, s, c);
+}
+
+static __attribute__((noinline)) void law_tangent_single(const pack x[6], pack c[21]) {
+    polynomial(WANT_TANGENT, x, 0, 0, c);
+    layer_tangent_single(x, c);
+}
+
+static void law(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
+    if (want & WANT_ENERGY) law_energy(x, psi);
+    if (want & WANT_SINGLE) {
+        if (want & WANT_STRESS) law_stress(x, s);
+        law_tangent_single(x, c);
+    } else if ((want & WANT_STRESS) && (want & WANT_TANGENT)) law_both(x, s, c);
+    else if (want & WANT_STRESS) law_stress(x, s);
+    else if (want & WANT_TANGENT) law_tangent(x, c);
+}
+
+/* M x and r/R of each point. */
+INLINE void measure(const pack x[6], pack normal[6], pack *distance) {
+    pack square = {0};
+    for (int i = 0; i < 6; i++) {
+        normal[i] = (pack){0};
+        for (int j = 0; j < 6; j++) FOR_VECTORS normal[i].v[v] += METRIC[i][j] * x[j].v[v];
+        FOR_VECTORS square.v[v] += normal[i].v[v] * x[i].v[v];
+    }
+    for (int p = 0; p < POINTS; p++) set(distance, p, sqrt(get(&square, p)) / RADIUS);
+}
+
+/* What the extension makes of the law's answers at ρ x/r, for one point. n = Mx/r. */
+static void extend(int want, int p, double r, const pack x[6], const pack normal[6], pack *psi, pack s[6], pack c[21]) {
+    const double t = (r - RADIUS) / REACH, g = 1.0 + t * t, over = r - RADIUS;
+    const double rho = RADIUS + REACH * t / sqrt(g), rho1 = 1.0 / (g * sqrt(g)), rho2 = -3.0 * t / (g * g * sqrt(g)) / REACH;
+    const double f = rho / r, f1 = rho1 / r - rho / (r * r), f2 = rho2 / r - 2.0 * rho1 / (r * r) + 2.0 * rho / (r * r * r);
+    double y[6], n[6], S[6], work = 0.0;
+    if (want & WANT_ENERGY) set(psi, p, get(psi, p) + 0.5 * KAPPA * over * over);
+    if (!(want & (WANT_STRESS | WANT_TANGENT))) return;
+    for (int i = 0; i < 6; i++) {
+        y[i] = get(&x[i], p), n[i] = get(&normal[i], p) / r, S[i] = get(&s[i], p);
+        work += y[i] * S[i];
+    }
+    for (int i = 0; i < 6; i++) set(&s[i], p, f * S[i] + (f1 * work + KAPPA * over) * n[i]);
+    if (!(want & WANT_TANGENT)) return;
+    double C[6][6], Cy[6], yCy = 0.0;
+    for (int i = 0, k = 0; i < 6; i++)
+        for (int j = i; j < 6; j++, k++) C[i][j] = C[j][i] = get(&c[k], p);
+    for (int i = 0; i < 6; i++) {
+        Cy[i] = 0.0;
+        for (int j = 0; j < 6; j++) Cy[i] += C[i][j] * y[j];
+        yCy += y[i] * Cy[i];
+    }
+    const double across = f2 * work + KAPPA + f1 * f1 * yCy, along = f1 * work + KAPPA * over;
+    for (int i = 0, k = 0; i < 6; i++)
+        for (int j = i; j < 6; j++, k++) {
+            const double mixed = f1 * (n[i] * (S[j] + f * Cy[j]) + n[j] * (S[i] + f * Cy[i]));
+            set(&c[k], p, f * f * C[i][j] + mixed + across * n[i] * n[j] + along * (METRIC[i][j] - n[i] * n[j]) / r);
+        }
+}
+
+static void evaluate_block(int want, const pack x[6], pack *psi, pack s[6], pack c[21], pack *distance) {
+    pack normal[6], inside[6];
+    int outside = 0;
+    *distance = (pack){0};
+    if (HAS_DOMAIN) measure(x, normal, distance);
+    if (EXTENDS)
+        for (int p = 0; p < POINTS; p++) outside |= get(distance, p) > EDGE;
+    if (!outside) {
+        law(want, x, psi, s, c);
+        return;
+    }
+    memcpy(inside, x, sizeof inside);
+    for (int p = 0; p < POINTS; p++)
+        if (get(distance, p) > EDGE) {
+            const double r = RADIUS * get(distance, p), t = (r - RADIUS) / REACH, f = (RADIUS + REACH * t / sqrt(1.0 + t * t)) / r;
+            for (int i = 0; i < 6; i++) set(&inside[i], p, f * get(&x[i], p));
+        }
+    if (want & WANT_TANGENT) want |= WANT_STRESS; /* the tangent outside needs the stress */
+    law(want, inside, psi, s, c);
+    for (int p = 0; p < POINTS; p++)
+        if (get(distance, p) > EDGE) extend(want, p, RADIUS * get(distance, p), x, normal, psi, s, c);
+}

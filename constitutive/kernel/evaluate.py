@@ -1,0 +1,419 @@
+"""Batched evaluation of a law on NumPy arrays: by compiled C, or by torch with the same interface."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from constitutive.errors import DomainError, MaterialError
+from constitutive.kernel.cache import Built
+from constitutive.kernel.flatten import Program
+from constitutive.kernel.source import ENTRY
+from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
+from constitutive.laws import BoundedLaw, Law, RotatedLaw
+from constitutive.laws.base import CHUNK
+from constitutive.laws.bounded import Domain, OutsideDomainWarning
+from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel
+
+Measure = Literal["E", "F"]
+Precision = Literal["double", "single"]
+UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
+EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
+GRAIN = 512  # points below which a thread is not worth its start
+_ROWS, _COLUMNS = np.triu_indices(6)
+
+
+@dataclass(frozen=True)
+class Information:
+    """Which kernel a law got, and why.
+
+    Attributes
+    ----------
+    kind : str
+        ``"c"`` or ``"torch"``.
+    reason : str
+        Why.
+    path : str or None
+        The compiled module.
+    digest : str or None
+        Hash of what it evaluates.
+    """
+
+    kind: Literal["c", "torch"]
+    reason: str
+    path: str | None = None
+    digest: str | None = None
+
+
+def pack_map(A: Float[np.ndarray, "*n 6 6"], x0: Float[np.ndarray, "*n 6"], weight: Any) -> Float[np.ndarray, "*n 43"]:
+    """Map from lab strains to a crystal's as ``evaluate`` takes it: y = A (x − x₀), S = w Aᵀ s(y), C = w Aᵀ c(y) A.
+
+    Parameters
+    ----------
+    A
+        Mandel matrices, of the crystal's rotation for instance.
+    x0
+        Stress-free strain in the lab.
+    weight
+        Scalar or (n,): the unit (and volume ratio) in which stress, tangent and energy are given, from GPa.
+    """
+    weight = np.asarray(weight, dtype=np.float64)
+    return np.ascontiguousarray(np.concatenate([A.reshape(*A.shape[:-2], 36), x0, weight[..., None]], axis=-1))
+
+
+def orientation_map(rotation: Float[np.ndarray, "*n 3 3"], unit: float = 1.0) -> Float[np.ndarray, "*n 43"]:
+    """Map of a crystal turned by a rotation (crystal → lab), or of one for each point."""
+    A = np.asarray(mandel_matrix(np.swapaxes(np.asarray(rotation, dtype=np.float64), -1, -2)))
+    return pack_map(A, np.zeros(A.shape[:-1]), np.full(A.shape[:-2], unit))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Arrays of one evaluation, checked.
+
+    Attributes
+    ----------
+    strain, measure
+        The strains, and what arrays of 3×3 tensors hold.
+    stress, tangent, energy, distance
+        Where the answers go; None for what is not asked.
+    map : array or None
+        (43,), or (n, 43).
+    """
+
+    strain: np.ndarray
+    measure: Measure
+    stress: np.ndarray | None
+    tangent: np.ndarray | None
+    energy: np.ndarray | None
+    distance: np.ndarray | None
+    map: np.ndarray | None
+
+    def part(self, rows: slice) -> Request:
+        """Some of the points."""
+        arrays = (self.stress, self.tangent, self.energy, self.distance)
+        stress, tangent, energy, distance = (None if a is None else a[rows] for a in arrays)
+        point_map = self.map if self.map is None or self.map.ndim == 1 else self.map[rows]
+        return Request(self.strain[rows], self.measure, stress, tangent, energy, distance, point_map)
+
+    @property
+    def first_piola(self) -> bool:
+        """Whether 3×3 stresses are P."""
+        return self.measure == "F"
+
+
+def _check(name: str, array: np.ndarray | None, shapes: tuple[tuple[int, ...], ...]) -> None:
+    if array is None:
+        return
+    fine = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.flags.c_contiguous and array.flags.aligned
+    if not fine or array.shape not in shapes:
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        wanted = " or ".join(map(str, shapes))
+        raise MaterialError(f"{name}: found {found}; needed is a C-contiguous float64 array of shape {wanted}")
+
+
+def checked(request: Request) -> Request:
+    """Give a request back once all its arrays have the dtype, layout and shape that compiled code reads.
+
+    Raises
+    ------
+    MaterialError
+        One has not; the message says what was needed.
+    """
+    n = len(request.strain) if np.ndim(request.strain) else -1
+    if request.measure not in ("E", "F"):
+        raise MaterialError(f"measure={request.measure!r}: it is 'E' or 'F'")
+    tensors = request.measure == "F"
+    _check("strain", request.strain, ((n, 3, 3),) if tensors else ((n, 6), (n, 3, 3)))
+    _check("stress", request.stress, ((n, 6), (n, 3, 3)))
+    _check("tangent", request.tangent, ((n, 21), (n, 6, 6), *(((n, 9, 9), (n, 3, 3, 3, 3)) if tensors else ())))
+    _check("energy", request.energy, ((n,),))
+    _check("distance", request.distance, ((n,),))
+    _check("map", request.map, ((43,), (n, 43)))
+    return request
+
+
+class Kernel(ABC):
+    """A law ready to be evaluated at many points.
+
+    Attributes
+    ----------
+    law : Law
+        The law.
+    domain : Domain or None
+        Strains for which it was made, in the law's axes.
+    policy : str or None
+        What happens outside, where the law says so.
+    information : Information
+        Which kernel this is, and why.
+    """
+
+    information: Information
+
+    def __init__(self, law: Law, domain: Domain | None, orientation: np.ndarray | None, unit: float):
+        self.law = law
+        inner = innermost_bounded(law)
+        self.domain = domain
+        self.policy = inner.policy if inner is not None else None
+        self.unit = unit
+        self.map = None if orientation is None else orientation_map(orientation, unit)
+
+    @final
+    def evaluate(
+        self,
+        strain: np.ndarray,
+        *,
+        measure: Measure = "E",
+        stress: np.ndarray | None = None,
+        tangent: np.ndarray | None = None,
+        energy: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        outside: Bool[np.ndarray, " n"] | None = None,
+        point_map: np.ndarray | None = None,
+        precision: Precision = "double",
+    ) -> int:
+        """Evaluate a batch into arrays that the caller made: C-contiguous, float64.
+
+        Parameters
+        ----------
+        strain : array
+            (n, 6) E in Mandel components, (n, 3, 3) E, or (n, 3, 3) F with ``measure="F"``.
+        measure : {"E", "F"}
+            What a (n, 3, 3) array of strains holds.
+        stress : array, optional
+            (n, 6) S in Mandel components; (n, 3, 3) S, or P where F was given.
+        tangent : array, optional
+            (n, 21) upper triangle of dS/dE in Mandel components, row by row; (n, 6, 6) all of it; (n, 9, 9) dP/dF for F.
+        energy : array, optional
+            (n,) ψ per reference volume.
+        distance : array, optional
+            (n,) size of the crystal's strain relative to the edge of the domain: up to 1 inside; 0 without a domain.
+        outside : array of bool, optional
+            (n,) whether the strain is outside the domain.
+        point_map : array, optional
+            From lab to crystal, (43,) for all points or (n, 43): see ``pack_map``. Takes the place of the kernel's own
+            orientation and unit.
+        precision : {"double", "single"}
+            "single": the units' part of the tangent in single precision (stress and energy stay double).
+
+        Returns
+        -------
+        int
+            Number of points outside the domain.
+
+        Raises
+        ------
+        MaterialError
+            An array of another shape, dtype or layout.
+        DomainError
+            A strain outside the domain of a law whose policy is to raise.
+        """
+        if outside is not None and distance is None:
+            distance = np.empty(len(strain))
+        request = checked(Request(strain, measure, stress, tangent, energy, distance, self.map if point_map is None else point_map))
+        count = self._evaluate(request, precision)
+        if outside is not None and distance is not None:
+            np.greater(distance, EDGE, out=outside)
+        self._judge(count, len(strain))
+        return count
+
+    @abstractmethod
+    def _evaluate(self, request: Request, precision: Precision) -> int:
+        """Fill the arrays; give the number of points outside the domain."""
+
+    def _judge(self, count: int, points: int) -> None:
+        if not count or self.policy is None:
+            return
+        text = f"{count} of {points} strains are outside the domain of the law"
+        if self.policy == "raise":
+            raise DomainError(f"{text}; take smaller steps, calibrate on larger strains, or choose policy 'extend'")
+        action = "the energy is extended conservatively" if self.policy == "extend" else "the law extrapolates"
+        warnings.warn(f"{text}; {action}", OutsideDomainWarning, stacklevel=4)
+
+    # ---- like a law --------------------------------------------------------------------------------------------------
+
+    @final
+    def energy(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch"]:
+        """Strain-energy density of Green–Lagrange strains."""
+        out = np.empty(E.shape[:-2])
+        self.evaluate(_rows(E), energy=out.reshape(-1))
+        return out
+
+    @final
+    def stress(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+        """Second Piola–Kirchhoff stress of Green–Lagrange strains."""
+        out = np.empty(E.shape)
+        self.evaluate(_rows(E), stress=out.reshape(-1, 3, 3))
+        return out
+
+    @final
+    def tangent(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3 3 3"]:
+        """Material tangent dS/dE of Green–Lagrange strains."""
+        out = np.empty((*E.shape[:-2], 6, 6))
+        self.evaluate(_rows(E), tangent=out.reshape(-1, 6, 6))
+        return tangent_from_mandel(out)
+
+    @final
+    def __call__(
+        self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]
+    ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3 3 3"]]:
+        """First Piola–Kirchhoff stress P and first elasticity dP/dF of deformation gradients."""
+        F = deformation_gradient
+        P, A = np.empty(F.shape), np.empty((*F.shape, 3, 3))
+        self.evaluate(_rows(F), measure="F", stress=P.reshape(-1, 3, 3), tangent=A.reshape(-1, 9, 9))
+        return P, A
+
+
+def _rows(tensors: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(tensors, dtype=np.float64).reshape(-1, 3, 3)
+
+
+def innermost_bounded(law: Law) -> BoundedLaw | None:
+    """The domain-keeping law inside rotations, if there is one."""
+    while isinstance(law, RotatedLaw):
+        law = law.law
+    return law if isinstance(law, BoundedLaw) else None
+
+
+# ---- by compiled C ---------------------------------------------------------------------------------------------------
+
+
+@final
+class CompiledKernel(Kernel):
+    """A law as compiled C: no allocation and no state in it, so any number of threads may call it."""
+
+    def __init__(
+        self,
+        law: Law,
+        domain: Domain | None,
+        orientation: np.ndarray | None,
+        unit: float,
+        program: Program,
+        built: Built,
+        information: Information,
+        threads: int,
+    ):
+        super().__init__(law, domain, orientation, unit)
+        self.program, self.built, self.information = program, built, information
+        self.threads = max(1, threads)
+        own = np.abs(program.frame - np.eye(6)).max() > 1e-12
+        self._frame = np.ascontiguousarray(program.frame) if own else None
+        self._function = getattr(built.lib, ENTRY)
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def _evaluate(self, request: Request, precision: Precision) -> int:
+        n = len(request.strain)
+        framed = Request(**{**request.__dict__, "map": self._in_frame(request.map)})
+        if self._pool is None or n < 2 * GRAIN:
+            return self._call(framed, precision)
+        size = max(GRAIN, -(-n // self.threads // 16) * 16)
+        parts = [framed.part(slice(k, k + size)) for k in range(0, n, size)]
+        return sum(self._pool.map(lambda part: self._call(part, precision), parts))
+
+    def _in_frame(self, point_map: np.ndarray | None) -> np.ndarray | None:
+        """The map that ends in the program's axes."""
+        if self._frame is None:
+            return point_map
+        if point_map is None:
+            return pack_map(self._frame, np.zeros(6), self.unit)
+        turned = point_map.copy()
+        batch = point_map.shape[:-1]
+        turned[..., :36] = (self._frame @ point_map[..., :36].reshape(*batch, 6, 6)).reshape(*batch, 36)
+        return turned
+
+    def _call(self, request: Request, precision: Precision) -> int:
+        ffi = self.built.ffi
+
+        def pointer(array: np.ndarray | None) -> Any:
+            return ffi.NULL if array is None else ffi.cast("double *", array.ctypes.data)
+
+        b = ffi.new("batch *")
+        b.count, b.strain, b.unit = len(request.strain), pointer(request.strain), self.unit
+        b.strain_kind = 6 if request.strain.ndim == 2 else 10 if request.measure == "F" else 9
+        b.map, b.map_step = pointer(request.map), 43 if request.map is not None and request.map.ndim == 2 else 0
+        b.stress, b.tangent = pointer(request.stress), pointer(request.tangent)
+        b.stress_kind = 6 if request.stress is None or request.stress.ndim == 2 else 10 if request.first_piola else 9
+        b.tangent_kind = 21 if request.tangent is None else int(np.prod(request.tangent.shape[1:]))
+        b.energy, b.distance = pointer(request.energy), pointer(request.distance)
+        b.single = precision == "single"
+        return int(self._function(b))
+
+
+# ---- by torch --------------------------------------------------------------------------------------------------------
+
+
+@final
+class TorchKernel(Kernel):
+    """The same by torch: slower, and needs no compiler."""
+
+    def __init__(self, law: Law, domain: Domain | None, orientation: np.ndarray | None, unit: float, information: Information):
+        super().__init__(law, domain, orientation, unit)
+        self.information = information
+
+    def _evaluate(self, request: Request, precision: Precision) -> int:
+        parts = (request.part(slice(k, k + CHUNK)) for k in range(0, len(request.strain), CHUNK))
+        return sum(self._chunk(part) for part in parts)
+
+    @torch.no_grad()
+    def _chunk(self, request: Request) -> int:
+        F = request.strain if request.first_piola else None
+        E = request.strain if F is None else green_lagrange_strain(F)
+        x = E if E.ndim == 2 else np.asarray(to_mandel(E))
+        A, x0, weight = self._unpacked(request.map, len(x))
+        y = torch.from_numpy(np.ascontiguousarray(np.einsum("nij,nj->ni", A, x - x0)))
+        outside = 0
+        if self.domain is not None:
+            distance = self.domain.distance(y).numpy()
+            outside = int((distance > EDGE).sum())
+            if request.distance is not None:
+                request.distance[:] = distance
+        elif request.distance is not None:
+            request.distance[:] = 0.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutsideDomainWarning)  # said once by ``evaluate``
+            self._fill(request, y, A, weight, F)
+        return outside
+
+    def _unpacked(self, point_map: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if point_map is None:
+            return np.broadcast_to(np.eye(6), (n, 6, 6)), np.zeros((n, 6)), np.full(n, self.unit)
+        rows = np.broadcast_to(point_map, (n, 43))
+        return rows[:, :36].reshape(n, 6, 6), rows[:, 36:42], rows[:, 42]
+
+    def _fill(self, request: Request, y: torch.Tensor, A: np.ndarray, weight: np.ndarray, F: np.ndarray | None) -> None:
+        law = self.law
+        if request.energy is not None:
+            request.energy[:] = law.energy_mandel(y).numpy() * weight
+        first = request.tangent is not None and request.tangent.shape[1:] not in ((21,), (6, 6))
+        if request.stress is not None or first:
+            S = np.einsum("nji,nj->ni", A, law.stress_mandel(y).numpy()) * weight[:, None]
+            if request.stress is not None:
+                request.stress[:] = _stress_as(request.stress, S, F)
+        if request.tangent is not None:
+            C = np.swapaxes(A, 1, 2) @ law.tangent_mandel(y).numpy() @ A * weight[:, None, None]
+            if first and F is not None:
+                dPdF = first_elasticity(F, np.asarray(from_mandel(S)), np.asarray(tangent_from_mandel(C)))
+                request.tangent[:] = dPdF.reshape(request.tangent.shape)
+            else:
+                request.tangent[:] = C if request.tangent.ndim == 3 else C[:, _ROWS, _COLUMNS]
+
+
+def _stress_as(out: np.ndarray, S: np.ndarray, F: np.ndarray | None) -> np.ndarray:
+    if out.ndim == 2:
+        return S
+    tensor = np.asarray(from_mandel(S))
+    return tensor if F is None else first_from_second_piola(F, tensor)
+
+
+def default_threads() -> int:
+    """Threads of one process: ``OMP_NUM_THREADS``, as the libraries beside it take them; one where that is not set."""
+    value = os.environ.get("OMP_NUM_THREADS", "1")
+    return int(value) if value.isdigit() and int(value) > 0 else 1

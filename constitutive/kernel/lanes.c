@@ -1,0 +1,62 @@
+/* Points in lanes: a `vec` holds one number of as many points as a register of this machine takes, a `pack` those of one block. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define LANES 8
+#define WIDTH 2 /* vectors in a pack: as many as keep the sums below in registers */
+#elif defined(__AVX__)
+#define LANES 4
+#define WIDTH 1
+#else
+#define LANES 2
+#define WIDTH 1
+#endif
+#define POINTS (LANES * WIDTH)
+#if WIDTH == 2
+#define SECOND(statement) statement
+#else
+#define SECOND(statement)
+#endif
+#define FOR_VECTORS for (int v = 0; v < WIDTH; v++)
+#define INLINE static inline __attribute__((always_inline))
+
+typedef double vec __attribute__((vector_size(8 * LANES)));
+typedef struct { vec v[WIDTH]; } pack;
+typedef float fvec __attribute__((vector_size(4 * POINTS))); /* single precision: one vector for a block */
+
+/* 1/√q to the last bits: an estimate of 14 bits and one step of fourth order, where the machine has the estimate. */
+INLINE vec rsqrt(vec q) {
+#if defined(__AVX512F__)
+    vec y = (vec)_mm512_rsqrt14_pd((__m512d)q);
+    vec e = 1.0 - (q * y) * y;
+    return y + (y * e) * (0.5 + e * (0.375 + e * 0.3125));
+#else
+    vec y;
+    for (int l = 0; l < LANES; l++) y[l] = 1.0 / sqrt(q[l]);
+    return y;
+#endif
+}
+
+INLINE fvec rsqrt_single(fvec q) {
+#if defined(__AVX512F__)
+    fvec y = (fvec)_mm512_rsqrt14_ps((__m512)q);
+    fvec e = 1.0f - (q * y) * y;
+    return y + (y * e) * (0.5f + e * 0.375f);
+#else
+    fvec y;
+    for (int l = 0; l < POINTS; l++) y[l] = 1.0f / sqrtf(q[l]);
+    return y;
+#endif
+}
+
+INLINE pack broadcast(double a) {
+    pack p;
+    FOR_VECTORS p.v[v] = a - (vec){0};
+    return p;
+}
+
+INLINE double get(const pack *p, int point) { return p->v[point / LANES][point % LANES]; }
+INLINE void set(pack *p, int point, double a) { p->v[point / LANES][point % LANES] = a; }

@@ -1,0 +1,177 @@
+r"""C of the layer of units: preactivations and activations of a block of units, then sums over it.
+
+For one row of the table that stands for 2ᵏ units, the partial sums :math:`u_\chi = \sum_{i\in\chi} w_i x_i` (b in the first) give
+the preactivations as their Hadamard transform, and with the :math:`\chi`-components of the transformed activations
+
+.. math::
+    S_i \mathrel{+}= \tfrac12 a\, w_i\, \widehat{(z q^{-1/2} - b\, q_b^{-1/2})}_{\chi(i)}, \qquad
+    C_{ij} \mathrel{+}= 2 a\, w_i w_j\, \widehat{q^{-3/2}}_{\chi(i)\chi(j)}, \qquad
+    \psi \mathrel{+}= \tfrac12 a \sum \left(\sqrt q - b\,q_b^{-1/2} z - 4 q_b^{-1/2}\right)
+
+where the last is :math:`a(\varphi(z) - \varphi(b) - \varphi'(b)(z - b))` written out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from constitutive.kernel import source as text
+
+if TYPE_CHECKING:
+    from constitutive.kernel.source import Source
+
+_NOTHING = """
+INLINE void layer(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) { (void)want, (void)x, (void)psi, (void)s, (void)c; }
+INLINE void layer_tangent_single(const pack x[6], pack c[21]) { (void)x, (void)c; }
+"""
+
+
+def source(source: Source) -> str:
+    """All of it; without units, functions that add nothing."""
+    if not len(source.program.biases):
+        return _NOTHING
+    parts = text.tangent_parts(source)
+    return "\n".join([
+        f"enum {{ ROWS = {len(source.program.biases)}, FOLD = {source.fold}, BLOCK = {text.BLOCK} }};\n",
+        tables(source),
+        hadamard("hadamard", "vec", source.fold),
+        hadamard("hadamard_single", "fvec", source.fold),
+        FEATURES.format(partial=partial_sums(source, "u", "x[{0}].v[v]", "w")),
+        BODY.format(sums="\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))),
+        *(single_sum(k, part) for k, (_, part) in enumerate(parts)),
+        single(source),
+    ])
+
+
+def tables(source: Source) -> str:
+    """Weights of the preactivations, the stress and the tangent."""
+    p = source.program
+    root = np.sqrt(p.biases**2 + 4)
+    head = np.stack([p.biases, p.biases / root, 4 / root, p.amplitudes / 2], axis=1)
+    lines = [text.table("UNIT", np.hstack([head, p.weights]))]
+    lines.append(text.table("STRESS", text.stress_weights(source, p.amplitudes[:, None] / 2 * p.weights)))
+    products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in text.UPPER], axis=1)
+    for k, (_, part) in enumerate(text.tangent_parts(source)):
+        lines.append(text.table(f"TANGENT_{k}", products[:, part]))
+        lines.append(text.table(f"TANGENT_SINGLE_{k}", products[:, part].astype(np.float32), "float"))
+    lines.append(text.table("UNIT_SINGLE", np.hstack([p.biases[:, None], p.weights]).astype(np.float32), "float"))
+    return "".join(lines)
+
+
+def hadamard(name: str, kind: str, fold: int) -> str:
+    """The transform over the signs, in place; it is its own inverse but for a factor."""
+    body = {
+        1: "(void)u;",
+        2: f"{kind} p = u[0] + u[1], q = u[0] - u[1]; u[0] = p, u[1] = q;",
+        4: f"{kind} p = u[0] + u[2], m = u[0] - u[2], q = u[1] + u[3], r = u[1] - u[3]; "
+        "u[0] = p + q, u[1] = p - q, u[2] = m + r, u[3] = m - r;",
+    }[fold]
+    return f"INLINE void {name}({kind} u[FOLD]) {{ {body} }}\n"
+
+
+def partial_sums(source: Source, out: str, x: str, w: str) -> str:
+    """Statements ``u[χ] = Σ_{i∈χ} w_i x_i``, with the bias in the first class."""
+    lines = []
+    for c, entries in enumerate(source.stress_entries):
+        terms = " + ".join(f"{w}[{i}] * {x.format(i)}" for i in entries)
+        lines.append(f"{out}[{c}] = {'b + ' if c == 0 else ''}{terms};")
+    return " ".join(lines)
+
+
+FEATURES = """
+/* Features of n units: e (energy), r (transformed φ'), d (transformed φ''). */
+INLINE void features(int want, const pack x[6], const double (*unit)[10], long n, pack *e, pack r[FOLD][BLOCK],
+                     pack d[FOLD][BLOCK]) {{
+    for (long k = 0; k < n; k++) FOR_VECTORS {{
+        const double *w = unit[k] + 4, b = unit[k][0];
+        vec u[FOLD], first[FOLD], second[FOLD], root = {{0}};
+        {partial}
+        const vec u0 = u[0];
+        hadamard(u);
+        for (int i = 0; i < FOLD; i++) {{
+            vec q = 4.0 + u[i] * u[i], y = rsqrt(q);
+            if (want & WANT_ENERGY) root += q * y;
+            first[i] = u[i] * y;
+            second[i] = y * y * y;
+        }}
+        if (want & WANT_ENERGY) e->v[v] += unit[k][3] * (root - FOLD * (unit[k][1] * u0 + unit[k][2]));
+        if (want & WANT_STRESS) {{
+            hadamard(first);
+            for (int i = 0; i < FOLD; i++) r[i][k].v[v] = i == 0 ? first[i] - FOLD * unit[k][1] : first[i];
+        }}
+        if (want & WANT_TANGENT) {{
+            hadamard(second);
+            for (int i = 0; i < FOLD; i++) d[i][k].v[v] = second[i];
+        }}
+    }}
+}}
+"""
+
+BODY = """
+INLINE void layer(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
+    pack stress_features[FOLD][BLOCK], tangent_features[FOLD][BLOCK];
+    const pack *r[FOLD], *d[FOLD];
+    for (int i = 0; i < FOLD; i++) r[i] = stress_features[i], d[i] = tangent_features[i];
+    for (long first = 0; first < ROWS; first += BLOCK) {{
+        const long n = ROWS - first < BLOCK ? ROWS - first : BLOCK;
+        features(want, x, UNIT + first, n, psi, stress_features, tangent_features);
+        if (want & WANT_STRESS) add_stress(r, STRESS[first], n, s);
+        if (want & WANT_TANGENT) {{
+{sums}
+        }}
+    }}
+}}
+"""
+
+
+def single_sum(k: int, part: list[int]) -> str:
+    """One of the sums of the tangent in single precision."""
+    get = "".join(f"    fvec s{n} = out[{n}];\n" for n in range(len(part)))
+    steps = "".join(f"        s{n} += w[{n}] * *f;\n" for n in range(len(part)))
+    put = "".join(f"    out[{n}] = s{n};\n" for n in range(len(part)))
+    return (
+        f"static void add_tangent_single_{k}(const fvec *f, const float *w, long count, fvec *out) {{\n{get}"
+        f"    for (long k = 0; k < count; k++, f++, w += {len(part)}) {{\n{steps}    }}\n{put}}}\n"
+    )
+
+
+def single(source: Source) -> str:
+    """The tangent in single precision."""
+    parts = text.tangent_parts(source)
+    starts = np.cumsum([0] + [len(part) for _, part in parts])
+    order = [entry for _, part in parts for entry in part]
+    call = "        add_tangent_single_{k}(d[{c}], TANGENT_SINGLE_{k}[first], n, sum + {start});"
+    sums = "\n".join(call.format(k=k, c=c, start=starts[k]) for k, (c, _) in enumerate(parts))
+    place = "static const int SINGLE_PLACE[21] = {" + ", ".join(map(str, order)) + "};\n"
+    return place + SINGLE.format(partial=partial_sums(source, "u", "y[{0}]", "w"), sums=sums)
+
+
+SINGLE = """
+INLINE void layer_tangent_single(const pack x[6], pack c[21]) {{
+    fvec y[6], d[FOLD][BLOCK], sum[21];
+    for (int i = 0; i < 6; i++) for (int p = 0; p < POINTS; p++) y[i][p] = (float)get(&x[i], p);
+    for (int i = 0; i < 21; i++) sum[i] = 0.0f - (fvec){{0}};
+    for (long first = 0; first < ROWS; first += BLOCK) {{
+        const long n = ROWS - first < BLOCK ? ROWS - first : BLOCK;
+        for (long k = 0; k < n; k++) {{
+            const float *w = UNIT_SINGLE[first + k] + 1, b = UNIT_SINGLE[first + k][0];
+            fvec u[FOLD];
+            {partial}
+            hadamard_single(u);
+            for (int i = 0; i < FOLD; i++) {{
+                fvec r = rsqrt_single(4.0f + u[i] * u[i]);
+                u[i] = r * r * r;
+            }}
+            hadamard_single(u);
+            for (int i = 0; i < FOLD; i++) d[i][k] = u[i];
+        }}
+{sums}
+    }}
+    for (int i = 0; i < 21; i++) {{
+        pack *to = &c[SINGLE_PLACE[i]];
+        for (int p = 0; p < POINTS; p++) set(to, p, get(to, p) + (double)sum[i][p]);
+    }}
+}}
+"""
