@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from constitutive import kinematics
 from constitutive.data import StressStrainData, require_same_reference
-from constitutive.data.large import open_large, write_chunks
+from constitutive.data.large import load_bounded, open_large, write_chunks
 from constitutive.data.units import PRESSURE_UNITS, pressure_factor
 from constitutive.errors import ConstitutiveError, DataError
 
@@ -306,6 +306,22 @@ def test_hdf5_is_read_in_pieces(silicon, tmp_path):
         assert len(large.sample(100, seed=1)) == 100
         assert large.head(55).sha256 == silicon.sha256
         assert large.sample(100, seed=1).sha256 == large.sample(100, seed=1).sha256 != large.sample(100, seed=2).sha256
+
+
+def test_hdf5_memory_does_not_grow_with_the_file(silicon, tmp_path):
+    import tracemalloc
+
+    path = tmp_path / "large.h5"
+    piece = silicon.select(np.tile(np.arange(55), 100))
+    write_chunks(path, (piece for _ in range(12)))
+    load_bounded(path, 10)  # what is imported on the way is no memory of the data
+    tracemalloc.start()
+    data = load_bounded(path, 500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) == 500
+    assert data.provenance["sampled"].startswith("500 of 66000")
+    assert peak < 5e6 < 0.6 * path.stat().st_size  # one chunk of 8,192 samples and the choice; the file holds 10 MB
 
 
 def test_hdf5_units_are_written(silicon, tmp_path):

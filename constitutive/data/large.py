@@ -154,10 +154,28 @@ class LargeData:
             yield self.read(slice(start, min(start + size, self._length)))
 
     def sample(self, n: int, *, seed: int = 0) -> StressStrainData:
-        """`n` random samples without repetition (all, where there are fewer), in the order of the file."""
+        """`n` random samples without repetition (all, where there are fewer), in the order of the file.
+
+        The file is gone through once, a chunk at a time: memory holds one chunk and the samples chosen.
+        """
         if n >= self._length:
             return self.read(slice(0, self._length))
-        return self.read(np.sort(np.random.default_rng(seed).choice(self._length, n, replace=False)))
+        chosen = np.sort(np.random.default_rng(seed).choice(self._length, n, replace=False))
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in _PER_SAMPLE if name in self._file}
+        for start in range(0, self._length, CHUNK):
+            here = chosen[(chosen >= start) & (chosen < start + CHUNK)] - start
+            if here.size:
+                for name, found in pieces.items():
+                    found.append(self._slab(name, start)[here])
+        arrays = {name: np.concatenate(found) for name, found in pieces.items()}
+        data = StressStrainData.from_document({**self._document, **arrays}, source=str(self.path))
+        return data.with_provenance({"sampled": f"{n} of {self._length} samples at random, seed {seed}"})
+
+    def _slab(self, name: str, start: int) -> np.ndarray:
+        try:
+            return self._file[name][start : start + CHUNK]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path}: {name} cannot be read at sample {start} ({error}); is the file cut off?") from error
 
     def head(self, n: int) -> StressStrainData:
         """The first `n` samples."""
@@ -176,6 +194,33 @@ class LargeData:
         if self._length > IN_MEMORY_LIMIT:
             raise DataError(f"{self.path}: found {self._length} samples, needed at most {IN_MEMORY_LIMIT}; open it by open_large")
         return self.read(slice(0, self._length))
+
+
+def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int = 0) -> StressStrainData:
+    """A data set for calibration in bounded memory: the whole file, or of an HDF5 file with more samples a random choice.
+
+    Parameters
+    ----------
+    path : path
+        JSON or HDF5.
+    limit : int
+        Most samples taken from an HDF5 file; the provenance says how many there were.
+    seed : int
+        Of the choice.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, or its sign or unit cannot be right.
+    """
+    if os.fspath(path).lower().endswith((".h5", ".hdf5")):
+        from constitutive.data.plausible import require_plausible
+
+        with open_large(path) as source:
+            data = source.sample(limit, seed=seed)
+        require_plausible(data)
+        return data
+    return StressStrainData.load(path)
 
 
 def open_large(path: str | os.PathLike[str]) -> LargeData:
