@@ -1,6 +1,8 @@
 """Point groups, frames and all that follows from a structure, against facts made elsewhere; each with a twin that must fail."""
 
+import doctest
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -808,7 +810,7 @@ def test_magnetic_input_without_sense_is_refused():
 def test_stereograms_show_the_elements(symbol, tmp_path):
     group = PointGroup.from_symbol(symbol)
     poles, elements = stereogram(group).axes
-    points = sum(len(c.get_offsets()) for c in poles.collections)
+    points = sum(patch.get_gid() == "pole" for patch in poles.patches)
     assert points == group.order
     heavy = [line for line in elements.lines if line.get_linewidth() > 1.5]
     assert len(heavy) == sum(e.mirror for e in group.elements)
@@ -901,3 +903,19 @@ def test_cells_are_read_once(rutile):
     assert read_cell(cell) is cell
     assert cell.names == ("Ti", "O")
     assert cell.weights.tolist() == [22.0, 22.0, 8.0, 8.0, 8.0, 8.0]
+
+
+# ---- the page and the examples
+
+
+def test_the_page_of_the_docs_tells_the_truth(checkout):
+    results = doctest.testfile(str(checkout / "docs" / "symmetry.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert results.attempted > 10
+    assert results.failed == 0
+
+
+def test_the_pictures_of_the_page_are_there(checkout):
+    page = (checkout / "docs" / "symmetry.md").read_text()
+    pictures = re.findall(r"!\[[^]]*\]\((images/[^)]+)\)", page)
+    assert len(pictures) == 3
+    assert all((checkout / "docs" / picture).is_file() for picture in pictures)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MIRROR, ABOVE, BELOW = "#1b1f24", "#1f5fbf", "#c2410c", "#c2410c"
+INK, MIRROR, POLE = "#1b1f24", "#1f5fbf", "#c2410c"
 _GENERAL = np.array([0.86, 0.33, 0.46])  # far from every axis and plane of the standard groups
 _SIZE = 0.085  # radius of a symbol, the circle's being 1
 
@@ -49,8 +49,9 @@ def draw_poles(axes: Axes, group: PointGroup) -> None:
     direction = _GENERAL / np.linalg.norm(_GENERAL)
     images = group.frame.T @ group.operations @ group.frame @ direction
     points, above = project(images), images[:, 2] > 0
-    axes.scatter(points[~above, 0], points[~above, 1], s=92, facecolors="white", edgecolors=BELOW, linewidths=1.5, zorder=4)
-    axes.scatter(points[above, 0], points[above, 1], s=26, color=ABOVE, zorder=5)
+    for point, is_above in zip(points, above, strict=True):
+        face, radius = (POLE, 0.028) if is_above else ("white", 0.058)
+        _disc(axes, point, radius, facecolor=face, edgecolor=POLE, linewidth=1.3, zorder=5 if is_above else 4, gid="pole")
     axes.set_title(f"{group.order} equivalent directions", fontsize=10)
 
 
@@ -63,8 +64,14 @@ def draw_elements(axes: Axes, group: PointGroup) -> None:
         if element.label not in ("m", "-1"):
             _draw_axis(axes, element, axis)
     if group.is_centrosymmetric:
-        axes.scatter([0], [0], s=26, facecolors="white", edgecolors=INK, linewidths=1.2, zorder=9)
+        _disc(axes, np.zeros(2), 0.026, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=9)
     axes.set_title("symmetry elements", fontsize=10)
+
+
+def _disc(axes: Axes, centre: np.ndarray, radius: float, **style: Any) -> None:
+    from matplotlib.patches import Circle
+
+    axes.add_patch(Circle((float(centre[0]), float(centre[1])), radius, **style))
 
 
 def _standard(group: PointGroup) -> list[tuple[SymmetryElement, np.ndarray]]:
@@ -138,7 +145,7 @@ def _draw_symbol(axes: Axes, element: SymmetryElement, place: np.ndarray, angle:
         axes.add_patch(Polygon(place + 0.72 * _outline(inner, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=0.4, zorder=8))
     if element.label == "-3":
         axes.add_patch(Polygon(place + _outline(3, angle), closed=True, facecolor=INK, edgecolor=INK, linewidth=1.1, zorder=7))
-        axes.scatter(place[0], place[1], s=11, color="white", zorder=8)
+        _disc(axes, place, 0.022, facecolor="white", edgecolor="white", linewidth=0.5, zorder=8)
 
 
 def _outline(order: int, angle: float) -> np.ndarray:
