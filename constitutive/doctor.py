@@ -53,6 +53,8 @@ class Diagnosis:
         The MPI library, None where there is none.
     compiler : str or None
         Path of the C compiler that form compilation needs.
+    kernel : str
+        What evaluates laws in finite elements, and why.
     missing : dict
         Missing package → what to do.
     """
@@ -62,6 +64,7 @@ class Diagnosis:
     threads: dict[str, int | str | None]
     mpi: str | None
     compiler: str | None
+    kernel: str
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -77,7 +80,14 @@ def diagnose() -> Diagnosis:
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     if compiler is None:
         missing["C compiler"] = "DOLFINx compiles forms at run time: install gcc or clang"
-    return Diagnosis(versions, _route(), _threads(), _mpi(), compiler, missing)
+    return Diagnosis(versions, _route(), _threads(), _mpi(), compiler, _kernel(), missing)
+
+
+def _kernel() -> str:
+    from constitutive.kernel import which
+
+    found = which()
+    return f"{'compiled C' if found.kind == 'c' else 'torch'}: {found.reason}"
 
 
 def _version(distribution: str) -> str | None:

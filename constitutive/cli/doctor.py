@@ -45,7 +45,8 @@ def _render(found: Diagnosis) -> None:
         table.add_row(name, version or "[red]missing[/]", PACKAGES.get(name, ""))
     out.print(table)
     threads = ", ".join(f"{name} {value or 'not set'}" for name, value in found.threads.items())
-    for title, text in (("route", found.route), ("threads", threads), ("MPI", found.mpi), ("compiler", found.compiler)):
+    places = (("route", found.route), ("threads", threads), ("MPI", found.mpi), ("compiler", found.compiler), ("kernel", found.kernel))
+    for title, text in places:
         out.print(f"[bold]{title:9}[/] {text or '[red]none[/]'}")
     for name, advice in found.missing.items():
         out.print("[red]missing[/]   ", end="")

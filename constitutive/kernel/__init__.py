@@ -10,30 +10,26 @@ interface.
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from jaxtyping import Float
+if TYPE_CHECKING:
+    from constitutive.kernel.compiling import KernelWarning, compile, generate  # noqa: A004 - kernel.compile is its name
+    from constitutive.kernel.evaluate import CompiledKernel, Kernel, TorchKernel, orientation_map, pack_map
+    from constitutive.kernel.information import Information, which
 
-from constitutive.errors import MaterialError
-from constitutive.kernel.cache import CompilerError, UnsafeCacheError, find_compiler, load
-from constitutive.kernel.evaluate import (
-    UNITS,
-    CompiledKernel,
-    Information,
-    Kernel,
-    TorchKernel,
-    default_threads,
-    innermost_bounded,
-    orientation_map,
-    pack_map,
-)
-from constitutive.kernel.flatten import UnsupportedLawError, program
-from constitutive.kernel.source import DECLARATION, ENTRY, Source
-from constitutive.laws import BoundedLaw, Law, RotatedLaw
-
+_HOME = {
+    "CompiledKernel": "evaluate",
+    "Information": "information",
+    "Kernel": "evaluate",
+    "KernelWarning": "compiling",
+    "TorchKernel": "evaluate",
+    "compile": "compiling",
+    "generate": "compiling",
+    "orientation_map": "evaluate",
+    "pack_map": "evaluate",
+    "which": "information",
+}
 __all__ = [
     "CompiledKernel",
     "Information",
@@ -47,121 +43,9 @@ __all__ = [
     "which",
 ]
 
-Choice = Literal["c", "torch"]
 
-
-class KernelWarning(UserWarning):
-    """A law is evaluated by torch where compiled code was wanted."""
-
-
-_said: set[str] = set()
-
-
-def compile(  # noqa: A001 - kernel.compile(material) is what it is called
-    material: Any,
-    *,
-    kernel: Choice = "c",
-    orientation: Float[np.ndarray, "3 3"] | None = None,
-    unit: str = "GPa",
-    threads: int | None = None,
-    cache: Path | None = None,
-) -> Kernel:
-    """Compile a material's law, or take the compiled one from the cache.
-
-    Parameters
-    ----------
-    material : Material or Law
-        What to evaluate.
-    kernel : {"c", "torch"}
-        Compiled C, or torch.
-    orientation : array (3, 3), optional
-        Crystal → lab.
-    unit : {"GPa", "MPa", "kPa", "Pa"}
-        Unit of stress, tangent and energy.
-    threads : int, optional
-        Threads that share a batch; ``OMP_NUM_THREADS`` by default.
-    cache : Path, optional
-        Folder of compiled laws; the user's own by default.
-
-    Returns
-    -------
-    Kernel
-        Compiled; or torch, with one warning, where there is no compiler, the cache is unsafe, or the law has no generated code.
-
-    Raises
-    ------
-    MaterialError
-        No law, an unknown unit or kernel, or a parameter that is not finite.
-    """
-    law = law_of(material)
-    if unit not in UNITS or kernel not in ("c", "torch"):
-        raise MaterialError(f"unit={unit!r}, kernel={kernel!r}: units are {', '.join(UNITS)}; kernels are 'c' and 'torch'")
-    domain = _domain_of(law, getattr(material, "domain", None))
-    if kernel == "torch":
-        return TorchKernel(law, domain, orientation, UNITS[unit], Information("torch", "asked for"))
-    try:
-        source = generate(material)
-        built = load(source.text, DECLARATION + f"long {ENTRY}(const batch *b);", cache)
-    except (CompilerError, UnsafeCacheError, UnsupportedLawError) as error:
-        _warn_once(f"the law is evaluated by torch, not by compiled code: {error}")
-        return TorchKernel(law, domain, orientation, UNITS[unit], Information("torch", str(error)))
-    reason = f"compiled now by {find_compiler().version}" if built.fresh else f"compiled before by {find_compiler().version}"
-    information = Information("c", reason, str(built.path), source.digest)
-    count = default_threads() if threads is None else threads
-    return CompiledKernel(law, domain, orientation, UNITS[unit], source.program, built, information, count)
-
-
-def law_of(material: Any) -> Law:
-    """The law of a material, or the law itself (a law that is turned or bounded holds another, which is not the one meant).
-
-    Raises
-    ------
-    MaterialError
-        It is neither.
-    """
-    law = material if isinstance(material, Law) else getattr(material, "law", None)
-    if not isinstance(law, Law):
-        raise MaterialError(f"found {type(material).__name__} where a Material (Material.load(folder)) or a law was needed")
-    return law
-
-
-def _domain_of(law: Law, given: Any) -> Any:
-    """The domain in the law's outer axes: its own where it keeps one, else the material's."""
-    if isinstance(law, BoundedLaw):
-        return law.domain
-    if isinstance(law, RotatedLaw) and innermost_bounded(law) is not None:
-        return _domain_of(law.law, None).rotated(law.rotation.numpy())
-    return given
-
-
-def generate(material: Any) -> Source:
-    """C source of a material's law (``.text``), readable, with its name, group, hash and equation at the head.
-
-    Raises
-    ------
-    UnsupportedLawError
-        The law is of a kind without generated code.
-    MaterialError
-        A parameter is not finite.
-    """
-    law = law_of(material)
-    group = getattr(getattr(material, "point_group", None), "laue_class", "")
-    return Source(program(law, getattr(material, "domain", None)), str(getattr(material, "name", "") or "unnamed"), str(group))
-
-
-def which() -> Information:
-    """Which kernel a law would get here, and why: for ``constitutive doctor``."""
-    from constitutive.kernel.cache import check_folder, default_folder
-
-    try:
-        compiler = find_compiler()
-        check_folder(default_folder())
-    except (CompilerError, UnsafeCacheError) as error:
-        return Information("torch", str(error))
-    return Information("c", f"{compiler.version}, kept in {default_folder()}", compiler.path)
-
-
-def _warn_once(message: str) -> None:
-    if message not in _said:
-        _said.add(message)
-        warnings.warn(message, KernelWarning, stacklevel=3)
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: saying which kernel there is takes no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

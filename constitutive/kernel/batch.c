@@ -133,7 +133,7 @@ static long evaluate(const batch *b) {
     if (turned && b->map_step == 0) load(b->map, 43, 0, 1, map);
     for (long first = 0; first < b->count; first += POINTS) {
         const long left = b->count - first, count = left < POINTS ? left : POINTS;
-        load(b->strain + first * width, width, width, count, in);
+        load(b->strain + first * b->strain_step, width, b->strain_step, count, in);
         if (b->strain_kind == STRAIN_MANDEL) memcpy(x, in, sizeof x);
         else to_strain(b->strain_kind, in, x);
         if (turned && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, count, map);

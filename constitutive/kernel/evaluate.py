@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float
 from constitutive.errors import DomainError, MaterialError
 from constitutive.kernel.cache import Built
 from constitutive.kernel.flatten import Program
+from constitutive.kernel.information import Information
 from constitutive.kernel.source import ENTRY
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
 from constitutive.laws import BoundedLaw, Law, RotatedLaw
@@ -28,29 +30,8 @@ Precision = Literal["double", "single"]
 UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
 EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
 GRAIN = 512  # points below which a thread is not worth its start
+_NO_TURN = np.concatenate([np.eye(6).ravel(), np.zeros(6)])
 _ROWS, _COLUMNS = np.triu_indices(6)
-
-
-@dataclass(frozen=True)
-class Information:
-    """Which kernel a law got, and why.
-
-    Attributes
-    ----------
-    kind : str
-        ``"c"`` or ``"torch"``.
-    reason : str
-        Why.
-    path : str or None
-        The compiled module.
-    digest : str or None
-        Hash of what it evaluates.
-    """
-
-    kind: Literal["c", "torch"]
-    reason: str
-    path: str | None = None
-    digest: str | None = None
 
 
 def pack_map(A: Float[np.ndarray, "*n 6 6"], x0: Float[np.ndarray, "*n 6"], weight: Any) -> Float[np.ndarray, "*n 43"]:
@@ -120,6 +101,13 @@ def _check(name: str, array: np.ndarray | None, shapes: tuple[tuple[int, ...], .
         raise MaterialError(f"{name}: found {found}; needed is a C-contiguous float64 array of shape {wanted}")
 
 
+def _check_rows(strain: np.ndarray, n: int) -> None:
+    """Rows of 6 may have more numbers between them."""
+    spaced = isinstance(strain, np.ndarray) and strain.dtype == np.float64 and strain.shape == (n, 6) and strain.flags.aligned
+    if not (spaced and strain.strides[1] == 8 and strain.strides[0] % 8 == 0 and strain.strides[0] >= 48):
+        _check("strain", strain, ((n, 6), (n, 3, 3)))
+
+
 def checked(request: Request) -> Request:
     """Give a request back once all its arrays have the dtype, layout and shape that compiled code reads.
 
@@ -132,7 +120,10 @@ def checked(request: Request) -> Request:
     if request.measure not in ("E", "F"):
         raise MaterialError(f"measure={request.measure!r}: it is 'E' or 'F'")
     tensors = request.measure == "F"
-    _check("strain", request.strain, ((n, 3, 3),) if tensors else ((n, 6), (n, 3, 3)))
+    if tensors:
+        _check("strain", request.strain, ((n, 3, 3),))
+    else:
+        _check_rows(request.strain, n)
     _check("stress", request.stress, ((n, 6), (n, 3, 3)))
     _check("tangent", request.tangent, ((n, 21), (n, 6, 6), *(((n, 9, 9), (n, 3, 3, 3, 3)) if tensors else ())))
     _check("energy", request.energy, ((n,),))
@@ -185,7 +176,8 @@ class Kernel(ABC):
         Parameters
         ----------
         strain : array
-            (n, 6) E in Mandel components, (n, 3, 3) E, or (n, 3, 3) F with ``measure="F"``.
+            (n, 6) E in Mandel components, (n, 3, 3) E, or (n, 3, 3) F with ``measure="F"``. Rows of six may be part of a
+            wider array.
         measure : {"E", "F"}
             What a (n, 3, 3) array of strains holds.
         stress : array, optional
@@ -311,12 +303,15 @@ class CompiledKernel(Kernel):
 
     def _evaluate(self, request: Request, precision: Precision) -> int:
         n = len(request.strain)
-        framed = Request(**{**request.__dict__, "map": self._in_frame(request.map)})
+        point_map, unit = self._in_frame(request.map), self.unit
+        if point_map is not None and point_map.ndim == 1 and np.array_equal(point_map[:42], _NO_TURN):
+            unit, point_map = float(point_map[42]), None
+        framed = dataclasses.replace(request, map=point_map)
         if self._pool is None or n < 2 * GRAIN:
-            return self._call(framed, precision)
+            return self._call(framed, precision, unit)
         size = max(GRAIN, -(-n // self.threads // 16) * 16)
         parts = [framed.part(slice(k, k + size)) for k in range(0, n, size)]
-        return sum(self._pool.map(lambda part: self._call(part, precision), parts))
+        return sum(self._pool.map(lambda part: self._call(part, precision, unit), parts))
 
     def _in_frame(self, point_map: np.ndarray | None) -> np.ndarray | None:
         """The map that ends in the program's axes."""
@@ -329,14 +324,15 @@ class CompiledKernel(Kernel):
         turned[..., :36] = (self._frame @ point_map[..., :36].reshape(*batch, 6, 6)).reshape(*batch, 36)
         return turned
 
-    def _call(self, request: Request, precision: Precision) -> int:
+    def _call(self, request: Request, precision: Precision, unit: float) -> int:
         ffi = self.built.ffi
 
         def pointer(array: np.ndarray | None) -> Any:
             return ffi.NULL if array is None else ffi.cast("double *", array.ctypes.data)
 
         b = ffi.new("batch *")
-        b.count, b.strain, b.unit = len(request.strain), pointer(request.strain), self.unit
+        b.count, b.strain, b.unit = len(request.strain), pointer(request.strain), unit
+        b.strain_step = request.strain.strides[0] // 8
         b.strain_kind = 6 if request.strain.ndim == 2 else 10 if request.measure == "F" else 9
         b.map, b.map_step = pointer(request.map), 43 if request.map is not None and request.map.ndim == 2 else 0
         b.stress, b.tangent = pointer(request.stress), pointer(request.tangent)

@@ -29,6 +29,7 @@ DECLARATION = """
 typedef struct {
     long count;            /* points */
     const double *strain;  /* count rows of 6 or 9 */
+    long strain_step;      /* from one row to the next */
     int strain_kind;       /* 6 E in Mandel components, 9 E, 10 F */
     const double *map;     /* 0, or 43 numbers: A (6 by 6, row by row), x0 (6), w */
     long map_step;         /* 0: one map for all points; 43: one for each */
