@@ -10,10 +10,10 @@ import yaml
 from pymatgen.core import Lattice, Structure
 from safetensors.numpy import load_file, save_file
 
+from constitutive.elasticity.constants import voigt_of_polynomial
 from constitutive.errors import DomainError, MaterialError
 from constitutive.laws import Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw
 from constitutive.material import Material
-from constitutive.material.constants import voigt_from_coefficients
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 
@@ -195,7 +195,7 @@ def test_constants_alone_make_a_material():
     assert C[0, 0] == pytest.approx(165.6)
     assert C[0, 1] == pytest.approx(63.9)
     assert C[5, 5] == pytest.approx(79.5)
-    third = voigt_from_coefficients(material.law.get_buffer("energy_3").numpy(), 3)
+    third = voigt_of_polynomial(material.law.get_buffer("energy_3").numpy(), 3)
     for name, value in C3.items():
         assert third[tuple(int(i) - 1 for i in name[1:])] == pytest.approx(value)
     again = Material.from_constants("m-3m", C, third)

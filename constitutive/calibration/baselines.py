@@ -26,7 +26,7 @@ def fit_linear(data: StressStrainData, *, point_group: PointGroup | str | None =
     """
     problem = _problem(data, point_group)
     fit = fit_series(problem, (2,))
-    return LinearLaw(fit.law.derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy(), problem.rotations)
+    return LinearLaw(fit.fit.law().derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy(), problem.rotations)
 
 
 def fit_unconstrained(data: StressStrainData, *, seed: int = 0, point_group: PointGroup | str | None = None) -> UnconstrainedNetworkLaw:

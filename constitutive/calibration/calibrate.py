@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from jaxtyping import Float
 
 from constitutive.calibration import checks
 from constitutive.calibration.choose import Choice, Progress, choose
+from constitutive.calibration.outer import Outer, anchored, constants_with_errors, made_elliptic, rank_of_data, uncertainty_of
 from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate
@@ -27,6 +30,8 @@ def calibrate(
     seed: int = 0,
     point_group: PointGroup | str | None = None,
     residual_stress: str | None = None,
+    anchors: Mapping[str, tuple[float, float]] | None = None,
+    elliptic: bool = False,
     progress: Progress | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
@@ -43,6 +48,11 @@ def calibrate(
         For data without a structure: a symbol (standard axes) or a PointGroup in the frame of the data.
     residual_stress
         ``"keep"`` or ``"remove"``, needed where the data carry more than 1 % at zero strain.
+    anchors
+        Known elastic constants of order 2 or 3 beside the samples: name, then value and standard error (GPa), such as
+        ``{"C11": (166, 1)}``; Brugger's definition.
+    elliptic
+        Penalise the loss of strong ellipticity within the domain.
     progress
         Called with what is being done and the fraction done.
 
@@ -67,11 +77,38 @@ def calibrate(
     checks.require_group(problem, group.symbol)
     domain = Domain.of_strains(problem.x, rotations)
     choice = choose(problem, domain, seed, tell)
-    law = _with_reference(choice.law, reference)
-    material = Material(law, group, samples.structure, samples.name, domain, _card(data, samples, reference, seed))
-    report = _report(material, samples, problem, choice, kept, notes)
+    tell("uncertainty and constants", 0.97)
+    outer, more = _finished(Outer(choice.fit, problem), choice, domain, anchors, elliptic)
+    law = _with_reference(outer.fit.law(), reference)
+    posterior = uncertainty_of(outer, choice.mean_left_out)
+    card = _card(samples, reference, seed) | {
+        "constants_GPa": constants_with_errors(outer, posterior, choice.members),
+        "rank_of_data": rank_of_data(problem, choice.best.error),
+    }
+    material = Material(law, group, samples.structure, samples.name, domain, card, uncertainty=posterior)
+    report = _report(material, samples, problem, choice, kept, [*notes, *more])
     tell("done", 1.0)
-    return Material(law, group, samples.structure, samples.name, domain, {**material.card, "calibration": report.as_dict()}, report)
+    return replace(material, card={**card, "calibration": report.as_dict()}, report=report)
+
+
+def _finished(
+    outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str, tuple[float, float]] | None, elliptic: bool
+) -> tuple[Outer, list[str]]:
+    """Anchors, then ellipticity, each by the linear half of the law."""
+    notes = []
+    if anchors:
+        noise = choice.best.error * float(np.sqrt(np.mean(outer.problem.measured(outer.problem.y) ** 2))) / outer.fit.unit
+        outer = Outer(anchored(outer, anchors, noise), outer.problem)
+    if elliptic:
+        before = outer.problem.relative_error(outer.fit.predict(outer.problem.x))
+        fit, lowest = made_elliptic(outer, domain)
+        after = outer.problem.relative_error(fit.predict(outer.problem.x))
+        outer = Outer(fit, outer.problem)
+        notes.append(
+            f"ellipticity in the domain: smallest eigenvalue of the acoustic tensor {lowest:.3g} GPa; error on the samples "
+            f"{100 * before:.2g} % before, {100 * after:.2g} % after"
+        )
+    return outer, notes
 
 
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
@@ -124,9 +161,9 @@ def _with_reference(law: Law, reference: ReferenceStress) -> Law:
     return SumLaw([law, constant])
 
 
-def _card(data: StressStrainData, samples: StressStrainData, reference: ReferenceStress, seed: int) -> dict[str, Any]:
+def _card(samples: StressStrainData, reference: ReferenceStress, seed: int) -> dict[str, Any]:
     return {
-        "data": {"name": data.name, "sha256": samples.sha256, "samples": len(samples), "measure": samples.measure, "ions": samples.ions},
+        "data": {"name": samples.name, "sha256": samples.sha256, "samples": len(samples), "measure": samples.measure, "ions": samples.ions},
         "residual_stress": reference.card(),
         "seed": seed,
     }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import f as f_distribution
 
-from constitutive.calibration.features import SeriesFeatures
 from constitutive.calibration.problem import Problem
+from constitutive.calibration.series import SeriesFit, fit_series, series_choices
 from constitutive.errors import CalibrationError
 from constitutive.intake.groups import laue_symbol, subgroups
+from constitutive.laws.features import SeriesFeatures
 
 SIGNIFICANCE = 1e-3  # of the F-test between a group and one of its subgroups
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
@@ -28,11 +29,11 @@ class GroupTest:
     Attributes
     ----------
     residual
-        Relative residual of the series under the group.
+        Relative error of the best series under the group on samples left out.
     subgroup
         Laue class of the subgroup that fits best.
     subgroup_residual
-        Its residual.
+        Its error.
     probability
         That a law of the group would give so large a ratio by chance (F-test).
     """
@@ -50,21 +51,38 @@ class GroupTest:
 
 
 def group_test(problem: Problem) -> GroupTest:
-    """F-test of the series under the group against the same series under each of its maximal subgroups and none."""
-    degree = _test_degree(problem)
-    squares, columns = _series_squares(problem, problem.rotations, degree)
-    total, rows = float((problem.measured(problem.y) ** 2).sum()), 6 * len(problem)
-    best = GroupTest(np.sqrt(squares / total), laue_symbol(problem.rotations), np.sqrt(squares / total), 1.0)
+    """The series under the group against the series under each of its maximal subgroups and under none.
+
+    An F-test alone would blame the group for what a short series can't say, so the subgroup must also predict samples left out
+    clearly better.
+    """
+    own = min((fit_series(problem, degrees) for degrees in series_choices(problem)), key=lambda fit: _error(problem, fit))
+    residual = _error(problem, own)
+    best = GroupTest(residual, laue_symbol(problem.rotations), residual, 1.0)
+    if residual <= NOTICEABLE:
+        return best
     for rotations in _lower_groups(problem.rotations):
-        lower, more = _series_squares(problem, rotations, degree)
-        if more <= columns or more >= rows - 6:
-            continue
-        ratio = (squares - lower) / (more - columns) / max(lower / (rows - more), 1e-300)
-        probability = float(f_distribution.sf(ratio, more - columns, rows - more))
-        found = GroupTest(best.residual, laue_symbol(rotations), float(np.sqrt(lower / total)), probability)
-        if (found.probability, found.subgroup_residual) < (best.probability, best.subgroup_residual):
-            best = found
+        lower = replace(problem, rotations=rotations)
+        fit = min((fit_series(lower, degrees) for degrees in series_choices(lower, 4)), key=lambda fit: _error(lower, fit))
+        error = _error(lower, fit)
+        if error < best.subgroup_residual:
+            best = GroupTest(residual, laue_symbol(rotations), error, _chance(problem, lower, fit.degrees))
     return best
+
+
+def _error(problem: Problem, fit: SeriesFit) -> float:
+    return problem.relative_error(fit.left_out)
+
+
+def _chance(problem: Problem, lower: Problem, degrees: tuple[int, ...]) -> float:
+    """F-test of the group against the subgroup, both with the series of the same degrees."""
+    squares, columns = _series_squares(problem, degrees)
+    less, more = _series_squares(lower, degrees)
+    rows = 6 * len(problem)
+    if more <= columns or more >= rows - 6:
+        return 1.0
+    ratio = (squares - less) / (more - columns) / max(less / (rows - more), 1e-300)
+    return float(f_distribution.sf(ratio, more - columns, rows - more))
 
 
 def require_group(problem: Problem, symbol: str) -> GroupTest:
@@ -78,8 +96,8 @@ def require_group(problem: Problem, symbol: str) -> GroupTest:
     test = group_test(problem)
     if test.contradicted:
         raise CalibrationError(
-            f"the data contradict the point group {symbol}: a series exact under it misses {100 * test.residual:.1f} % of the "
-            f"stress, under {test.subgroup} {100 * test.subgroup_residual:.1f} % (chance {test.probability:.0e}); check that the "
+            f"the data contradict the point group {symbol}: laws exact under it miss {100 * test.residual:.1f} % of the "
+            f"stress of samples left out, under {test.subgroup} {100 * test.subgroup_residual:.1f} % (chance {test.probability:.0e}); check that the "
             "structure is that of the simulation and that F and the stress stand in its Cartesian frame, or give the right group"
         )
     return test
@@ -130,15 +148,8 @@ def wild_samples(errors: Float[np.ndarray, "n 6"], strain: Float[np.ndarray, " n
     return [int(k) for k in np.argsort(-rest) if far[k]]
 
 
-def _test_degree(problem: Problem) -> int:
-    """The highest degree up to 4 whose series without symmetry leaves a third of the numbers free; else 2 under the group."""
-    columns = np.cumsum([21, 56, 126])
-    fitting = [d for d, c in zip((2, 3, 4), columns, strict=True) if c < 4 * len(problem)]
-    return max(fitting, default=2)
-
-
-def _series_squares(problem: Problem, rotations: np.ndarray, degree: int) -> tuple[float, int]:
-    features = SeriesFeatures(rotations, tuple(range(2, degree + 1)), problem.scale)(problem.x)
+def _series_squares(problem: Problem, degrees: tuple[int, ...]) -> tuple[float, int]:
+    features = SeriesFeatures(problem.rotations, degrees, problem.scale)(problem.x)
     A = np.einsum("nij,njk->nik", problem.norm, features).reshape(6 * len(problem), -1)
     target = problem.measured(problem.y).ravel()
     solution, _, rank, _ = np.linalg.lstsq(A, target, rcond=1e-9)

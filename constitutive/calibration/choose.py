@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from constitutive.calibration.network import NetworkFit, Shape, fit_network
 from constitutive.calibration.problem import Problem
 from constitutive.calibration.series import SeriesFit, fit_series, series_choices
-from constitutive.laws import Domain, Law
+from constitutive.laws import Domain
+from constitutive.tensors.polynomials import invariant_polynomials
 
 UNITS = 768  # |G|·H of the saved law at most
+CHANNELS = 48  # H at most: groups with few operations need no more, and time grows with its square
 FOLDS = 4
-MEMBERS = 6
-RIDGES = (1e-6, 1e-5, 1e-4)
+FIRST_ROUND = 2  # folds that every candidate is tried on
+SEMIFINAL = 3  # candidates tried on the other folds
+STARTS = 8  # random starts of the final fit, of which the better ones are averaged
+KEPT = 5
+RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
 
 Progress = Callable[[str, float], None]
 
@@ -50,13 +54,32 @@ class Trial:
 @final
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The chosen law and all trials."""
+    """The chosen law and all trials.
 
-    law: Law
+    Attributes
+    ----------
+    fit
+        The law, as parameters.
+    trials
+        Every candidate that was tried on all samples.
+    best
+        The one chosen.
+    baseline
+        The network without symmetry.
+    members
+        The fits behind the law: more than one when it was distilled.
+    mean_left_out
+        Predictions for unseen samples by the mean of the better candidates (Mandel, GPa): what the distilled law is likely to reach.
+    notes
+        For the user.
+    """
+
+    fit: NetworkFit
     trials: list[Trial]
     best: Trial
     baseline: Trial
-    distilled_from: int
+    members: list[NetworkFit]
+    mean_left_out: Float[np.ndarray, "n 6"]
     notes: list[str] = field(default_factory=list)
 
 
@@ -67,30 +90,67 @@ def folds(n: int, count: int, seed: int) -> list[np.ndarray]:
 
 
 def candidate_shapes(problem: Problem) -> list[Shape]:
-    """Networks worth trying for a group and a number of samples."""
-    g = len(problem.rotations)
-    degrees = tuple(d for d in (2, 3, 4) if (d,) and _columns(problem, d) <= 2 * len(problem)) or (2,)
-    largest = max(UNITS // g, 1)
-    sizes = sorted({max(min(UNITS // (4 * g), largest), 1), max(min(UNITS // (2 * g), largest), 1)})
-    limit = max(int(5 * len(problem)) // 8, 2)  # parameters beyond the numbers to fit help nobody and cost time
-    sizes = sorted({min(h, limit) for h in sizes})
-    return [Shape(degrees, h, ridge) for h in sizes for ridge in RIDGES]
+    """Networks worth trying for a group and a number of samples: two sizes, four ridges, two series."""
+    g, n = len(problem.rotations), len(problem)
+    most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # parameters beyond the numbers to fit help nobody
+    sizes = sorted({max(most // 2, 1), most}) if n >= 100 else sorted({max(most // 4, 1), max(most // 2, 1)})
+    counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
+    room = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
+    highest = min(max(room, default=2), 4)
+    usual = tuple(range(2, highest + 1))
+    shapes = [Shape(usual, h, ridge) for h in sizes for ridge in RIDGES]
+    if highest > 3:
+        shapes += [Shape(tuple(range(2, highest)), sizes[0], ridge) for ridge in RIDGES[2:]]
+    if 5 in room and highest == 4:
+        shapes.append(Shape((2, 3, 4, 5), sizes[0], 1e-5))
+    return shapes
 
 
-def _columns(problem: Problem, degree: int) -> int:
-    from constitutive.tensors.polynomials import invariant_polynomials
+@final
+class _Contest:
+    """Cross-validation in two rounds: all candidates on half of the folds, the better ones on the rest."""
 
-    return len(invariant_polynomials(problem.rotations, degree))
+    def __init__(self, problem: Problem, shapes: list[Shape], seed: int):
+        self.problem, self.shapes, self.seed = problem, shapes, seed
+        self.parts = folds(len(problem), FOLDS, seed)
+        self.left_out = {shape: np.full_like(problem.y, np.nan) for shape in shapes}
+
+    def run(self, shape: Shape, k: int) -> None:
+        part = self.parts[k]
+        rest = self.problem.subset(np.setdiff1d(np.arange(len(self.problem)), part))
+        self.left_out[shape][part] = fit_network(rest, shape, self.seed + k).predict(self.problem.x[part])
+
+    def error(self, shape: Shape) -> float:
+        """Relative error on the samples predicted so far."""
+        seen = np.nonzero(np.isfinite(self.left_out[shape][:, 0]))[0]
+        return self.problem.subset(seen).relative_error(self.left_out[shape][seen])
+
+    def trials(self, progress: Progress) -> list[Trial]:
+        """The candidates of the second round, best first."""
+        early = min(FIRST_ROUND, len(self.parts))
+        total = len(self.shapes) * early + SEMIFINAL * (len(self.parts) - early)
+        done = 0
+        for shape in self.shapes:
+            for k in range(early):
+                progress(f"cross-validating {shape.label}", 0.05 + 0.5 * done / total)
+                self.run(shape, k)
+                done += 1
+        better = sorted(self.shapes, key=self.error)[:SEMIFINAL]
+        for shape in better:
+            for k in range(early, len(self.parts)):
+                progress(f"cross-validating {shape.label}", 0.05 + 0.5 * done / total)
+                self.run(shape, k)
+                done += 1
+        found = [Trial(shape.label, self.left_out[shape], self.error(shape), shape, shape.degrees) for shape in better]
+        return sorted(found, key=lambda trial: trial.error)
 
 
-def try_network(problem: Problem, shape: Shape, seed: int) -> Trial:
-    """Cross-validate a network."""
-    predicted = np.empty_like(problem.y)
-    everything = np.arange(len(problem))
-    for k, part in enumerate(folds(len(problem), FOLDS, seed)):
-        fit = fit_network(problem.subset(np.setdiff1d(everything, part)), shape, seed + k)
-        predicted[part] = fit.predict(problem.x[part])
-    return Trial(shape.label, predicted, problem.relative_error(predicted), shape)
+def try_network(problem: Problem, shape: Shape, seed: int, count: int = FOLDS) -> Trial:
+    """Cross-validate one network."""
+    contest = _Contest(problem, [shape], seed)
+    for k in range(min(count, len(contest.parts))):
+        contest.run(shape, k)
+    return Trial(shape.label, contest.left_out[shape], contest.error(shape), shape, shape.degrees)
 
 
 def try_series(problem: Problem, degrees: tuple[int, ...]) -> tuple[Trial, SeriesFit]:
@@ -103,8 +163,8 @@ def try_series(problem: Problem, degrees: tuple[int, ...]) -> tuple[Trial, Serie
 def baseline(problem: Problem, seed: int) -> Trial:
     """The unconstrained network, cross-validated likewise: what the same samples give without symmetry."""
     free = problem.ungrouped()
-    channels = int(np.clip(6 * len(problem) // 16, 4, 48))
-    trials = [try_network(free, Shape((), channels, ridge), seed) for ridge in (1e-5, 1e-4)]
+    channels = int(np.clip(6 * len(problem) // 16, 4, 32))
+    trials = [try_network(free, Shape((), channels, ridge), seed, FIRST_ROUND) for ridge in (1e-5, 1e-4, 1e-3)]
     best = min(trials, key=lambda trial: trial.error)
     return Trial("network without symmetry", best.left_out, best.error, best.shape)
 
@@ -124,54 +184,59 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress) -> C
         Called with what is being done and the fraction done.
     """
     series = [try_series(problem, degrees) for degrees in series_choices(problem)]
-    shapes = candidate_shapes(problem)
-    trials = [trial for trial, _ in series]
-    for k, shape in enumerate(shapes):
-        progress(f"cross-validating {shape.label}", 0.1 + 0.5 * k / len(shapes))
-        trials.append(try_network(problem, shape, seed))
-    best = min(trials, key=lambda trial: trial.error)
-    progress("fitting the baseline without symmetry", 0.6)
+    networks = _Contest(problem, candidate_shapes(problem), seed).trials(progress)
+    trials = sorted([*(trial for trial, _ in series), *networks], key=lambda trial: trial.error)
+    best = trials[0]
+    progress("fitting the baseline without symmetry", 0.58)
     without = baseline(problem, seed)
-    progress(f"fitting {best.label} to all samples", 0.7)
     if best.shape is None:
-        law: Law = next(fit.law for trial, fit in series if trial is best)
-        return Choice(law, trials, best, without, 1)
-    members = [fit_network(problem, best.shape, seed + 100 + k) for k in range(MEMBERS)]
-    progress(f"distilling {MEMBERS} networks into one", 0.85)
-    return Choice(distil(problem, members, domain, seed).law(), trials, best, without, MEMBERS)
+        fit = next(fit.fit for trial, fit in series if trial is best)
+        others = [other.fit for trial, other in series if trial.error < 2 * best.error]
+        return Choice(fit, trials, best, without, others, best.left_out)
+    alike = [trial for trial in networks if trial.error < 1.15 * best.error][:2]
+    members: list[NetworkFit] = []
+    for k, trial in enumerate(alike):
+        progress(f"fitting {trial.label} to all samples", 0.62 + 0.1 * k)
+        members += _better_starts(problem, trial.shape or Shape((2,), 1, 1e-4), seed + 100 * (k + 1), len(alike))
+    progress(f"distilling {len(members)} networks into one", 0.85)
+    left_out = np.mean([trial.left_out for trial in alike], axis=0)
+    return Choice(distil(problem, members, domain, seed), trials, best, without, members, left_out)
+
+
+def _better_starts(problem: Problem, shape: Shape, seed: int, share: int) -> list[NetworkFit]:
+    """Fits from several random starts, those of the lower objective: the others sit in poor local minima."""
+    fits = [fit_network(problem, shape, seed + k) for k in range(max(STARTS // share, 2))]
+    return sorted(fits, key=lambda fit: fit.objective)[: max(KEPT // share, 1) + 1]
 
 
 def distil(problem: Problem, members: list[NetworkFit], domain: Domain, seed: int) -> NetworkFit:
     """One network of at most 768 orbit units that follows the mean of several.
 
-    It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel.
+    It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
+    (Hinton, Vinyals & Dean 2015, arXiv:1503.02531).
     """
     rng = np.random.default_rng(seed + 7)
-    extra = random_strains(domain, 3 * len(problem) + 100, rng)
+    extra = random_strains(domain, 2 * len(problem) + 150, rng)
     x = np.concatenate([problem.x, extra])
     y = np.mean([member.predict(x) for member in members], axis=0)
     norm = np.concatenate([problem.norm, np.broadcast_to(problem.norm.mean(axis=0), (len(extra), 6, 6))])
     teacher = Problem(x, y, norm, problem.rotations)
-    H = max(UNITS // len(problem.rotations), 1)
-    H = min(H, 48, sum(len(member.biases) for member in members))
-    ratio = teacher.scale / members[0].features.scale
     nearest = min(members, key=lambda member: teacher.relative_error(member.predict(x)))
+    H = min(UNITS // len(problem.rotations), CHANNELS, sum(len(member.biases) for member in members))
     others = [(w, b) for member in members if member is not nearest for w, b in zip(member.directions, member.biases, strict=True)]
-    picked = rng.permutation(len(others))[: H - len(nearest.biases)]
-    w = np.concatenate([nearest.directions, np.array([others[k][0] for k in picked]).reshape(-1, 6)]) * ratio
+    picked = rng.permutation(len(others))[: max(H - len(nearest.biases), 0)]
+    w = np.concatenate([nearest.directions, np.array([others[k][0] for k in picked]).reshape(-1, 6)])
     b = np.concatenate([nearest.biases, np.array([others[k][1] for k in picked])])
-    shape = Shape(nearest.features.degrees, len(b), 1e-9)
-    return fit_network(teacher, shape, seed, start=(w, b))
+    degrees = tuple(sorted({d for member in members for d in member.features.degrees}))
+    start = (w * teacher.scale / nearest.features.scale, b)
+    student = fit_network(teacher, Shape(degrees, len(b), 1e-9), seed, start=start)
+    return student if student.residual < 0.5 * teacher.relative_error(nearest.predict(x)) else nearest
 
 
-def random_strains(domain: Domain, count: int, rng: np.random.Generator) -> Float[np.ndarray, "n 6"]:
-    """Strains of random direction and uniform size in the domain's metric."""
+def random_strains(domain: Domain, count: int, rng: np.random.Generator, *, uniform_size: bool = True) -> Float[np.ndarray, "n 6"]:
+    """Strains of random direction, their size in the domain's metric uniform, or (if not) more of them near its boundary."""
     values, vectors = np.linalg.eigh(domain.metric)
     u = rng.normal(size=(count, 6))
-    u *= (domain.radius * rng.uniform(size=count) / np.linalg.norm(u, axis=1))[:, None]
+    size = rng.uniform(size=count) ** (1.0 if uniform_size else 1 / 3)
+    u *= (domain.radius * size / np.linalg.norm(u, axis=1))[:, None]
     return (u / np.sqrt(values)) @ vectors.T
-
-
-def stress_of(law: Law, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
-    """Stress of a law (Mandel, GPa), from NumPy to NumPy."""
-    return law.stress_mandel(torch.from_numpy(np.ascontiguousarray(x))).numpy()

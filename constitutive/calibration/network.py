@@ -11,16 +11,16 @@ the random directions, and every Gauss–Newton step solves for them together wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from constitutive.calibration.features import SeriesFeatures
 from constitutive.calibration.problem import Problem
 from constitutive.laws import Law, NetworkLaw, SumLaw, UnconstrainedNetworkLaw
+from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.network import change_of_basis
 
 STEPS = 100
@@ -70,11 +70,22 @@ class NetworkFit:
     group: Float[np.ndarray, "g 6 6"]
     unit: float
     residual: float
+    objective: float = 0.0
 
     def predict(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """Stress (Mandel, GPa)."""
         network = _network_stress(x / self.features.scale, self.group, self.directions, self.biases, self.amplitudes)
         return self.unit * (network + self.features(x) @ self.coefficients)
+
+    @property
+    def outer(self) -> Float[np.ndarray, " k"]:
+        """The linear parameters: amplitudes, then series coefficients."""
+        return np.concatenate([self.amplitudes, self.coefficients])
+
+    def with_outer(self, outer: Float[np.ndarray, " k"]) -> NetworkFit:
+        """The same directions and polynomials with other linear parameters."""
+        H = len(self.biases)
+        return replace(self, amplitudes=outer[:H], coefficients=outer[H:])
 
     def law(self) -> Law:
         """The law with these parameters."""
@@ -207,13 +218,13 @@ def fit_network(
         Initial directions (Mandel, in units of the scale) and biases instead of random ones.
     """
     state = _State(problem, shape, start, seed)
-    theta = _minimise(state, shape.ridge, steps)
+    theta, objective = _minimise(state, shape.ridge, steps)
     w, b, a, c = state.parts(theta)
     error = float(np.linalg.norm(state.residual(theta)) / np.linalg.norm(state.target))
-    return NetworkFit(w, b, a, c, state.features, state.group, problem.unit, error)
+    return NetworkFit(w, b, a, c, state.features, state.group, problem.unit, error, objective)
 
 
-def _minimise(state: _State, ridge: float, steps: int) -> np.ndarray:
+def _minimise(state: _State, ridge: float, steps: int) -> tuple[np.ndarray, float]:
     """Levenberg–Marquardt on |r|² + ridge |θ|²."""
     theta = state.start()
     residual = state.residual(theta)
@@ -238,7 +249,7 @@ def _minimise(state: _State, ridge: float, steps: int) -> np.ndarray:
         theta, residual, value, damping = trial, rest, new, max(damping / 5, 1e-14)
         if idle >= PATIENCE:
             break
-    return theta
+    return theta, float(value)
 
 
 def _network_stress(x: np.ndarray, group: np.ndarray, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.features import SeriesFeatures
 from constitutive.calibration.problem import problem_of
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.laws.features import SeriesFeatures
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking

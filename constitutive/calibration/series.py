@@ -13,9 +13,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.features import SeriesFeatures
+from constitutive.calibration.network import NetworkFit
 from constitutive.calibration.problem import Problem
-from constitutive.laws import SeriesLaw
+from constitutive.laws.features import SeriesFeatures
 
 RIDGES = tuple(10.0**k for k in range(-12, 1, 2))  # relative to the largest singular value, squared
 
@@ -27,8 +27,8 @@ class SeriesFit:
 
     Attributes
     ----------
-    law
-        The fit on all samples.
+    fit
+        On all samples.
     left_out
         For each sample the stress (Mandel, GPa) predicted without it.
     ridge
@@ -37,7 +37,7 @@ class SeriesFit:
         The powers of the strain.
     """
 
-    law: SeriesLaw
+    fit: NetworkFit
     left_out: Float[np.ndarray, "n 6"]
     ridge: float
     degrees: tuple[int, ...]
@@ -56,7 +56,10 @@ def fit_series(problem: Problem, degrees: tuple[int, ...]) -> SeriesFit:
     filtered, errors = trials[best]
     coefficients = Vt.T @ (filtered / np.maximum(s, 1e-300) * project)
     predicted = problem.y - np.linalg.solve(problem.norm, errors[:, :, None] * problem.unit)[:, :, 0]
-    return SeriesFit(features.law(coefficients, problem.unit), predicted, RIDGES[best], features.degrees)
+    none = np.zeros((0, 6)), np.zeros(0), np.zeros(0)
+    size = float(np.linalg.norm(target - columns.reshape(6 * n, k) @ coefficients) / np.linalg.norm(target))
+    fit = NetworkFit(*none, coefficients, features, problem.group, problem.unit, size)
+    return SeriesFit(fit, predicted, RIDGES[best], features.degrees)
 
 
 def _trial(

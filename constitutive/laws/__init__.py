@@ -10,6 +10,7 @@ from constitutive.laws.network import NetworkLaw, UnconstrainedNetworkLaw
 from constitutive.laws.rotated import RotatedLaw
 from constitutive.laws.series import SeriesLaw
 from constitutive.laws.sum import SumLaw
+from constitutive.laws.uncertainty import Uncertainty
 
 __all__ = [
     "BoundedLaw",
@@ -20,6 +21,7 @@ __all__ = [
     "RotatedLaw",
     "SeriesLaw",
     "SumLaw",
+    "Uncertainty",
     "UnconstrainedNetworkLaw",
     "law_from_state",
 ]

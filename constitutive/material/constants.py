@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.elasticity.constants import ENGINEERING, repetition, voigt_of_polynomial
 from constitutive.errors import MaterialError
 from constitutive.laws import SeriesLaw
-from constitutive.tensors.packing import ROOT2
 from constitutive.tensors.polynomials import apolar_weights, exponents, invariant_polynomials
 
-ENGINEERING = np.array([1, 1, 1, ROOT2, ROOT2, ROOT2])  # e = ENGINEERING · x: Voigt strain of Mandel components
 TOLERANCE = 0.01  # relative: a table's rounding, not another group
 
 
@@ -45,17 +44,6 @@ def law_from_constants(rotations: Float[np.ndarray, "g 3 3"], C2: Any, C3: Any =
     return SeriesLaw({order: _coefficients(rotations, table, order) for order, table in tables.items()}, rotations)
 
 
-def voigt_from_coefficients(row: Float[np.ndarray, " terms"], order: int) -> Float[np.ndarray, "..."]:
-    """Voigt array of the constants of one order behind the coefficients of ψ over ``exponents(order)``."""
-    table = np.zeros((6,) * order)
-    for value, powers in zip(row, exponents(order), strict=True):
-        index = np.repeat(np.arange(6), powers)
-        factor = np.prod([_factorial(p) for p in powers]) / np.prod(ENGINEERING[index])
-        for place in set(permutations(index)):
-            table[place] = value * factor
-    return table
-
-
 def _coefficients(rotations: np.ndarray, table: Any, order: int) -> np.ndarray:
     basis = invariant_polynomials(np.asarray(rotations), order)
     if isinstance(table, Mapping):
@@ -66,7 +54,7 @@ def _coefficients(rotations: np.ndarray, table: Any, order: int) -> np.ndarray:
     row = _from_voigt(array, order)
     weights = apolar_weights(order)
     projected = basis.T @ (basis @ (weights * row))
-    _require_close(voigt_from_coefficients(projected, order), array, order)
+    _require_close(voigt_of_polynomial(projected, order), array, order)
     return projected
 
 
@@ -75,15 +63,15 @@ def _from_voigt(array: np.ndarray, order: int) -> np.ndarray:
     symmetric = np.mean([array.transpose(p) for p in permutations(range(order))], axis=0)
     rows = []
     for powers in exponents(order):
-        index = tuple(np.repeat(np.arange(6), powers))
-        rows.append(symmetric[index] * np.prod(ENGINEERING[list(index)]) / np.prod([_factorial(p) for p in powers]))
+        index = tuple(int(i) for i in np.repeat(np.arange(6), powers))
+        rows.append(symmetric[index] * np.prod(ENGINEERING[list(index)]) / repetition(index))
     return np.array(rows)
 
 
 def _from_names(basis: np.ndarray, table: Mapping[str, Any], order: int) -> np.ndarray:
     pattern = re.compile(rf"[Cc]?([1-6]{{{order}}})")
     rows, values = [], []
-    arrays = np.array([voigt_from_coefficients(row, order) for row in basis])
+    arrays = np.array([voigt_of_polynomial(row, order) for row in basis])
     for name, value in table.items():
         match = pattern.fullmatch(str(name))
         if match is None:
@@ -93,9 +81,7 @@ def _from_names(basis: np.ndarray, table: Mapping[str, Any], order: int) -> np.n
     A, b = np.array(rows).reshape(-1, len(basis)), np.array(values)
     solution, _, rank, _ = np.linalg.lstsq(A, b, rcond=1e-9)
     if rank < len(basis):
-        raise MaterialError(
-            f"constants of order {order}: {rank} independent ones given, the group has {len(basis)}; add the missing ones"
-        )
+        raise MaterialError(f"constants of order {order}: {rank} independent ones given, the group has {len(basis)}; add the missing ones")
     _require_close(A @ solution, b, order)
     return solution @ basis
 
@@ -107,7 +93,3 @@ def _require_close(found: np.ndarray, given: np.ndarray, order: int) -> None:
             f"constants of order {order}: they break the symmetry of the group by {100 * error:.1f} % of the largest; "
             "check the axes (which way the group's axes point) and the table"
         )
-
-
-def _factorial(n: Any) -> int:
-    return int(np.prod(np.arange(1, int(n) + 1)))

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from constitutive.errors import MaterialError
-from constitutive.laws import BoundedLaw, Domain, Law
+from constitutive.laws import BoundedLaw, Domain, Law, Uncertainty
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
 
@@ -42,6 +42,8 @@ class Material:
         Provenance in plain YAML types: data hash, errors, residual stress, versions.
     report
         What calibration found (not saved; its figures are on the card), or None.
+    uncertainty
+        How far the stress may be off at any strain; None where nothing was calibrated.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Material:
     domain: Domain | None = None
     card: dict[str, Any] = field(default_factory=dict)
     report: Any = None
+    uncertainty: Uncertainty | None = None
 
     def __post_init__(self) -> None:
         residual = self.law.symmetry_residual(self.point_group.laue_rotations)
@@ -114,7 +117,7 @@ class Material:
         return BoundedLaw(self.law, self.domain, policy)
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Material:
-        """The turned crystal: law, group, structure and domain, all by one rotation (crystal → lab)."""
+        """The turned crystal: law, group, structure and domain, all by one rotation (crystal → lab); no uncertainty."""
         R = np.asarray(rotation, dtype=np.float64)
         card = {**self.card}
         if "residual_stress" in card:

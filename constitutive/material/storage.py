@@ -15,7 +15,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
 from constitutive.errors import ConstitutiveError, MaterialError
-from constitutive.laws import Domain, law_from_state
+from constitutive.laws import Domain, Uncertainty, law_from_state
 from constitutive.laws.base import numbers
 from constitutive.symmetry import PointGroup
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 CARD, LAW, STRUCTURE = "card.yaml", "law.safetensors", "structure.json"
 LIMITS = {CARD: 1 << 20, LAW: 64 << 20, STRUCTURE: 16 << 20}  # bytes
-OWN_KEYS = ("schema_version", "name", "point_group", "laue_class", "units", "law", "domain_radius", "constitutive")
+OWN_KEYS = ("schema_version", "name", "point_group", "laue_class", "units", "law", "domain_radius", "uncertainty", "constitutive")
 
 
 def save(material: Material, folder: str | os.PathLike[str]) -> None:
@@ -49,6 +49,9 @@ def save(material: Material, folder: str | os.PathLike[str]) -> None:
     if material.domain is not None:
         card["domain_radius"] = float(material.domain.radius)
         tensors["domain.metric"] = np.array(material.domain.metric, dtype=np.float64)
+    if material.uncertainty is not None:
+        card["uncertainty"], parts = material.uncertainty.state()
+        tensors |= {f"uncertainty.{name}": array for name, array in parts.items()}
     files = {LAW: write_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()})}
     if material.structure is not None:
         files[STRUCTURE] = json.dumps(_structure_document(material.structure), indent=1).encode()
@@ -72,7 +75,8 @@ def load(folder: str | os.PathLike[str]) -> Material:
         law = law_from_state(_mapping(card["law"], "law"), arrays, _rotations(tensors, group))
         domain = _domain(card, tensors)
         rest = {key: value for key, value in card.items() if key not in OWN_KEYS}
-        material = Material(law, group, structure, str(card.get("name", "")), domain, rest)
+        uncertainty = _uncertainty(card, tensors)
+        material = Material(law, group, structure, str(card.get("name", "")), domain, rest, uncertainty=uncertainty)
         _require_reference_stress(material)
     except KeyError as error:
         raise MaterialError(f"{home / CARD}: lacks {error}; the card is incomplete, save the material again") from error
@@ -173,6 +177,13 @@ def _domain(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Domain | No
     if "domain_radius" not in card:
         return None
     return Domain(_shaped(tensors, "domain.metric", (6, 6)), float(card["domain_radius"]))
+
+
+def _uncertainty(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Uncertainty | None:
+    if "uncertainty" not in card:
+        return None
+    parts = {name[12:]: array for name, array in tensors.items() if name.startswith("uncertainty.")}
+    return Uncertainty.from_state(_mapping(card["uncertainty"], "uncertainty"), parts, tensors["rotations"])
 
 
 def _require_reference_stress(material: Material) -> None:

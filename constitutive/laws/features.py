@@ -27,16 +27,21 @@ class SeriesFeatures:
         Powers of the strain in the energy.
     scale
         The strain that counts as one.
+    basis
+        The polynomials themselves, where a file holds them: which basis of a degree is taken is arbitrary.
     """
 
-    def __init__(self, rotations: Float[np.ndarray, "g 3 3"], degrees: tuple[int, ...], scale: float):
+    def __init__(
+        self,
+        rotations: Float[np.ndarray, "g 3 3"],
+        degrees: tuple[int, ...],
+        scale: float,
+        basis: list[np.ndarray] | None = None,
+    ):
         self.rotations, self.degrees, self.scale = rotations, tuple(sorted(degrees)), scale
-        self.energy: list[np.ndarray] = []  # coefficients over the monomials of each degree
-        self.gradient: list[np.ndarray] = []
-        for degree in self.degrees:
-            basis, slope = _orthonormal(invariant_polynomials(rotations, degree), degree)
-            self.energy.append(basis)
-            self.gradient.append(slope)
+        #: coefficients over the monomials of each degree
+        self.energy = [orthonormal_basis(rotations, d) for d in self.degrees] if basis is None else basis
+        self.gradient = [differentiate(torch.tensor(b), d).numpy() for d, b in zip(self.degrees, self.energy, strict=True)]
 
     @cached_property
     def degree_of_column(self) -> np.ndarray:
@@ -70,13 +75,26 @@ class SeriesFeatures:
         return SeriesLaw(rows, self.rotations)
 
 
-def _orthonormal(basis: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """The invariants of a degree and their gradients, orthonormal over a fixed cloud of strains of size 0 to 1.5."""
+def orthonormal_basis(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "k terms"]:
+    """Invariants of a degree whose gradients are orthonormal over a fixed cloud of strains of size 0 to 1.5."""
+    basis = invariant_polynomials(rotations, degree)
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(CLOUD, 6))
     cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
     slope = differentiate(torch.tensor(basis), degree).numpy()
     values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
     columns = np.einsum("kit,nt->nik", slope, values).reshape(-1, len(basis)) / np.sqrt(6 * CLOUD)
-    change = np.linalg.inv(np.linalg.cholesky(columns.T @ columns))
-    return change @ basis, np.einsum("lk,kit->lit", change, slope)
+    return np.linalg.inv(np.linalg.cholesky(columns.T @ columns)) @ basis
+
+
+def network_columns(
+    x: Float[np.ndarray, "n 6"],
+    group: Float[np.ndarray, "g 6 6"],
+    directions: Float[np.ndarray, "h 6"],
+    biases: Float[np.ndarray, " h"],
+) -> Float[np.ndarray, "n 6 h"]:
+    """Stress of each channel of a group-convolution network at unit amplitude; strains in units of its scale."""
+    turned = np.einsum("gji,hj->hgi", group, directions)
+    z = np.einsum("hgi,ni->hng", turned, x) + biases[:, None, None]
+    rise = 0.5 * z / np.sqrt(z * z + 4) - (0.5 * biases / np.sqrt(biases * biases + 4))[:, None, None]
+    return np.matmul(rise, turned).transpose(1, 2, 0) / len(group)

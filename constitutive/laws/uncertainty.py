@@ -1,0 +1,108 @@
+r"""How far the stress of a calibrated law may be off, at any strain.
+
+The law is linear in its outer parameters θ (amplitudes and series coefficients). With a Gaussian posterior over them the
+stress has the covariance :math:`\Phi(x)\, \Sigma\, \Phi(x)^T` (MacKay, Neural Computation 4 (1992) 415; Snoek et al., ICML 2015:
+Bayesian last layer), which grows where the samples say nothing. What the posterior alone gets wrong, the law being only an
+approximation, is mended by scaling: the intervals are widened by the quantiles of the errors of samples left out, in units of
+the deviation predicted for them (Vovk et al., *Algorithmic Learning in a Random World*, 2005: conformal prediction), so that
+their coverage is a measured one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from constitutive.laws.features import SeriesFeatures, network_columns
+from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
+from constitutive.tensors.polynomials import exponents
+
+LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Posterior over the outer parameters of a law, with measured quantiles.
+
+    Attributes
+    ----------
+    directions, biases
+        Of the network (Mandel, in units of the scale); empty for a series.
+    features
+        The series' polynomials.
+    factor
+        L with Σ = L Lᵀ, in GPa.
+    quantiles
+        For each of ``LEVELS`` the multiple of the deviation that held that share of left-out errors.
+    """
+
+    directions: Float[np.ndarray, "h 6"]
+    biases: Float[np.ndarray, " h"]
+    features: SeriesFeatures
+    factor: Float[np.ndarray, "k r"]
+    quantiles: Float[np.ndarray, " 6"]
+
+    @cached_property
+    def _group(self) -> np.ndarray:
+        return np.asarray(mandel_matrix(self.features.rotations))
+
+    def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
+        """Φ: the stress of each outer parameter at one."""
+        network = network_columns(x / self.features.scale, self._group, self.directions, self.biases)
+        return np.concatenate([network, self.features(x)], axis=2)
+
+    def deviation_mandel(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+        """Standard deviation of each Mandel component of S (GPa), before the quantiles widen it."""
+        return np.sqrt(np.sum((self.columns(x) @ self.factor) ** 2, axis=2))
+
+    def multiple(self, level: float) -> float:
+        """What to multiply the deviation by for an interval of a level between 0.5 and 0.99."""
+        return float(np.interp(level, LEVELS, self.quantiles))
+
+    def half_width(self, E: Float[Tensor, "*batch 3 3"], level: float = 0.9) -> Float[Tensor, "*batch 3 3"]:
+        """Half the width of the interval that holds each component of S with the given probability (GPa).
+
+        Parameters
+        ----------
+        E
+            Green–Lagrange strains.
+        level
+            Probability, 0.5 to 0.99.
+        """
+        E = torch.as_tensor(E, dtype=torch.float64)
+        flat = E.reshape(-1, 3, 3).numpy()
+        spread = self.columns(np.asarray(to_mandel(flat))) @ self.factor  # n 6 r: a stress for each direction of θ
+        tensors = from_mandel(np.ascontiguousarray(spread.transpose(0, 2, 1)))
+        deviation = np.sqrt(np.sum(tensors**2, axis=1))
+        return torch.from_numpy(self.multiple(level) * deviation).reshape(E.shape)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Settings and arrays for the material file."""
+        arrays = {"directions": self.directions, "biases": self.biases, "factor": self.factor, "quantiles": self.quantiles}
+        arrays |= {f"basis_{d}": row for d, row in zip(self.features.degrees, self.features.energy, strict=True)}
+        return {"degrees": list(self.features.degrees), "scale": float(self.features.scale)}, arrays
+
+    @classmethod
+    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Uncertainty:
+        """Rebuild from ``state``.
+
+        Raises
+        ------
+        ValueError, KeyError
+            Something is missing or misshapen.
+        """
+        degrees, scale = tuple(int(d) for d in settings["degrees"]), float(settings["scale"])
+        if not (scale > 0 and all(2 <= d <= 8 for d in degrees)):
+            raise ValueError(f"an uncertainty of scale {scale} and degrees {degrees}")
+        basis = [arrays[f"basis_{d}"].reshape(-1, len(exponents(d))) for d in degrees]
+        H, K = len(arrays["biases"]), sum(len(row) for row in basis)
+        factor = arrays["factor"].reshape(H + K, -1)
+        features = SeriesFeatures(rotations, degrees, scale, basis)
+        return cls(arrays["directions"].reshape(H, 6), arrays["biases"], features, factor, arrays["quantiles"].reshape(len(LEVELS)))
