@@ -224,7 +224,7 @@ def test_both_ways_in_which_spglib_fails(monkeypatch, behaviour, rutile):
             raise _Failure("too close distance between atoms")
 
     monkeypatch.setattr(spglib, "get_symmetry_dataset", fail)
-    monkeypatch.setattr("constitutive.symmetry.detection.spglib_errors", lambda: (_Failure,))
+    monkeypatch.setattr("constitutive.symmetry.backend.spglib_errors", lambda: (_Failure,))
     with pytest.raises(SymmetryError, match=r"no symmetry found at symprec 0\.01"):
         find_symmetry(rutile)
 
@@ -866,6 +866,7 @@ def test_magnetic_on_request(tmp_path):
     atoms.write(path)
     assert json.loads(run(path, "--magnetic", "--json").stdout)["magnetic_point_group"] == "4/mm'm'"
     assert "black-white" in run(path, "--magnetic").stdout
+    assert "the structure has moments" in run(path).stdout
 
 
 def test_two_structures_are_compared(tmp_path):

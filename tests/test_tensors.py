@@ -156,8 +156,8 @@ def test_a_formula_without_sense_is_refused(formula):
         invariant_basis(GROUPS["1"], formula)
 
 
-# ---- counts: Brugger, Phys. Rev. 133 (1964) A1611 and J. Appl. Phys. 36 (1965) 759 (orders 2, 3); Fumi, Phys. Rev. 83
-# (1951) 1274 (order 3); Krishnamurty, Acta Cryst. 16 (1963) 839 (order 4)
+# ---- counts: Nye (1985), tables 9 and 10 (order 2); Fumi, Phys. Rev. 83 (1951) 1274 and 86 (1952) 561, Acta Cryst. A 43 (1987) 587
+# (order 3, with the coefficients of Brugger, Phys. Rev. 133 (1964) A1611); Krishnamurty, Acta Cryst. 16 (1963) 839 (order 4)
 
 ELASTIC = {
     "-1": (6, 21, 56, 126), "2/m": (4, 13, 32, 70), "mmm": (3, 9, 20, 42), "4/m": (2, 7, 16, 36), "4/mmm": (2, 6, 12, 25),
@@ -338,8 +338,8 @@ def test_patterns_are_those_of_the_textbooks():
     assert lithium_niobate != quartz_piezo  # control: another group, another pattern
 
 
-def test_third_order_relations_of_brugger():
-    """Brugger (1965), table I, class 3̄m: the fourteen constants and the combinations he prints."""
+def test_third_order_relations_of_the_tables():
+    """Fumi (1952, 1987), Landolt–Börnstein III/29a, class 3̄m: the fourteen constants and the combinations printed there."""
     trigonal = pattern(GROUPS["-3m"], "elastic 3")
     assert trigonal.independent == tuple(f"C{k}" for k in (111, 112, 113, 114, 123, 124, 133, 134, 144, 155, 222, 333, 344, 444))
     lines = trigonal.text().split("\n")

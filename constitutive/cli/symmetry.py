@@ -146,6 +146,8 @@ def _panel(name: str, report: SymmetryReport, ladder: SymmetryLadder, magnetic: 
         table.add_row(
             "magnetic", Text.assemble((magnetic.symbol, "bold magenta"), f"   {magnetic.kind}, {magnetic.order} operations")
         )
+    elif report.cell.magnetic_moments is not None and report.cell.magnetic_moments.any():
+        table.add_row("magnetic", Text("the structure has moments; they are left out here (--magnetic takes them in)", style="yellow"))
     table.add_row("elements", Text("\n".join(elements_in_words(group))))
     table.add_row("constants", _constants(report))
     table.add_row("other tensors", _other_tensors(report))

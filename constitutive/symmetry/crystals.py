@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import spglib
 
 from constitutive.errors import SymmetryError
+from constitutive.symmetry.backend import call
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.structures import Cell
 
@@ -57,14 +57,8 @@ def hall_number(space_group_number: int) -> int:
 def _first_settings() -> dict[int, int]:
     first: dict[int, int] = {}
     for number in range(1, 531):
-        first.setdefault(int(_quietly(spglib.get_spacegroup_type, number).number), number)
+        first.setdefault(int(call(spglib.get_spacegroup_type, number)[0].number), number)
     return first
-
-
-def _quietly(function: Any, *arguments: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return function(*arguments)
 
 
 def _random_lattice(system: str, rng: np.random.Generator) -> np.ndarray:
@@ -154,9 +148,9 @@ def random_crystal(space_group_number: int, seed: int = 0, *, species: int = 2) 
         There is no such space group.
     """
     hall = hall_number(space_group_number)
-    database = _quietly(spglib.get_symmetry_from_database, hall)
+    database, _ = call(spglib.get_symmetry_from_database, hall)
     rotations, translations = database["rotations"], database["translations"]
-    name = str(_quietly(spglib.get_spacegroup_type, hall).pointgroup_international)
+    name = str(call(spglib.get_spacegroup_type, hall)[0].pointgroup_international)
     rng = np.random.default_rng([space_group_number, seed])
     group = PointGroup.from_symbol(name)
     lattice = _random_lattice(group.crystal_system, rng)

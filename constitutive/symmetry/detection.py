@@ -6,7 +6,6 @@ are those of the space-group type in spglib's database, in the idealised standar
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from jaxtyping import Float, Int
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
+from constitutive.symmetry.backend import call
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.structures import Cell, read_cell
 
@@ -101,27 +101,13 @@ def spglib_dataset(cell: Cell, symprec: float) -> Any:
     SymmetryError
         spglib finds no symmetry, as for atoms closer than symprec.
     """
-    reason = "no reason given"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # 2.7 and later announce the change of error handling
-            dataset = spglib.get_symmetry_dataset(cell.spglib, symprec=symprec)
-            if dataset is None:
-                reason = spglib.get_error_message() or reason
-    except spglib_errors() as error:
-        dataset, reason = None, str(error)
+    dataset, reason = call(spglib.get_symmetry_dataset, cell.spglib, symprec=symprec)
     if dataset is None:
         raise SymmetryError(
             f"no symmetry found at symprec {symprec:g} Å (spglib: {reason}); {_closest_pair(cell)}. "
             "Use a smaller symprec, and look for atoms that are doubled"
         )
     return dataset
-
-
-def spglib_errors() -> tuple[type[Exception], ...]:
-    """Exceptions by which spglib 2.7 and later report a failure; none before."""
-    error = getattr(getattr(spglib, "error", None), "SpglibError", None)
-    return (error,) if error is not None else ()
 
 
 def _closest_pair(cell: Cell) -> str:
@@ -174,9 +160,7 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
 
 
 def _database(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry_from_database(int(hall_number))
+    found, _ = call(spglib.get_symmetry_from_database, int(hall_number))
     return np.asarray(found["rotations"], dtype=float), np.asarray(found["translations"], dtype=float)
 
 

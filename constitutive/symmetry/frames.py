@@ -22,10 +22,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import spglib
 from jaxtyping import Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
+from constitutive.symmetry.backend import call
 from constitutive.symmetry.bonds import best_frames, find_bonds
 
 if TYPE_CHECKING:
@@ -206,9 +208,10 @@ def _triclinic_axes(report: SymmetryReport) -> np.ndarray:
 
 def _shortest_vectors(cell: np.ndarray) -> np.ndarray:
     """The three shortest independent lattice vectors that span the lattice, by length."""
-    import spglib
-
-    reduced = np.asarray(spglib.niggli_reduce(cell), dtype=float)
+    found, reason = call(spglib.niggli_reduce, cell)
+    if found is None:
+        raise SymmetryError(f"the cell could not be reduced to its shortest vectors (spglib: {reason}): it is nearly flat")
+    reduced = np.asarray(found, dtype=float)
     return reduced[np.argsort(np.linalg.norm(reduced, axis=1), kind="stable")]
 
 

@@ -6,7 +6,6 @@ black-white (half of the operations reverse time). There are 32 + 32 + 58 = 122 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,8 @@ from jaxtyping import Bool, Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.detection import DEFAULT_SYMPREC, spglib_errors
+from constitutive.symmetry.backend import call
+from constitutive.symmetry.detection import DEFAULT_SYMPREC
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.relations import normaliser, subgroups
 from constitutive.symmetry.structures import Cell, read_cell
@@ -159,9 +159,7 @@ def find_magnetic_group(x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: An
     dataset = _magnetic_dataset(*_primitive(cell, vectors, symprec), symprec)
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     columns = np.asarray(dataset.std_lattice, dtype=float).T
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        database = spglib.get_magnetic_symmetry_from_database(int(dataset.uni_number), int(dataset.hall_number))
+    database, _ = call(spglib.get_magnetic_symmetry_from_database, int(dataset.uni_number), int(dataset.hall_number))
     fractional, reverses = np.asarray(database["rotations"]), np.asarray(database["time_reversals"], dtype=bool)
     operations = standard_to_given @ columns @ fractional @ np.linalg.inv(columns) @ standard_to_given.T
     whole = PointGroup.from_operations(ops.distinct(operations))
@@ -188,9 +186,8 @@ def _primitive(cell: Cell, moments: np.ndarray, symprec: float) -> tuple[tuple[n
     labelled = np.column_stack([cell.kinds, moments])
     same = (np.abs(labelled[:, None] - labelled[None]) < SAME_MOMENT).all(axis=2)
     first = same.argmax(axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        reduced = spglib.standardize_cell((cell.lattice, cell.positions, first + 1), to_primitive=True, no_idealize=True, symprec=symprec)
+    labelled_cell = (cell.lattice, cell.positions, first + 1)
+    reduced, _ = call(spglib.standardize_cell, labelled_cell, to_primitive=True, no_idealize=True, symprec=symprec)
     if reduced is None:
         return cell.spglib, moments
     lattice, positions, labels = reduced
@@ -198,15 +195,7 @@ def _primitive(cell: Cell, moments: np.ndarray, symprec: float) -> tuple[tuple[n
 
 
 def _magnetic_dataset(cell: tuple[np.ndarray, ...], moments: np.ndarray, symprec: float) -> Any:
-    reason = "no reason given"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            dataset = spglib.get_magnetic_symmetry_dataset((*cell, moments), is_axial=True, symprec=symprec)
-            if dataset is None:
-                reason = spglib.get_error_message() or reason
-    except spglib_errors() as error:
-        dataset, reason = None, str(error)
+    dataset, reason = call(spglib.get_magnetic_symmetry_dataset, (*cell, moments), is_axial=True, symprec=symprec)
     if dataset is None:
         raise SymmetryError(f"no magnetic symmetry found at symprec {symprec:g} Å (spglib: {reason}): try another symprec")
     return dataset

@@ -250,7 +250,7 @@ def pattern(group: Any, name: str | PropertyTensor) -> Pattern:
     """Which components of a property tensor are zero, equal, opposite or dependent under a group.
 
     Components are those of the tensor itself (stress-like: no factor 2 in the shear ones). The independent ones are those of Nye's
-    and Brugger's tables: 11…, 22…, 33… where they will do, then the first in reading order.
+    and Fumi's tables: 11…, 22…, 33… where they will do, then the first in reading order.
 
     Parameters
     ----------
