@@ -31,7 +31,7 @@ def constants(
 
     def render() -> None:
         out.print("Elastic constants C (GPa), order xx yy zz yz xz xy")
-        for row in C:
-            out.print(" ".join(f"{value + 0.0:9.3f}" for value in row))
+        for row in C.round(3) + 0.0:  # rounded before the sum: no minus sign before a zero
+            out.print(" ".join(f"{value:9.3f}" for value in row))
 
     emit(as_json, {"C_voigt_GPa": C}, render)
