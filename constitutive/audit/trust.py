@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "no data were given: pass the data set that the law was calibrated on"
 BINS = 4
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+LEAST_COVERAGE = 0.8  # of held-out stresses in 90 % intervals
 WORSE = 3.0  # how much worse than in cross-validation a law may do on held-out states of its domain
 
 
@@ -95,6 +97,7 @@ def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise
 def _held_out(material: Material, data: StressStrainData | None) -> dict[str, Promise]:
     meanings = {
         "held_out": "relative error of S on held-out states inside the domain, by size of strain",
+        "coverage": "share of held-out stresses outside the law's 90 % intervals, inside the domain",
         "outside_domain": "share of held-out states outside the domain of the law",
     }
     paths = None if data is None else data.paths_data()
@@ -115,8 +118,22 @@ def _held_out(material: Material, data: StressStrainData | None) -> dict[str, Pr
             "the law does worse than its card says: calibrate on samples nearer to these states",
             details=errors_by_size(E[inside], S[inside], T[inside]),
         ),
+        "coverage": _coverage(material, E[inside], T[inside] - S[inside], meanings["coverage"]),
         "outside_domain": Promise(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_which_outside(inside)),
     }
+
+
+def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str) -> Promise:
+    """Intervals that hold too much are no broken promise, only wide; those that hold too little are."""
+    if material.uncertainty is None:
+        return not_measured(meaning, "the material knows no uncertainty of its stress")
+    shares = {}
+    for level in LEVELS:
+        half = material.uncertainty.half_width(torch.from_numpy(E), level).numpy()
+        shares[level] = float(np.mean(np.abs(error) <= half + 1e-12))
+    details = {f"{100 * level:.0f} % intervals hold": share for level, share in shares.items()}
+    advice = "the intervals are too narrow for these states: calibrate with samples nearer to them, or widen the intervals"
+    return Promise(1 - shares[0.9], 1 - LEAST_COVERAGE, meaning, advice, details=details)
 
 
 def inside_domain(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:

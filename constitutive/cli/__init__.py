@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from constitutive.cli.config import make_configurable
 from constitutive.errors import ConstitutiveError
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ def _register_commands() -> None:
 
 
 _register_commands()
+make_configurable(app)
 
 
 def main() -> None:

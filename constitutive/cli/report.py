@@ -58,6 +58,7 @@ def write_atomically(path: Path, text: str) -> int:
     ConstitutiveError
         The file cannot be written there.
     """
+    import contextlib
     import os
 
     from constitutive.errors import ConstitutiveError
@@ -68,6 +69,7 @@ def write_atomically(path: Path, text: str) -> int:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise ConstitutiveError(f"{path}: cannot be written ({error}); name another place with -o") from error
     return len(text.encode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,10 @@ import torch
 from jaxtyping import Float
 
 from constitutive.audit import deformation_of, margin
-from constitutive.elasticity import DirectionalModuli
+from constitutive.elasticity import ConstantsTable, DirectionalModuli, constants_table
 from constitutive.errors import ConstitutiveError
 from constitutive.material import Material
-from constitutive.material.constants import voigt_from_coefficients
 from constitutive.tensors.packing import to_mandel
-from constitutive.tensors.polynomials import invariant_polynomials
 
 if TYPE_CHECKING:
     from constitutive.plots import Path
@@ -35,47 +32,9 @@ LINES: dict[str, np.ndarray] = {
 REACH = 0.05  # strain shown of a material that states no domain
 
 
-@dataclass(frozen=True)
-class Constants:
-    """Independent elastic constants of one order in the crystal's standard axes.
-
-    Attributes
-    ----------
-    names : list of str
-        "C11", "C112", …
-    values : (n,)
-        In GPa: derivatives of the energy by the Green–Lagrange strain (Brugger).
-    """
-
-    names: list[str]
-    values: Float[np.ndarray, " n"]
-
-
-def independent_names(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[str]:
-    """Names of constants that determine all others under a group: the first that do, in the order of their indices."""
-    basis = invariant_polynomials(np.asarray(rotations), order)
-    arrays = np.array([voigt_from_coefficients(row, order) for row in basis])
-    chosen: list[tuple[int, ...]] = []
-    for index in combinations_with_replacement(range(6), order):
-        rows = np.array([[array[place] for array in arrays] for place in [*chosen, index]])
-        if np.linalg.matrix_rank(rows / max(np.abs(arrays).max(), 1e-300), tol=1e-8) == len(chosen) + 1:
-            chosen.append(index)
-        if len(chosen) == len(basis):
-            break
-    return ["C" + "".join(str(i + 1) for i in index) for index in chosen]
-
-
-def constants(material: Material, order: int) -> Constants:
+def constants(material: Material, order: int) -> ConstantsTable:
     """Independent constants of a material, in the standard axes of its group (z along c, x along a)."""
-    frame = np.asarray(material.point_group.frame)
-    law = material.law.rotated(frame.T)
-    derivative = law.derivative_mandel(torch.zeros(6, dtype=torch.float64), order).numpy()
-    scale = np.array([1.0, 1, 1, *[2**-0.5] * 3])  # Voigt component of a derivative by Mandel ones
-    for axis in range(order):
-        derivative = derivative * scale.reshape([-1 if k == axis else 1 for k in range(order)])
-    standard = frame.T @ np.asarray(material.point_group.laue_rotations) @ frame
-    names = independent_names(standard, order)
-    return Constants(names, np.array([derivative[tuple(int(c) - 1 for c in name[1:])] for name in names]))
+    return constants_table(material.law.rotated(np.asarray(material.point_group.frame).T), order)
 
 
 def published(material: Material) -> dict[str, dict[str, float]]:
@@ -174,13 +133,24 @@ def inside(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
     return (material.domain.distance(x) <= 1 + 1e-9).numpy()
 
 
-def interval_of(material: Material) -> Any:
-    """A function from deformations (n, 3, 3) to half-widths of the 90 % interval of the Cauchy stress; None where unknown."""
-    del material
-    return None
+def interval_of(material: Material, level: float = 0.9) -> Any:
+    """A function from deformations (n, 3, 3) to half-widths of the interval of the Cauchy stress (GPa); None where unknown.
+
+    The half-widths of the components of S are carried over as if they were independent.
+    """
+    uncertainty = material.uncertainty
+    if uncertainty is None:
+        return None
+
+    def half_width(F: np.ndarray) -> np.ndarray:
+        E = (F.swapaxes(-1, -2) @ F - np.eye(3)) / 2
+        half = uncertainty.half_width(torch.from_numpy(E), level).numpy()
+        return np.sqrt(F**2 @ half**2 @ (F**2).swapaxes(-1, -2)) / np.linalg.det(F)[..., None, None]
+
+    return half_width
 
 
-def constant_errors(material: Material, names: list[str]) -> np.ndarray | None:
-    """Half-widths of the 90 % intervals of constants by name (GPa); None where unknown."""
-    del material, names
-    return None
+def constant_errors(tables: list[ConstantsTable]) -> np.ndarray | None:
+    """Half-widths of the 90 % intervals of all constants of some tables (GPa); None where one is unknown."""
+    known = [table.errors for table in tables if table.errors is not None]
+    return 1.645 * np.concatenate(known) if len(known) == len(tables) else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from constitutive.elasticity import QUANTITIES, UNITS
+from constitutive.elasticity import QUANTITIES, UNITS, independent_places
 from constitutive.plots import interactive, split_paths
 from constitutive.plots.shapes import TITLES
 from constitutive.report import facts
@@ -78,8 +78,8 @@ def crystal(known: Known) -> Section | None:
         ("elements", tag("ul", [tag("li", element.words) for element in group.elements])),
     ]
     for order in ORDERS:
-        names = facts.independent_names(np.asarray(group.laue_rotations), order)
-        rows.append((f"independent constants, order {order}", len(names)))
+        count = len(independent_places(np.asarray(group.laue_rotations), order))
+        rows.append((f"independent constants, order {order}", count))
     content: list[Any] = []
     if known.material.structure is not None:
         from constitutive.symmetry.detection import find_symmetry
@@ -201,7 +201,7 @@ def elastic_constants(known: Known) -> Section:
     sets = [facts.constants(known.material, order) for order in ORDERS]
     names = [name for found in sets for name in found.names]
     values = np.concatenate([found.values for found in sets])
-    errors = facts.constant_errors(known.material, names)
+    errors = facts.constant_errors(sets)
     sources = facts.published(known.material)
     head = ["constant", "this law (GPa)", *(["90 % interval (± GPa)"] if errors is not None else []), *sources]
     rows = []

@@ -1,0 +1,212 @@
+"""The report: complete, escaped, drawn without a complaint by a real browser from disk, and its 3D views turn."""
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Page
+
+from constitutive.calibration import calibrate
+from constitutive.data import StressStrainData
+from constitutive.material import Material
+from constitutive.plots import Curve
+from constitutive.report import gather, page
+from constitutive.report.markup import nested, render, script_data, table, tag
+from constitutive.report.sections import LAW, SECTIONS
+
+HOSTILE = '</script><img src=x onerror="window.bitten=1"><b>&amp;\'"`${1}'
+SOLIDS = ("crystal-cell", "surface-youngs-modulus", "surface-shear-modulus", "surface-poisson-ratio")
+
+
+@pytest.fixture(scope="module")
+def data(silicon_data: Path) -> StressStrainData:
+    return StressStrainData.load(silicon_data)
+
+
+@pytest.fixture(scope="module")
+def material(data: StressStrainData) -> Material:
+    """A calibrated material, with words in its card and name that try to leave their place."""
+    good = calibrate(data, train=30)
+    card = {**good.card, "provenance": {HOSTILE: [HOSTILE, 1.5, None]}}
+    card["calibration"] = {**card["calibration"], "reason": HOSTILE, "notes": [HOSTILE]}
+    return Material(good.law, good.point_group, good.structure, HOSTILE, good.domain, card)
+
+
+@pytest.fixture(scope="module")
+def written(material: Material, data: StressStrainData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    hostile = data.model_copy(update={"paths": [{**row, "path": HOSTILE + row["path"]} for row in data.paths]})
+    known = gather(material, hostile, learning_curve=False)
+    n = np.array([8.0, 16.0])
+    known.curves[LAW] = Curve(n, 0.1 / n, 0.05 / n, 0.2 / n)
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    file.write_text(page(known), encoding="utf-8")
+    return file
+
+
+class Reader(html.parser.HTMLParser):
+    """Elements, attributes and identities of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "br", "img", "hr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_complete(written):
+    text = written.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert not reader.open
+    identities = [a["id"] for _, a in reader.tags if "id" in a]
+    assert len(identities) == len(set(identities))
+    links = [a["href"] for name, a in reader.tags if name == "a"]
+    assert links
+    assert {link[1:] for link in links} <= set(identities)
+    figures = [a["id"] for name, a in reader.tags if name == "figure"]
+    assert set(SOLIDS) < set(figures)
+    assert {"learning-curve", "parity", "error-by-strain", "stress-paths", "elastic-constants", "pole-figure", "domain-reach"} < set(
+        figures
+    )
+    assert {"sections-youngs-modulus", "stability-shear-xy"} < set(figures)
+    assert len([a for name, a in reader.tags if name == "section"]) == len(SECTIONS)
+
+
+def test_nothing_of_the_material_becomes_markup(written):
+    reader = Reader()
+    reader.feed(written.read_text(encoding="utf-8"))
+    assert all("onerror" not in attributes for _, attributes in reader.tags)
+    assert all(attributes.get("src") is None for _, attributes in reader.tags)
+    assert [a.get("type") for name, a in reader.tags if name == "script"].count(None) == 2  # Plotly and the page's own
+
+
+def test_the_page_may_run_only_its_own_scripts_and_ask_for_nothing(written):
+    text = written.read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
+    assert policy.startswith("default-src 'none'")
+    for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert "unsafe-inline" not in policy.split("style-src")[0]
+
+
+def test_figures_hold_what_was_measured(written, material):
+    text = written.read_text(encoding="utf-8")
+    block = re.search(r'<figure id="elastic-constants".*?<script type="application/json">(.*?)</script>', text, re.DOTALL)[1]
+    points = json.loads(block)["data"][0]
+    assert points["y"] == ["C11", "C12", "C44"]
+    values = np.frombuffer(base64.b64decode(points["x"]["bdata"]))
+    C = material.stiffness_voigt()
+    np.testing.assert_allclose(values, [C[0, 0], C[0, 1], C[3, 3]])
+
+
+def test_a_browser_draws_every_figure_and_the_solids_turn(written, tmp_path):
+    with Page() as browser:
+        browser.open(written)
+        browser.wait_for("report.drawn.length + report.failed.length === report.total", 300)
+        assert browser.value("report.failed") == []
+        assert browser.value("report.total") >= 15
+        assert not browser.value("window.bitten")
+        for identity in browser.value("report.drawn"):
+            drawn = f"document.querySelector('#{identity} .main-svg') !== null"
+            assert browser.value(drawn), identity
+        for identity in SOLIDS:
+            assert browser.value(f"document.querySelector('#{identity} .still').src.startsWith('data:image/png')"), identity
+            assert turned(browser, identity), identity
+        assert spread_of_pixels(browser, "surface-youngs-modulus") > 20
+        assert [text for text in browser.complaints() if "willReadFrequently" not in text] == []
+        browser.pdf(tmp_path / "report.pdf")
+        assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def turned(browser: Page, identity: str) -> bool:
+    """Whether dragging a 3D view moves its camera."""
+    plot = f"document.querySelector('#{identity} .plot')"
+    browser.value(f"{plot}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    eye = f"JSON.stringify({plot}._fullLayout.scene._scene.getCamera().eye)"
+    box = browser.value(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({plot}.getBoundingClientRect())")
+    before = browser.value(eye)
+    browser.drag(*box, 80, 30)
+    browser.wait_for(f"{eye} !== {json.dumps(before)}", 60)
+    return browser.value(eye) != before
+
+
+def spread_of_pixels(browser: Page, identity: str) -> float:
+    """Standard deviation of the brightness of the still picture of a 3D view: a blank canvas has none."""
+    return browser.value(
+        f"""(async () => {{
+            const image = document.querySelector('#{identity} .still');
+            const canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const context = canvas.getContext('2d', {{willReadFrequently: true}});
+            context.drawImage(image, 0, 0);
+            const values = context.getImageData(0, 0, canvas.width, canvas.height).data.filter((_, k) => k % 4 === 0);
+            const mean = values.reduce((a, b) => a + b, 0) / values.length;
+            return Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length);
+        }})()"""
+    )
+
+
+def test_a_material_of_constants_alone_has_a_report_too(tmp_path):
+    quartz = Material.from_constants(
+        "32", {"C11": 86.74, "C12": 6.99, "C13": 11.91, "C14": -17.91, "C33": 107.2, "C44": 57.94}, name="quartz"
+    )
+    text = page(gather(quartz))
+    assert "nothing was fitted to samples" in text
+    assert "it was not calibrated on samples" in text
+    assert 'id="accuracy"' not in text
+
+
+# ---- markup -------------------------------------------------------------------------------------------------------------
+
+
+def test_markup_escapes_every_text_and_attribute():
+    element = tag("p", HOSTILE, [1, HOSTILE], title=HOSTILE, data_x=True, hidden=None)
+    text = render(element)
+    assert text.count("<") == 2
+    reader = Reader()
+    reader.feed(text)
+    assert reader.tags == [("p", {"title": HOSTILE, "data-x": None})]
+
+
+def test_data_in_a_script_cannot_close_it():
+    text = render(script_data(json.dumps({"name": HOSTILE})))
+    assert text.count("</script>") == 1
+    assert json.loads(text.removeprefix('<script type="application/json">').removesuffix("</script>"))["name"] == HOSTILE
+
+
+def test_nested_data_and_tables():
+    text = render(nested({"a_b": {"c": [1.0, 1e-20]}, "d": None, "e": [HOSTILE]}))
+    assert "a b" in text
+    assert "1, 0" in text
+    assert "not stated" in text
+    assert "<img" not in text
+    assert '<td class="number">2</td>' in render(table(("x", "y"), [(1, 2)], numbers=1))
+
+
+def test_the_command_writes_the_page_whole_or_not_at_all(tmp_path):
+    material = Material.from_constants("m-3m", {"C11": 170.0, "C12": 65.0, "C44": 80.0}, name="made up")
+    material.save(tmp_path / "material")
+    command = [str(Path(sys.executable).with_name("constitutive")), "report", str(tmp_path / "material"), "--json", "-o"]
+    done = subprocess.run([*command, str(tmp_path / "out" / "r.html")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    payload = json.loads(done.stdout)
+    assert payload["bytes"] == (tmp_path / "out" / "r.html").stat().st_size
+    (tmp_path / "blocked").write_text("a file where a folder is needed")
+    failed = subprocess.run([*command, str(tmp_path / "blocked" / "r.html")], capture_output=True, text=True)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "cannot be written" in failed.stderr
