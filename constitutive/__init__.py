@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from constitutive.errors import ConstitutiveError
 
 if TYPE_CHECKING:
-    from constitutive.calibration import calibrate as calibrate
+    from constitutive.calibration.calibrate import calibrate
     from constitutive.data import StressStrainData
     from constitutive.material import Material
     from constitutive.symmetry import PointGroup
