@@ -308,26 +308,31 @@ def test_hdf5_is_read_in_pieces(silicon, tmp_path):
         assert large.sample(100, seed=1).sha256 == large.sample(100, seed=1).sha256 != large.sample(100, seed=2).sha256
 
 
-def test_hdf5_memory_does_not_grow_with_the_file(silicon, tmp_path):
+def peak_memory(silicon, path, pieces):
     import tracemalloc
 
-    path = tmp_path / "large.h5"
-    piece = silicon.select(np.tile(np.arange(55), 100))
-    write_chunks(path, (piece for _ in range(12)))
-    load_bounded(path, 10)  # what is imported on the way is no memory of the data
+    piece = silicon.select(np.tile(np.arange(55), 150))
+    write_chunks(path, (piece for _ in range(pieces)))
     tracemalloc.start()
     data = load_bounded(path, 500)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(data) == 500
-    assert data.provenance["sampled"].startswith("500 of 66000")
-    assert peak < 5e6 < 0.6 * path.stat().st_size  # one chunk of 8,192 samples and the choice; the file holds 10 MB
+    assert data.provenance["sampled"].startswith(f"500 of {8250 * pieces}")
+    return peak
+
+
+def test_hdf5_memory_does_not_grow_with_the_file(silicon, tmp_path):
+    small, large = (peak_memory(silicon, tmp_path / f"{n}.h5", n) for n in (2, 10))
+    grown = (tmp_path / "10.h5").stat().st_size - (tmp_path / "2.h5").stat().st_size
+    assert abs(large - small) < 0.1 * grown
 
 
 def test_hdf5_units_are_written(silicon, tmp_path):
     silicon.save(tmp_path / "x.h5")
     with h5py.File(tmp_path / "x.h5") as file:
-        assert {name: file[name].attrs["unit"] for name in file} == {"F": "1", "cauchy": "GPa", "W": "GPa"}
+        units = {name: file[name].attrs["unit"] for name in file}
+    assert units.items() >= {"F": "1", "cauchy": "GPa", "W": "GPa"}.items()
 
 
 def test_hostile_hdf5(silicon, tmp_path):

@@ -258,3 +258,12 @@ def test_unreadable_files_are_errors(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(DataError):
         check_file(tmp_path / "x.json")
+
+
+def test_data_without_rhyme_are_not_ok(sets):
+    """Stresses paired with the wrong samples fit no reading, and that is said."""
+    good = sets["copper"]
+    report = check(good.replace(cauchy=np.roll(good.cauchy, 1, axis=0)))
+    assert not report.ok
+    assert report.residual > 0.4
+    assert "no energy" in report.findings[0].message or "axes" in report.findings[0].message

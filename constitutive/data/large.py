@@ -23,6 +23,8 @@ from constitutive.errors import DataError
 MAX_HDF5_BYTES = 64 * 2**30
 CHUNK = 8192
 IN_MEMORY_LIMIT = 2_000_000
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError)  # what h5py raises on mangled files
+_WHOLE = ("species", "paths", "lattice", "frac_coords")
 _PER_SAMPLE = ("F", *MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights")
 
 
@@ -50,11 +52,24 @@ def write_chunks(path: str | os.PathLike[str], pieces: Any) -> None:
         first: dict[str, Any] = {}
         for piece in pieces:
             document = piece.to_document()
-            arrays = {name: np.asarray(document.pop(name)) for name in _PER_SAMPLE if name in document}
+            arrays = _per_sample(document, len(piece))
             if not first:
                 first = document
                 _create(file, arrays, document)
             _append(file, arrays)
+
+
+def _per_sample(document: dict[str, Any], n: int) -> dict[str, np.ndarray]:
+    """Take the arrays with one entry for each sample out of a document, unknown numeric ones too."""
+    arrays = {name: np.asarray(document.pop(name)) for name in _PER_SAMPLE if name in document}
+    for name in [key for key, value in document.items() if isinstance(value, list) and len(value) == n and key not in _WHOLE]:
+        try:
+            array = np.asarray(document[name], dtype=np.float64)
+        except (ValueError, TypeError):
+            continue  # text, or ragged: it stays in the document
+        arrays[name] = array
+        del document[name]
+    return arrays
 
 
 def _create(file: h5py.File, arrays: dict[str, np.ndarray], document: dict[str, Any]) -> None:
@@ -65,7 +80,7 @@ def _create(file: h5py.File, arrays: dict[str, np.ndarray], document: dict[str, 
         shape = (0, *array.shape[1:])
         chunk = (min(CHUNK, max(len(array), 1)), *array.shape[1:])
         dataset = file.create_dataset(name, shape, "<f8", maxshape=(None, *shape[1:]), chunks=chunk)
-        default = units["stress"] if name in (*MEASURES, "W") else FIELD_UNITS[name]
+        default = units["stress"] if name in (*MEASURES, "W") else FIELD_UNITS.get(name, "as the name says")
         dataset.attrs["unit"] = units.get(name, default)
 
 
@@ -76,6 +91,11 @@ def _append(file: h5py.File, arrays: dict[str, np.ndarray]) -> None:
         start = len(file[name])
         file[name].resize(start + len(array), axis=0)
         file[name][start:] = array
+
+
+def _known(name: str, values: np.ndarray) -> Any:
+    """Arrays for our own fields, lists for unknown keys, as in a JSON file."""
+    return values if name in _PER_SAMPLE else values.tolist()
 
 
 class LargeData:
@@ -89,26 +109,29 @@ class LargeData:
         self.path = require_file(path, MAX_HDF5_BYTES)
         try:
             self._file = h5py.File(self.path, "r")
-        except OSError as error:
+        except _DAMAGED as error:
             raise DataError(f"{path}: found no HDF5 file ({error}); needed one; is it cut off?") from error
         try:
             self._document = self._read_document()
             self._length = self._require_arrays()
-        except BaseException:
+        except DataError:
             self._file.close()
             raise
+        except _DAMAGED as error:
+            self._file.close()
+            raise DataError(f"{path}: found damaged HDF5 ({error}); needed the whole file; is it cut off?") from error
 
     def _read_document(self) -> dict[str, Any]:
         try:
             document = json.loads(self._file.attrs["document"])
-        except (KeyError, ValueError, TypeError, OSError, RecursionError) as error:
+        except (*_DAMAGED, RecursionError) as error:
             raise DataError(f"{self.path}: found no readable 'document' attribute ({error}); needed our HDF5") from error
         if not isinstance(document, dict):
             raise DataError(f"{self.path}: found a {type(document).__name__} as 'document'; needed a JSON object")
         return document
 
     def _require_arrays(self) -> int:
-        present = [name for name in _PER_SAMPLE if name in self._file]
+        present = list(self._file)
         for name in present:
             item = self._file.get(name, getlink=True)
             if not isinstance(item, h5py.HardLink):
@@ -143,8 +166,8 @@ class LargeData:
             The samples are damaged or no valid data.
         """
         try:
-            arrays = {name: self._file[name][samples] for name in _PER_SAMPLE if name in self._file}
-        except (OSError, ValueError, TypeError) as error:
+            arrays = {name: _known(name, self._file[name][samples]) for name in self._file}
+        except _DAMAGED as error:
             raise DataError(f"{self.path}: samples {samples} cannot be read ({error}); is the file cut off?") from error
         return StressStrainData.from_document({**self._document, **arrays}, source=str(self.path))
 
@@ -161,20 +184,20 @@ class LargeData:
         if n >= self._length:
             return self.read(slice(0, self._length))
         chosen = np.sort(np.random.default_rng(seed).choice(self._length, n, replace=False))
-        pieces: dict[str, list[np.ndarray]] = {name: [] for name in _PER_SAMPLE if name in self._file}
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in self._file}
         for start in range(0, self._length, CHUNK):
             here = chosen[(chosen >= start) & (chosen < start + CHUNK)] - start
             if here.size:
                 for name, found in pieces.items():
                     found.append(self._slab(name, start)[here])
-        arrays = {name: np.concatenate(found) for name, found in pieces.items()}
+        arrays = {name: _known(name, np.concatenate(found)) for name, found in pieces.items()}
         data = StressStrainData.from_document({**self._document, **arrays}, source=str(self.path))
         return data.with_provenance({"sampled": f"{n} of {self._length} samples at random, seed {seed}"})
 
     def _slab(self, name: str, start: int) -> np.ndarray:
         try:
             return self._file[name][start : start + CHUNK]
-        except (OSError, ValueError) as error:
+        except _DAMAGED as error:
             raise DataError(f"{self.path}: {name} cannot be read at sample {start} ({error}); is the file cut off?") from error
 
     def head(self, n: int) -> StressStrainData:

@@ -144,6 +144,13 @@ class StressStrainData(Schema):
 
     # --- views --------------------------------------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        energy = "with W" if self.W is not None else "without W"
+        return f"StressStrainData({self.name!r}, {len(self)} samples, {self.measure}, {energy}, {len(self.paths)} held-out states)"
+
+    __str__ = __repr__
+
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.F)

@@ -22,7 +22,7 @@ from constitutive.tensors.packing import to_mandel
 FEWEST = 4
 MOST = 160  # samples looked at; of more, an even choice
 GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
-BETTER_GROUP = 2.2  # how much better another group has to fit
+HOPELESS = 0.4  # residual of the best reading from which no reading is believed
 HIGHEST_DEGREE = 6
 TAKEN_ON = 14  # readings fitted robustly
 
@@ -92,13 +92,16 @@ class _Check:
     def _judge(self, best: Hypothesis, fit: RobustFit) -> None:
         missing = rotation_is_missing(self.data, self.groups[best.group], fit)
         if missing is not None:
-            self.findings.append(missing)
+            self.findings.append(missing[0])
+            self.findings += scale_findings(missing[1], self.data)[0]
         else:
             self.findings += reading_findings(best, fit, self._fit, self.data)
             scale, undecided = scale_findings(fit, self.data)
             coarse = self._coarser(best)
             self.findings += scale + reference_findings(fit, coarse) + outlier_findings(fit, self.numbers)
             self.undecided += undecided
+        if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
+            self.findings.append(_nothing_fits(fit))
         x = np.asarray(to_mandel(self.data.green_lagrange_strain))
         self.findings += coverage(x, self.groups[best.group])
 
@@ -170,6 +173,14 @@ class _Check:
             self.undecided.append("transposed cell and LAMMPS's frame: the data hold no reference cell")
         if self.declared is None:
             self.undecided.append("group: neither a structure nor a point group is declared")
+
+
+def _nothing_fits(fit: RobustFit) -> Finding:
+    message = (
+        f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
+        "stress of the same states of one crystal; check that samples are paired, and F against its reference cell"
+    )
+    return Finding("objectivity", 0.6, (), message, "")
 
 
 def _unique(symbol: str, taken: dict[str, Group]) -> str:
