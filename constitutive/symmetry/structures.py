@@ -64,35 +64,43 @@ def read_structure(x: Any) -> Structure:
     ----------
     x : Structure, Atoms, or path
         Files: CIF, POSCAR, extxyz (its last frame), JSON, and what else ASE reads. The Cartesian frame of the file is kept; a
-        CIF has none: z is put along c and x along a* × … as pymatgen does.
+        CIF has none: c is put along z and a in the xz plane, as pymatgen does.
 
     Raises
     ------
     SymmetryError
         The file is missing, of no known format, or holds no periodic structure.
     """
-    if isinstance(x, (str, Path)):
-        return _read_file(Path(x))
-    if hasattr(x, "frac_coords") and hasattr(x, "lattice"):
-        return x
-    if hasattr(x, "get_scaled_positions") and hasattr(x, "cell"):
-        return _from_atoms(x)
+    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    if _is_atoms(loaded):
+        return _from_atoms(loaded)
+    if hasattr(loaded, "frac_coords") and hasattr(loaded, "lattice"):
+        return loaded
     raise SymmetryError(f"a structure was needed, {type(x).__name__} found: pass a pymatgen Structure, ASE Atoms or a file")
+
+
+def _is_atoms(x: Any) -> bool:
+    return hasattr(x, "get_scaled_positions") and hasattr(x, "cell")
+
+
+def _check_periodic(atoms: Any) -> None:
+    if abs(np.linalg.det(np.asarray(atoms.cell))) < 1e-6 or not np.all(atoms.pbc):
+        raise SymmetryError("the atoms have no three-dimensional periodic cell: set cell and pbc=True")
 
 
 def _from_atoms(atoms: Any) -> Structure:
     from pymatgen.core import Lattice, Structure
 
+    _check_periodic(atoms)
     cell = np.asarray(atoms.cell)
-    if abs(np.linalg.det(cell)) < 1e-6 or not np.all(atoms.pbc):
-        raise SymmetryError("the atoms have no three-dimensional periodic cell: set cell and pbc=True")
     properties = {}
     if atoms.has("initial_magmoms"):
         properties["magmom"] = list(atoms.get_initial_magnetic_moments())
     return Structure(Lattice(cell), atoms.get_chemical_symbols(), atoms.get_scaled_positions(), site_properties=properties)
 
 
-def _read_file(path: Path) -> Structure:
+def _read_file(path: Path) -> Any:
+    """Structure or Atoms of a file, whichever its reader makes."""
     if not path.is_file():
         raise SymmetryError(f"no structure file {path}: {'it is a folder' if path.is_dir() else 'it does not exist'}")
     try:
@@ -106,19 +114,19 @@ def _read_file(path: Path) -> Structure:
         raise SymmetryError(f"{path} could not be read as a structure ({reason}); known formats: {FORMATS}") from error
 
 
-def _parse(path: Path) -> Structure:
+def _parse(path: Path) -> Any:
     name = path.name.lower()
     if name.endswith(".json"):
         return _from_json(path)
     if name.endswith((".cif", ".mcif")):
         return _from_cif(path)
-    from pymatgen.core import Structure
-
     if any(word in name for word in ("poscar", "contcar")) or name.endswith(".vasp"):
-        return Structure.from_file(path) if not name.endswith(".vasp") else Structure.from_str(path.read_text(), fmt="poscar")
+        from pymatgen.core import Structure
+
+        return Structure.from_str(path.read_text(), fmt="poscar")
     import ase.io
 
-    return _from_atoms(ase.io.read(path))
+    return ase.io.read(path)
 
 
 def _from_cif(path: Path) -> Structure:
@@ -140,6 +148,12 @@ def _from_json(path: Path) -> Structure:
     if "sites" in content:
         return Structure.from_dict(content)
     return Structure(Lattice(content["lattice"]), content["species"], content["frac_coords"])
+
+
+def _vectors(moments: Any) -> np.ndarray:
+    """Moments as vectors; numbers mean along z."""
+    given = np.asarray(moments, dtype=float)
+    return given if given.ndim == 2 else np.stack([np.zeros_like(given), np.zeros_like(given), given], axis=1)
 
 
 def _magnetic_moments(structure: Structure) -> np.ndarray | None:
@@ -194,12 +208,20 @@ def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
         raise SymmetryError(f"disorder={disorder!r} is unknown; 'refuse' or 'species' are needed")
     if isinstance(x, Cell):
         return x
-    structure = read_structure(x)
+    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    if _is_atoms(loaded):  # without the detour by pymatgen, which takes longer to import than all else
+        _check_periodic(loaded)
+        moments = _vectors(loaded.get_initial_magnetic_moments()) if loaded.has("initial_magmoms") else None
+        lattice, positions = np.array(loaded.cell, dtype=float), np.array(loaded.get_scaled_positions(wrap=False), dtype=float)
+        return _cell(lattice, positions, loaded.get_chemical_symbols(), np.array(loaded.numbers, dtype=float), moments)
+    structure = read_structure(loaded)
     labels = [_species_name(site, disorder) for site in structure]
-    names = tuple(dict.fromkeys(labels))
-    kinds = np.array([names.index(name) + 1 for name in labels], dtype=np.int32)
-    lattice = np.array(structure.lattice.matrix, dtype=float)
-    positions = np.array(structure.frac_coords, dtype=float)
+    weights = np.array([_species_weight(site) for site in structure])
+    lattice, positions = np.array(structure.lattice.matrix, dtype=float), np.array(structure.frac_coords, dtype=float)
+    return _cell(lattice, positions, labels, weights, _magnetic_moments(structure))
+
+
+def _cell(lattice: np.ndarray, positions: np.ndarray, labels: list[str], weights: np.ndarray, moments: np.ndarray | None) -> Cell:
     if not (np.isfinite(lattice).all() and np.isfinite(positions).all()):
         raise SymmetryError("the structure holds numbers that are not finite: correct its cell and coordinates")
     volume = np.linalg.det(lattice)
@@ -207,5 +229,6 @@ def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
         raise SymmetryError(f"the cell has a volume of {abs(volume):.2g} Å³: three independent cell vectors are needed")
     if volume < 0:  # the same atoms at the same places, described by the cell -a, -b, -c
         lattice, positions = -lattice, -positions
-    weights = np.array([_species_weight(site) for site in structure])
-    return Cell(lattice, positions, kinds, names, weights, _magnetic_moments(structure))
+    names = tuple(dict.fromkeys(labels))
+    kinds = np.array([names.index(name) + 1 for name in labels], dtype=np.int32)
+    return Cell(lattice, positions, kinds, names, weights, moments)
