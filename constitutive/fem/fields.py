@@ -79,13 +79,14 @@ class PointState:
         return self.region.distance(self.law.crystal_strain(self.x))
 
     def uncertainty(self) -> Float[Tensor, " n"]:
-        """Standard deviation of the stress (Frobenius norm) by the material's own estimate, in the unit."""
-        estimate = getattr(self.region.material, "uncertainty_mandel", None)
+        """Half the width of the interval that holds the stress with 90 % probability, as a Frobenius norm."""
+        estimate = getattr(self.region.material, "uncertainty", None)
         if estimate is None:
             name = getattr(self.region.material, "name", type(self.region.material).__name__)
-            raise MaterialError(f"the material {name!r} carries no uncertainty; calibrate it as an ensemble to get one")
+            raise MaterialError(f"the material {name!r} carries no uncertainty; calibrate it on data to get one")
         unit = self.law.unit if self.law.map is None else self.law.map.weight
-        return estimate(self.law.crystal_strain(self.x)) * unit
+        width = estimate.half_width(from_mandel(self.law.crystal_strain(self.x)))
+        return torch.linalg.matrix_norm(width) * unit
 
 
 QUANTITIES: dict[str, tuple[tuple[int, ...], Callable[[PointState], Tensor]]] = {

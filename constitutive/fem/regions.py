@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +12,12 @@ import torch
 from dolfinx import fem
 from torch import Tensor
 
+from constitutive import kernel
 from constitutive.errors import SolveError
 from constitutive.fem.orientations import check_rotations, rotation_from_quaternion
 from constitutive.fem.points import PointLaw, reference_map
 from constitutive.fem.quadrature import QuadraturePoints
+from constitutive.kernel import CompiledKernel, KernelWarning
 from constitutive.laws import BoundedLaw, Law
 
 Cells = np.ndarray  # int32 numbers of cells of this rank
@@ -153,6 +156,8 @@ class Region:
         Sorted cells of this rank.
     material : Material or Law
         What the user gave.
+    compiled : CompiledKernel or None
+        The law as compiled C, where that was wanted and can be had.
     """
 
     law: Law
@@ -163,6 +168,7 @@ class Region:
     stress_free: TensorField | None
     unit: float
     finite: bool
+    compiled: CompiledKernel | None = None
     _fixed: PointLaw | None = field(default=None, repr=False)
 
     @property
@@ -181,7 +187,7 @@ class Region:
             return self._fixed
         R = self.orientation.at(cells)
         F0 = None if self.stress_free is None else self.stress_free.at(cells)
-        law = PointLaw(self.law, reference_map(R, F0, self.unit, finite=self.finite), self.unit)
+        law = PointLaw(self.law, reference_map(R, F0, self.unit, finite=self.finite), self.unit, compiled=self.compiled)
         if self.fixed:
             self._fixed = law.folded()
             return self._fixed
@@ -218,8 +224,9 @@ def make_regions(
     *,
     extend: bool,
     finite: bool,
+    native: bool = True,
 ) -> list[Region]:
-    """Sort the cells of this rank by material.
+    """Sort the cells of this rank by material, and compile the laws where ``native`` asks for it.
 
     Raises
     ------
@@ -235,11 +242,23 @@ def make_regions(
         law, domain = law_and_domain(one)
         law = BoundedLaw(law, domain, "extend") if extend and domain is not None else law
         cells = np.arange(points.cells) if names is None else np.flatnonzero(np.isin(_given(tags), names))
-        regions.append(Region(law, domain, cells.astype(np.int32), one, turn, free, unit, finite))
+        compiled = compiled_law(one, law, points.mesh.comm.rank) if native else None
+        regions.append(Region(law, domain, cells.astype(np.int32), one, turn, free, unit, finite, compiled))
     if sum(len(region.cells) for region in regions) != points.cells:
         missing = sorted({int(tag) for tag in np.unique(_given(tags))} - {name for _, names in parts for name in names or ()})
         raise SolveError(f"no material for the cell tags {missing[:8]}")
     return regions
+
+
+def compiled_law(material: Any, law: Law, rank: int) -> CompiledKernel | None:
+    """The law as compiled C; None where only torch can evaluate it (with one warning on rank 0), or where it is the user's own."""
+    if not isinstance(law, Law):
+        return None
+    with warnings.catch_warnings():
+        if rank:
+            warnings.simplefilter("ignore", KernelWarning)
+        found = kernel.compile(material, law=law)
+    return found if isinstance(found, CompiledKernel) else None
 
 
 def _parts(material: Any, orientation: Any) -> tuple[list[tuple[Any, list[int] | None]], Any]:

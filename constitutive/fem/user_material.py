@@ -86,6 +86,8 @@ class UserMaterial:
     outside : {"stop", "warn", "extend"}
         At strains outside a law's domain: fail the step and say where; use the law as it is and count; continue its
         energy conservatively.
+    kernel : {"c", "torch"}
+        What evaluates the laws: compiled C (torch where there is no compiler, with a warning), or torch.
     chunk : int
         Points evaluated at once: bounds the memory.
 
@@ -118,19 +120,22 @@ class UserMaterial:
         eigenstrain: Any = None,
         quadrature_degree: int | None = None,
         outside: str = "warn",
+        kernel: str = "c",
         chunk: int = 8192,
     ) -> None:
         if unit not in UNITS:
             raise SolveError(f"unit={unit!r}: it is one of {', '.join(UNITS)}")
         if outside not in ("stop", "warn", "extend"):
             raise SolveError(f"outside={outside!r}: it is 'stop', 'warn' or 'extend'")
+        if kernel not in ("c", "torch"):
+            raise SolveError(f"kernel={kernel!r}: it is 'c' (compiled) or 'torch'")
         self.mesh = _mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
         self.measure = make_measure(u, self.mesh, strain, plane, axial_strain)
         self.points = QuadraturePoints(self.mesh, quadrature_degree or default_degree(u, self.mesh))
         self.dx = self.points.dx
         self.cells_at_once = max(1, chunk // self.points.per_cell)
-        options: dict[str, Any] = {"extend": outside == "extend", "finite": self.measure.finite}
+        options: dict[str, Any] = {"extend": outside == "extend", "finite": self.measure.finite, "native": kernel == "c"}
         given = (material, orientation, cell_tags, eigenstrain, self.points, UNITS[unit])
         self.regions: list[Region] = agreed(self.mesh.comm, lambda: make_regions(*given, **options))
         size = len(self.measure.active)
