@@ -34,7 +34,7 @@ def _with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     config = inspect.Parameter("config", kind, default=None, annotation=ConfigOption)
 
     @functools.wraps(function)
-    def run(ctx: typer.Context, config: Path | None = None, **options: Any) -> Any:
+    def run(ctx: Any, config: Path | None = None, **options: Any) -> Any:
         try:
             return function(**options)
         finally:
@@ -47,7 +47,7 @@ def _with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _read_config(ctx: typer.Context, value: Path | None) -> Path | None:
+def _read_config(ctx: Any, value: Path | None) -> Path | None:
     """Make the file's options the defaults of this command."""
     if value is None or ctx.resilient_parsing:
         return value
@@ -94,7 +94,7 @@ def options_of(file: Path, command: str) -> dict[str, Any]:
     return {_normal(str(key)): value for key, value in document.items()}
 
 
-def _echo(ctx: typer.Context, source: Path, options: dict[str, Any]) -> None:
+def _echo(ctx: Any, source: Path, options: dict[str, Any]) -> None:
     """Write the options that a command ran with beside its output, where it has one and wrote it."""
     output = next((p for p in ctx.command.params if "--out" in p.opts and options.get(str(p.name)) is not None), None)
     if output is None or not Path(options[str(output.name)]).exists():
