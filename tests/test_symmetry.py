@@ -385,6 +385,16 @@ def test_a_piezoelectric_tensor_decides_polar_senses():
         crystal_frames(find_symmetry(zinc_oxide), sign_from=np.eye(3))
 
 
+def test_rotations_between_frames():
+    frames = find_symmetry(with_basis(random_crystal(9).cell, np.eye(3, dtype=int), matrix=rotation(9))).frames
+    assert np.abs(frames.between("input", "ieee") - frames.ieee).max() < EXACT
+    there = frames.between("conventional", "ieee")
+    assert np.abs(there @ frames.conventional - frames.ieee).max() < EXACT
+    assert np.linalg.det(there) == pytest.approx(1)
+    with pytest.raises(SymmetryError, match="there are: input, conventional, ieee"):
+        frames.between("input", "bravais")
+
+
 def test_wurtzite_points_from_metal_to_nonmetal():
     for u, z in ((0.377, 1), (-0.377, -1)):
         nitride = crystal(["Ga", "N"], [(1 / 3, 2 / 3, 0), (1 / 3, 2 / 3, u)], spacegroup=186, cellpar=[3.19, 3.19, 5.19, 90, 90, 120])

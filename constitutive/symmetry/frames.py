@@ -2,7 +2,7 @@
 
 A frame is given as a rotation R, its rows the frame's axes in input components: ``v_frame = R @ v_input``. It is right-handed
 always and the same for every choice of cell of one crystal, up to operations of the crystal's own point group, which change no
-tensor of it; among those the frame nearest to the input's is taken.
+tensor of it; among those the frame nearest to the input's is taken. Lengths that differ by less than a thousandth are equal.
 
 Conventional: x along a, y in the plane of a and b, z along c* of the conventional cell (spglib's standard setting).
 IEEE 176-1987, section 3: z along the principal axis, x along a two-fold axis or across a mirror (32, 3m, -3m, -42m, -6m2) or
@@ -65,6 +65,23 @@ class CrystalFrames:
     conventional_cell: Float[np.ndarray, "3 3"]
     open_choices: int
     decided_by: str
+
+    def between(self, start: str, end: str) -> Float[np.ndarray, "3 3"]:
+        """Rotation that takes components in one frame to those in another: ``v_end = R @ v_start``.
+
+        Parameters
+        ----------
+        start, end : {"input", "conventional", "ieee"}
+
+        Raises
+        ------
+        SymmetryError
+            There is no such frame.
+        """
+        known = {"input": self.input, "conventional": self.conventional, "ieee": self.ieee}
+        if start not in known or end not in known:
+            raise SymmetryError(f"frames {start!r} and {end!r} were asked for; there are: {', '.join(known)}")
+        return known[end] @ known[start].T
 
 
 def crystal_frames(report: SymmetryReport, *, sign_from: Any = None) -> CrystalFrames:
