@@ -34,6 +34,7 @@ def convert(
     energy_sign: Annotated[bool, typer.Option("--energy-sign", help="Turn the sign of W.")] = False,
     order: Annotated[str | None, typer.Option(help="Order of the six components, e.g. 'xx yy zz xy yz xz'.")] = None,
     transpose_f: Annotated[bool, typer.Option("--transpose-f", help="F was stored by columns.")] = False,
+    transpose_lattice: Annotated[bool, typer.Option("--transpose-lattice", help="The reference cell was stored by columns.")] = False,
     transpose_cell: Annotated[bool, typer.Option("--transpose-cell", help="The cells were read by columns.")] = False,
     stress_frame: Annotated[str | None, typer.Option(help="lammps, corotational, or nine numbers of a rotation.")] = None,
     measure: Annotated[str | None, typer.Option(help="Stress measure that the numbers are.")] = None,
@@ -57,17 +58,18 @@ def convert(
     options = ReadOptions(format_name, lammps_units, tuple((symbols or "").replace(",", " ").split()), unit if table else None)
     data = read(sources, reference=reference, options=options)
     mend = Mend(
-        ions,
-        transpose_cell,
-        transpose_f,
-        order,
-        sign,
-        energy_sign,
-        None if table else unit,
-        energy_unit,
-        measure,
-        stress_frame,
-        _numbers(drop),
+        ions=ions,
+        transpose_lattice=transpose_lattice,
+        transpose_cell=transpose_cell,
+        transpose_f=transpose_f,
+        order=order,
+        sign=sign,
+        energy_sign=energy_sign,
+        unit=None if table else unit,
+        energy_unit=energy_unit,
+        measure=measure,
+        stress_frame=stress_frame,
+        drop=_numbers(drop),
     )
     data = mend.apply(data)
     if point_group is not None:

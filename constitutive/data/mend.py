@@ -112,6 +112,13 @@ def transpose_cell(data: StressStrainData) -> StressStrainData:
     return data.replace(F=(np.linalg.inv(A) @ data.F @ A).swapaxes(1, 2).copy())
 
 
+def transpose_lattice(data: StressStrainData) -> StressStrainData:
+    """The reference cell with rows and columns exchanged; F stays. Raises DataError without a reference cell."""
+    if data.lattice is None:
+        raise DataError("transposed lattice: found no reference cell; needed lattice, species and frac_coords, or --structure")
+    return data.replace(lattice=data.lattice.T.copy())
+
+
 def corotational_frames(F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
     """Rᵀ of the polar decomposition F = R U: turns lab vectors into the frame that goes with the crystal."""
     u, _, vt = np.linalg.svd(F)
@@ -210,8 +217,10 @@ class Mend:
     ----------
     ions : str or None
         Declare the ions "relaxed" or "clamped".
+    transpose_lattice : bool
+        Exchange rows and columns of the reference cell.
     transpose_cell, transpose_f : bool
-        Exchange rows and columns of the cells, of F.
+        Exchange rows and columns of the cells that F was made from, of F.
     order : str or None
         Order of the stress components in the file.
     sign : str or None
@@ -229,6 +238,7 @@ class Mend:
     """
 
     ions: str | None = None
+    transpose_lattice: bool = False
     transpose_cell: bool = False
     transpose_f: bool = False
     order: str | None = None
@@ -260,6 +270,7 @@ class Mend:
         return mended.replace(ions=self.ions) if self.ions else mended
 
     def _steps(self, data: StressStrainData) -> StressStrainData:
+        data = transpose_lattice(data) if self.transpose_lattice else data
         data = transpose_cell(data) if self.transpose_cell else data
         data = transpose_f(data) if self.transpose_f else data
         data = reorder(data, self.order) if self.order else data

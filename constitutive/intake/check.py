@@ -8,20 +8,21 @@ import numpy as np
 
 from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding, IntakeReport, in_order
-from constitutive.intake.groups import candidate_groups, declared_group
-from constitutive.intake.hypotheses import Hypothesis, rotations_matter
+from constitutive.intake.groups import candidate_groups, declared_group, lattice_by_columns
+from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.ladder import WRONG, Ladder, climb
+from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
 from constitutive.intake.samples import clamped_mixture, coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
 from constitutive.intake.spectrum import rotation_is_missing
 from constitutive.intake.verdict import outlier_findings, reading_findings, reference_findings, scale_findings
-from constitutive.tensors.packing import to_mandel
 
 FEWEST = 4
 MOST = 160  # samples looked at; of more, an even choice
 GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
+SAME_FIT = 1.5  # residual with the lattice read by columns, relative to that as given, up to which it fits as well
 HOPELESS = 0.4  # residual of the best reading from which no reading is believed
 HIGHEST_DEGREE = 6
 TAKEN_ON = 14  # readings fitted robustly
@@ -40,7 +41,24 @@ def check(data: StressStrainData) -> IntakeReport:
     IntakeReport
         Findings in the order of importance, none for good data.
     """
-    return _Check(data).report()
+    report = _Check(data).report()
+    turned = lattice_by_columns(data)
+    if turned is None:
+        return report
+    other = _Check(turned).report()
+    return report if other.residual > SAME_FIT * report.residual + 1e-3 else _of_columns(other)
+
+
+def _of_columns(report: IntakeReport) -> IntakeReport:
+    """The report on a reference cell with rows and columns exchanged, with that said first."""
+    cells = next((f for f in report.findings if f.fault == "transposed_cell"), None)
+    message = (
+        f"found a structure that has its symmetry ({report.declared_group}), which the data bear, only with its lattice vectors read by "
+        "columns; needed them in rows; exchange them"
+    )
+    mend = "--transpose-lattice" + (" --transpose-cell" if cells else "")
+    rest = [f for f in report.findings if f.fault != "transposed_cell"]
+    return replace(report, findings=in_order([Finding("transposed_cell", 0.97, (), message, mend), *rest]))
 
 
 class _Check:
@@ -68,7 +86,7 @@ class _Check:
         if len(self.data) < FEWEST or float(np.abs(strain).max()) < 1e-7:
             self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST}")
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
-        best = self._best_reading()
+        best = self._without_offset(self._best_reading())
         fit = self._fit(best)
         steps = climb(self.data, best, fit.kept, self.declared)
         best = self._wrong_group(best, steps)
@@ -77,6 +95,18 @@ class _Check:
         self._cannot_tell()
         largest = steps.largest(None if best.group else self.declared)
         return IntakeReport(in_order(self.findings), largest, declared, fit.residual, steps.table(), tuple(self.undecided))
+
+    def _without_offset(self, best: Hypothesis) -> Hypothesis:
+        """Take off a constant stress in the lab frame, if there is one, and look again."""
+        group = self.groups[best.group]
+        degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+        found = lab_offset(self.data, best, group, degree, self._fit(best))
+        if found is None:
+            return best
+        finding, self.data = found
+        self.findings.append(finding)
+        self.fits.clear()
+        return self._best_reading()
 
     def _wrong_group(self, best: Hypothesis, steps: Ladder) -> Hypothesis:
         """The reading with the group of least residual, where the declared one is much worse."""
@@ -98,12 +128,17 @@ class _Check:
             self.findings += reading_findings(best, fit, self._fit, self.data)
             scale, undecided = scale_findings(fit, self.data)
             coarse = self._coarser(best)
-            self.findings += scale + reference_findings(fit, coarse) + outlier_findings(fit, self.numbers)
+            self.findings += scale + self._reference(fit, coarse) + outlier_findings(fit, self.numbers)
             self.undecided += undecided
         if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
             self.findings.append(_nothing_fits(fit))
-        x = np.asarray(to_mandel(self.data.green_lagrange_strain))
+        x = reading(self.data, best.deformation, best.measure, best.frame).x
         self.findings += coverage(x, self.groups[best.group])
+
+    def _reference(self, fit: RobustFit, coarse: RobustFit) -> list[Finding]:
+        """The stress of the reference cell, unless one was found already."""
+        known = any(f.fault == "reference_stress" for f in self.findings)
+        return [] if known else reference_findings(fit, coarse)
 
     def _fit(self, hypothesis: Hypothesis) -> RobustFit:
         if hypothesis not in self.fits:

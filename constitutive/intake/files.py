@@ -40,6 +40,8 @@ def check_file(path: str | Path, *, structure: Any = None, options: ReadOptions 
 
 def _with_finding(data: StressStrainData, message: str) -> IntakeReport:
     report = check(data)
+    if any(f.fault == "transposed_cell" for f in report.findings):
+        return report  # it is what made the structure contradict its group
     others = tuple(f for f in report.findings if f.fault != "wrong_group")
     mend = f"--point-group {report.largest_group}" if report.largest_group else ""
     finding = Finding("wrong_group", 1.0, (), message, mend)

@@ -36,6 +36,16 @@ def declared_group(data: StressStrainData) -> Group | None:
     return group_of(found.laue_rotations, found.laue_class)
 
 
+def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
+    """The data with the reference cell transposed, where the structure is more symmetric so; None where it is not."""
+    given = declared_group(data)
+    if data.lattice is None or given is None or np.allclose(data.lattice, data.lattice.T):
+        return None
+    turned = data.replace(lattice=data.lattice.T.copy(), point_group=None)
+    other = declared_group(turned)
+    return turned if other is not None and other.order > given.order else None
+
+
 def candidate_groups(data: StressStrainData) -> list[Group]:
     """All groups worth trying, the largest first, without repetition."""
     frames = [PointGroup.from_symbol("m-3m"), PointGroup.from_symbol("6/mmm")]

@@ -69,7 +69,18 @@ def _transposed_f(data: StressStrainData, _: Generator) -> StressStrainData:
     return data.replace(F=data.F.swapaxes(1, 2).copy())
 
 
-def _transposed_cell(data: StressStrainData, _: Generator) -> StressStrainData:
+def _transposed_cell(data: StressStrainData, rng: Generator) -> StressStrainData:
+    """The strained cells read by columns, or the reference cell, or both."""
+    from constitutive.intake.groups import lattice_by_columns
+
+    if data.lattice is not None and rng.random() < 0.5:
+        turned = data.replace(lattice=data.lattice.T.copy(), point_group=None)
+        if lattice_by_columns(turned) is not None:  # else the symmetry does not tell which way round it is
+            return turned if rng.random() < 0.5 else _cells_by_columns(data).replace(lattice=turned.lattice, point_group=None)
+    return _cells_by_columns(data)
+
+
+def _cells_by_columns(data: StressStrainData) -> StressStrainData:
     A = np.eye(3) if data.lattice is None else data.lattice
     F = A @ data.F.swapaxes(1, 2) @ np.linalg.inv(A)
     if np.abs(F - data.F.swapaxes(1, 2)).max() < 1e-6:
@@ -95,6 +106,8 @@ def _reference_stress(data: StressStrainData, rng: Generator) -> StressStrainDat
     S0 = rng.normal(size=(3, 3))
     S0 = (S0 + S0.T) / 2
     S0 *= rng.uniform(0.05, 0.15) * np.sqrt((S**2).sum((1, 2)).mean()) / np.linalg.norm(S0)
+    if rng.random() < 0.3:
+        return _stress(data, data.cauchy + S0)  # a Pulay stress: in the lab frame, and without energy
     W = data.W + (data.green_lagrange_strain * S0).sum((1, 2))
     return _stress(data, cauchy_from_second_piola(data.F, S + S0)).replace(W=W)
 
