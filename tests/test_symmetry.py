@@ -371,6 +371,22 @@ def test_a_measured_tensor_decides_the_sign_as_ieee_wants(C14):
     assert frames.decided_by == "tensor"
 
 
+def test_a_tensor_is_no_use_where_nothing_is_open():
+    """Cubic m-3m leaves nothing open; an isotropic stiffness is welcome there, and refused for quartz."""
+    isotropic = np.diag([3.0, 3, 3, 1.5, 1.5, 1.5])
+    isotropic[:3, :3] += 1.0
+    frames = crystal_frames(find_symmetry(bulk("Cu", cubic=True)), sign_from=isotropic)
+    assert frames.ieee == pytest.approx(np.eye(3))
+    with pytest.raises(SymmetryError, match="decides nothing"):
+        crystal_frames(find_symmetry(quartz()), sign_from=isotropic)
+
+
+def test_a_noisy_tensor_still_takes_the_nearest_frame():
+    noise = 0.3 * np.random.default_rng(0).normal(size=(6, 6))
+    frames = crystal_frames(find_symmetry(quartz()), sign_from=elastic(18.0) + noise + noise.T)
+    assert frames.ieee == pytest.approx(np.eye(3), abs=1e-9)
+
+
 def test_a_piezoelectric_tensor_decides_polar_senses():
     zinc_oxide = crystal(["Zn", "O"], [(1 / 3, 2 / 3, 0), (1 / 3, 2 / 3, 0.382)], spacegroup=186, cellpar=[3.25, 3.25, 5.2, 90, 90, 120])
     e = np.zeros((3, 6))
@@ -863,6 +879,21 @@ def test_the_panel_tells_what_it_found(quartz_file):
     text = run(quartz_file).stdout
     for piece in ("P3_221", "32", "-3m", "3-fold axis along [001]", "second order 6", "IEEE 176", "handed", "well inside"):
         assert piece in text
+
+
+def test_a_measured_tensor_fixes_the_signs(quartz_file, tmp_path):
+    tensor = tmp_path / "stiffness.json"
+    frames = {}
+    for C14 in (18.0, -18.0):
+        tensor.write_text(json.dumps(elastic(C14).tolist()))
+        frames[C14] = json.loads(run(quartz_file, "--sign-from", tensor, "--json").stdout)["frames"]
+        assert frames[C14]["decided_by"] == "tensor"
+    rest = np.array(frames[18.0]["ieee"]) @ np.array(frames[-18.0]["ieee"]).T
+    assert not ops.contains(PointGroup.from_symbol("32").operations, rest)
+    assert "the measured tensor decided" in " ".join(run(quartz_file, "--sign-from", tensor).stdout.replace("│", " ").split())
+    tensor.write_text("no numbers")
+    with pytest.raises(SymmetryError, match="no tensor in it"):
+        run(quartz_file, "--sign-from", tensor)
 
 
 def test_the_picture_is_written(quartz_file, tmp_path):

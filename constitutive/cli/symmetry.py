@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,12 +28,11 @@ def symmetry(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, extxyz, JSON, and what else ASE reads.")],
     other: Annotated[Path | None, typer.Argument(help="A second structure to compare with: subgroup relation, variants.")] = None,
     symprec: Annotated[float, typer.Option(help="Distance in Å within which atoms count as equivalent.")] = 0.01,
-    disorder: Annotated[
-        str, typer.Option(help="Partly occupied sites: refuse, or species (each its own).")
-    ] = "refuse",
-    magnetic: Annotated[
-        bool, typer.Option("--magnetic", help="Find the magnetic point group too, from the structure's moments.")
-    ] = False,
+    disorder: Annotated[str, typer.Option(help="Partly occupied sites: refuse, or species (each its own).")] = "refuse",
+    magnetic: Annotated[bool, typer.Option("--magnetic", help="Find the magnetic point group too, from the structure's moments.")] = False,
+    sign_from: Annotated[
+        Path | None, typer.Option(help="JSON array of a measured tensor (3×6, 6×6 or full, input frame): it fixes signs left open.")
+    ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Write a picture: stereogram and component patterns.")] = False,
     output: Annotated[Path, typer.Option("--out", help="Folder of the picture.")] = Path(),
     as_json: JsonOption = False,
@@ -47,6 +47,8 @@ def symmetry(
     if other is not None:
         _compare(report, find_symmetry(other, symprec, disorder=disorder), (file, other), as_json)
         return
+    if sign_from is not None:
+        report = replace(report, sign_from=_measured_tensor(sign_from))
     ladder = symmetry_ladder(report.cell, symprec=symprec)
     group = _magnetic_group(report) if magnetic else None
     payload = _payload(report, ladder)
@@ -56,6 +58,19 @@ def symmetry(
     emit(as_json, payload, lambda: out.print(_panel(file.name, report, ladder, group)))
     if picture is not None:
         err.print(f"wrote {picture}", markup=False)
+
+
+def _measured_tensor(path: Path) -> Any:
+    import json
+
+    import numpy as np
+
+    from constitutive.errors import SymmetryError
+
+    try:
+        return np.array(json.loads(path.read_text(encoding="utf-8")), dtype=float)
+    except (OSError, ValueError, TypeError) as error:
+        raise SymmetryError(f"{path}: no tensor in it ({error}); a JSON array of shape 3×6, 6×6, 3×3×3 or 3×3×3×3 is needed") from error
 
 
 def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
@@ -143,9 +158,7 @@ def _panel(name: str, report: SymmetryReport, ladder: SymmetryLadder, magnetic: 
     )
     table.add_row("Laue class", f"{group.laue_class}   {group.crystal_system}   {group.order} operations, {_nature(report)}")
     if magnetic is not None:
-        table.add_row(
-            "magnetic", Text.assemble((magnetic.symbol, "bold magenta"), f"   {magnetic.kind}, {magnetic.order} operations")
-        )
+        table.add_row("magnetic", Text.assemble((magnetic.symbol, "bold magenta"), f"   {magnetic.kind}, {magnetic.order} operations"))
     elif report.cell.magnetic_moments is not None and report.cell.magnetic_moments.any():
         table.add_row("magnetic", Text("the structure has moments; they are left out here (--magnetic takes them in)", style="yellow"))
     table.add_row("elements", Text("\n".join(elements_in_words(group))))
@@ -166,9 +179,7 @@ def _formula(report: SymmetryReport) -> str:
     kinds = report.cell.kinds[report.centres]
     counts = [int((kinds == k + 1).sum()) for k in range(len(report.cell.names))]
     common = gcd(*counts)
-    return "".join(
-        f"{name}{count // common if count > common else ''}" for name, count in zip(report.cell.names, counts, strict=True)
-    )
+    return "".join(f"{name}{count // common if count > common else ''}" for name, count in zip(report.cell.names, counts, strict=True))
 
 
 def _nature(report: SymmetryReport) -> str:
@@ -225,7 +236,8 @@ def _frames(report: SymmetryReport) -> str:
     lines = ["axes in components of the input frame", _axes("conventional", frames.conventional), _axes("IEEE 176", frames.ieee)]
     lines.append("conventional cell a, b, c = " + ", ".join(f"{length:.4f}" for length in lengths) + " Å")
     if frames.open_choices > 1:
-        lines.append(f"lattice and group leave {frames.open_choices} senses of the axes open: the bonds decided (docs/symmetry.md)")
+        by = {"bonds": "the bonds", "tensor": "the measured tensor"}[frames.decided_by]
+        lines.append(f"lattice and group leave {frames.open_choices} senses of the axes open: {by} decided (docs/symmetry.md)")
     return "\n".join(lines)
 
 
@@ -234,9 +246,7 @@ def _axes(name: str, frame: Any) -> str:
     return "\n".join(f"{name if k == 0 else '':<13}{letter} {row}" for k, (letter, row) in enumerate(zip("xyz", rows, strict=True)))
 
 
-def _comparison_panel(
-    first: SymmetryReport, second: SymmetryReport, files: tuple[Path, Path], comparison: Comparison
-) -> RenderableType:
+def _comparison_panel(first: SymmetryReport, second: SymmetryReport, files: tuple[Path, Path], comparison: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.panel import Panel
     from rich.table import Table
@@ -276,12 +286,8 @@ def _write_picture(report: SymmetryReport, path: Path) -> Path:
     names = ("elastic 2", "piezoelectric", "dielectric", "photoelastic")
     for axes, name in zip(bottom.subplots(1, 4, width_ratios=[6, 6, 3, 6]), names, strict=True):
         draw_pattern(axes, pattern(_in_standard_axes(report), name))
-    top.suptitle(
-        f"{_formula(report)}   {report.space_group}   point group {group.symbol} (Laue class {group.laue_class})", fontsize=14
-    )
-    key = (
-        "joined dots: equal, open: opposite, ×: a combination, grey: zero; with the number of constants, in the standard axes"
-    )
+    top.suptitle(f"{_formula(report)}   {report.space_group}   point group {group.symbol} (Laue class {group.laue_class})", fontsize=14)
+    key = "joined dots: equal, open: opposite, ×: a combination, grey: zero; with the number of constants, in the standard axes"
     bottom.suptitle(key, fontsize=9, color="#59636e")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=140)

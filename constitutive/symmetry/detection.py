@@ -49,6 +49,9 @@ class SymmetryReport:
         Linear map from the idealised lattice to the given one: the identity for a cell without strain.
     centres : (m,)
         One site for each atom of the primitive cell.
+    sign_from : array, optional
+        Measured tensor that fixes the signs which lattice and group leave open in the IEEE frame
+        (:func:`constitutive.symmetry.crystal_frames`).
     """
 
     point_group: PointGroup
@@ -61,6 +64,7 @@ class SymmetryReport:
     raw_operations: Float[np.ndarray, "n 3 3"]
     deformation: Float[np.ndarray, "3 3"]
     centres: Int[np.ndarray, " m"]
+    sign_from: Float[np.ndarray, "..."] | None = None
 
     @cached_property
     def database_operations(self) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +94,7 @@ class SymmetryReport:
         """Input, conventional and IEEE 176 frames."""
         from constitutive.symmetry.frames import crystal_frames
 
-        return crystal_frames(self)
+        return crystal_frames(self, sign_from=self.sign_from)
 
 
 def spglib_dataset(cell: Cell, symprec: float) -> Any:

@@ -112,7 +112,8 @@ def crystal_frames(report: SymmetryReport, *, sign_from: Any = None) -> CrystalF
     if sign_from is not None:
         if report.point_group.symbol == "2":  # the lattice fixes the sense of the two-fold axis, the tensor may want the other
             axes += [np.diag([-1.0, -1.0, 1.0]) @ frame for frame in axes]
-        ieee = _nearest_to_input(_positive(axes, _full_tensor(sign_from)))
+        kept = _positive(axes, _full_tensor(sign_from), report.point_group.operations)
+        ieee = _choose(report, kept, kept)  # what the tensor leaves open, the bonds decide
     else:
         ieee = _choose(report, axes, axes)
     decided = "tensor" if sign_from is not None else ("bonds" if classes > 1 else "lattice")
@@ -279,6 +280,17 @@ def _uniaxial_axes(report: SymmetryReport) -> np.ndarray:
 def _choose(report: SymmetryReport, candidates: list[np.ndarray], axes: list[np.ndarray]) -> np.ndarray:
     """The candidate whose axes the bonds prefer; of equal ones that nearest to the input frame."""
     group = report.point_group.operations
+    classes = _classes(axes, group)
+    members = classes[0]
+    if len(classes) > 1:
+        bonds = find_bonds(report.cell, report.centres)
+        best = best_frames(bonds, [axes[c[0]] for c in classes], group)
+        members = [k for b in best for k in classes[b]]
+    return candidates[max(members, key=lambda k: _nearness(axes[k]))]
+
+
+def _classes(axes: list[np.ndarray], group: np.ndarray) -> list[list[int]]:
+    """Indices of frames that differ by an operation of the crystal only, class by class."""
     classes: list[list[int]] = []
     for k, frame in enumerate(axes):
         home = next((c for c in classes if ops.contains(group, axes[c[0]].T @ frame)), None)
@@ -286,21 +298,11 @@ def _choose(report: SymmetryReport, candidates: list[np.ndarray], axes: list[np.
             classes.append([k])
         else:
             home.append(k)
-    if len(classes) > 1:
-        bonds = find_bonds(report.cell, report.centres)
-        best = best_frames(bonds, [axes[c[0]] for c in classes], group)
-        members = [k for b in best for k in classes[b]]
-    else:
-        members = classes[0]
-    return candidates[max(members, key=lambda k: _nearness(axes[k]))]
+    return classes
 
 
 def _nearness(frame: np.ndarray) -> tuple[float, ...]:
     return (round(float(np.trace(frame)), 6), *np.round(frame.ravel(), 6).tolist())
-
-
-def _nearest_to_input(frames: list[np.ndarray]) -> np.ndarray:
-    return max(frames, key=_nearness)
 
 
 # ---- signs from a measured tensor
@@ -318,20 +320,26 @@ def _full_tensor(tensor: Any) -> np.ndarray:
     raise SymmetryError(f"sign_from has shape {T.shape}; (3, 3, 3) or (3, 6) (piezoelectric), (3, 3, 3, 3) or (6, 6) (elastic) are needed")
 
 
-def _positive(frames: list[np.ndarray], tensor: np.ndarray) -> list[np.ndarray]:
-    """Frames in which the first components of the list that do not vanish are positive, and largest."""
+def _turned(tensor: np.ndarray, R: np.ndarray) -> np.ndarray:
     letters = "abcd"[: tensor.ndim]
     subscripts = ",".join(f"{c.upper()}{c}" for c in letters) + f",{letters}->{letters.upper()}"
-    turned = [np.einsum(subscripts, *[R] * tensor.ndim, tensor, optimize=True) for R in frames]
+    return np.einsum(subscripts, *[R] * tensor.ndim, tensor, optimize=True)
+
+
+def _positive(frames: list[np.ndarray], tensor: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
+    """Frames in which the first components of the list that do not vanish are positive, and largest."""
+    exact = np.mean([_turned(tensor, g) for g in group], axis=0)  # noise must not tell equal frames apart
+    turned = [_turned(exact, R) for R in frames]
     threshold = 1e-6 * float(np.abs(tensor).max())
-    left, decided = list(range(len(frames))), False
+    left = list(range(len(frames)))
     for index in _POSITIVE[tensor.ndim]:
         values = np.array([turned[k][index] for k in left])
-        decided = decided or bool(np.abs(values).max() > threshold)
         left = [k for k, value in zip(left, values, strict=True) if value >= values.max() - threshold]
-    if not decided and len(frames) > 1:
+    kept = [frames[k] for k in left]
+    open_before = len(_classes(frames, group))
+    if open_before > 1 and len(_classes(kept, group)) == open_before:
         raise SymmetryError(
-            "sign_from decides nothing: its components d33, d22, d11, d14, d31, d36 (or C14, C15, C16, C25, C35) vanish in every "
-            "frame allowed; pass a tensor of the same crystal in the input frame, or none to let the bonds decide"
+            "sign_from decides nothing: its components d33, d22, d11, d14, d31, d36 (or C14, C15, C16, C25, C35) are the same in "
+            "every frame allowed; pass a tensor of the same crystal in the input frame, or none to let the bonds decide"
         )
-    return [frames[k] for k in left]
+    return kept
