@@ -1,0 +1,28 @@
+"""Run every example of fem_examples/ and put its first picture into docs/images, for the gallery.
+
+./dev python docs/gallery_pictures.py [NAME …]
+"""
+
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+EXAMPLES = ("hole_in_plate", "polycrystal", "torsion_quartz")  # silicon_block's pictures are the README's
+
+
+def main(names: list[str]) -> None:
+    """Make the pictures of the named examples, or of all."""
+    sys.path.insert(0, str(CHECKOUT / "fem_examples"))
+    for name in names or EXAMPLES:
+        with tempfile.TemporaryDirectory() as folder:
+            importlib.import_module(name).main(Path(folder))
+            picture = sorted(Path(folder).glob("*.png"))[0]
+            shutil.copyfile(picture, CHECKOUT / "docs" / "images" / f"gallery_{name}.png")
+            print(f"{name}: {picture.name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,205 @@
+"""The documentation builds without a warning, its links lead somewhere, every block of code runs, and its tables are true."""
+
+import contextlib
+import doctest
+import html.parser
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import matplotlib as mpl
+import pytest
+import yaml
+
+from constitutive.cli import app
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PAGES = sorted(str(path.relative_to(CHECKOUT / "docs")) for path in (CHECKOUT / "docs").rglob("*.md"))
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+RUN, SHOWN = ("python", "console"), ("json", "yaml", "text", "ini")
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return FENCE.findall((CHECKOUT / "docs" / page).read_text(encoding="utf-8"))
+
+
+WITH_CODE = [page for page in PAGES if any(language in RUN for language, _ in blocks(page))]
+
+
+# ---- the site ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; a warning of mkdocs (a page that is missing, a link to nowhere) fails the build."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [str(Path(sys.executable).with_name("mkdocs")), "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+class Links(html.parser.HTMLParser):
+    """Identities of a page, and all that it refers to."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.identities: set[str] = set()
+        self.references: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for key, value in attributes:
+            if key in ("id", "name") and value:
+                self.identities.add(value)
+            if key in ("href", "src") and value and not (tag == "link" and ("rel", "canonical") in attributes):
+                self.references.append(value)
+
+
+def test_every_link_leads_somewhere(site):
+    pages = {path: Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    assert len(pages) > 30
+    broken = []
+    for path, page in pages.items():
+        if path.name == "404.html":
+            continue
+        for reference in page.references:
+            url = urlparse(reference)
+            if url.scheme in ("http", "https", "mailto", "data", "javascript") or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not target.exists():
+                broken.append(f"{path.name}: {reference}")
+            elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].identities:
+                broken.append(f"{path.name}: {reference} (no such place on that page)")
+    assert broken == []
+
+
+def test_the_site_loads_nothing_from_elsewhere(site):
+    """Scripts, styles, fonts and pictures are the site's own."""
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|source)[^>]*\ssrc=[\"']?(https?:[^\"'\s>]+)", text)
+        loaded += re.findall(r"<link[^>]*rel=[\"']?stylesheet[\"']?[^>]*href=[\"']?(https?:[^\"'\s>]+)", text)
+        assert loaded == [], path.name
+
+
+def test_the_reference_shows_every_public_name(site):
+    for room in ("symmetry", "laws", "material", "calibration", "elasticity", "audit", "plots"):
+        text = (site / "reference" / f"{room}.html").read_text(encoding="utf-8")
+        module = __import__(f"constitutive.{room}", fromlist=["__all__"])
+        missing = [name for name in module.__all__ if f"constitutive.{room}.{name}" not in text]
+        assert missing == []
+
+
+def test_every_page_is_in_the_navigation():
+    class Loader(yaml.SafeLoader):
+        pass
+
+    settings = yaml.load((CHECKOUT / "mkdocs.yml").read_text(), Loader=Loader)  # noqa: S506 - derived from the safe loader
+
+    def leaves(entry):
+        if isinstance(entry, str):
+            return [entry]
+        values = entry.values() if isinstance(entry, dict) else entry
+        return [leaf for value in values for leaf in leaves(value)]
+
+    assert sorted(leaves(settings["nav"])) == PAGES
+
+
+# ---- the code -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_block_is_of_a_kind_that_is_run_or_only_shown():
+    for page in PAGES:
+        kinds = {language for language, _ in blocks(page)}
+        assert kinds <= {*RUN, *SHOWN}, page
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    """From top to bottom, in one folder, Python blocks in one namespace."""
+    for name, target in (("materials", "materials"), ("runs", "tests/data/readers"), ("fem_examples", "fem_examples")):
+        (tmp_path / name).symlink_to(CHECKOUT / target)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    names: dict = {"__name__": page}
+    with mpl.rc_context():
+        for number, (language, text) in enumerate(blocks(page), start=1):
+            if language == "console":
+                run_console(text, f"{page}, block {number}")
+            elif language == "python" and ">>>" in text:
+                run_doctest(text, names, f"{page}, block {number}")
+            elif language == "python":
+                with contextlib.redirect_stdout(io.StringIO()):
+                    exec(compile(text, f"{page}, block {number}", "exec"), names)  # the page's own code
+
+
+def run_console(text: str, place: str) -> None:
+    commands = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+    assert commands, f"{place}: no line starts with '$ '"
+    for command in commands:
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert done.returncode == 0, f"{place}: {command}\n{done.stdout}{done.stderr}"
+
+
+def run_doctest(text: str, names: dict, place: str) -> None:
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    test = doctest.DocTestParser().get_doctest(text, names, place, place, 0)
+    output = io.StringIO()
+    result = doctest.DocTestRunner(optionflags=flags).run(test, out=output.write, clear_globs=False)
+    assert result.failed == 0, output.getvalue()
+    names.update(test.globs)
+
+
+# ---- what the pages claim -----------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_page_knows_every_command():
+    text = (CHECKOUT / "docs" / "cli.md").read_text(encoding="utf-8")
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    documented = set(re.findall(r"^\| `(\w+)[^`]*` \| `", text, re.MULTILINE))
+    assert documented == commands
+
+
+def test_the_json_keys_that_are_promised_are_there(tmp_path):
+    from constitutive.material import Material
+
+    text = (CHECKOUT / "docs" / "cli.md").read_text(encoding="utf-8")
+    Material.from_constants("m-3m", {"C11": 165.7, "C12": 63.9, "C44": 79.6}).save(tmp_path / "m")
+    m = str(tmp_path / "m")
+    calls = {"audit": [m], "constants": [m], "compare": [m, m], "new": [str(tmp_path / "p")]}
+    for command, arguments in calls.items():
+        row = re.search(rf"^\| `{command}[^`]*` \| (.*) \|$", text, re.MULTILINE)[1]
+        promised = set(re.findall(r"`(\w+)`", row)) - {"A", "B"}
+        program = str(Path(sys.executable).with_name("constitutive"))
+        done = subprocess.run([program, command, *arguments, "--json"], capture_output=True, text=True)
+        assert promised <= set(json.loads(done.stdout)), command
+
+
+def test_every_example_has_its_place_in_the_gallery():
+    text = (CHECKOUT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    examples = [path.name for path in (CHECKOUT / "fem_examples").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
+    for name in examples:
+        assert f"fem_examples/{name}" in text
+
+
+def test_the_papers_of_the_project_are_in_order():
+    cff = yaml.safe_load((CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{cff["version"]}"' in project
+    assert cff["license"] == "MIT"
+    changes = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## [Unreleased]" in changes
+    assert "Numerics" in changes
+    contributing = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for words in ("make test", "Adding a law", "Adding a reader", "Adding an example"):
+        assert words in contributing
+    for file in re.findall(r"`((?:docs|tests|benchmarks|fem_examples|constitutive)/[\w/.]+)`", contributing):
+        assert "NAME" in file or (CHECKOUT / file).exists(), file
