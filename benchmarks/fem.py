@@ -90,7 +90,8 @@ def laws() -> dict[str, Law]:
         quadratic[row] = x[i, j] * (0.5 if i == j else 1.0)
     higher = {d: 10.0 ** (d - 2) * rng.standard_normal(len(exponents(d))) for d in (3, 4, 5)}
     network = NetworkLaw(rng.standard_normal((32, 6)), rng.standard_normal(32), 0.2 * np.abs(rng.standard_normal(32)), 0.05, rotations)
-    return {"St Venant-Kirchhoff": linear(), "series of degree 5": SeriesLaw({2: quadratic, **higher}, rotations), "network of 768 units": network}
+    series = SeriesLaw({2: quadratic, **higher}, rotations)
+    return {"St Venant-Kirchhoff": linear(), "series of degree 5": series, "network of 768 units": network}
 
 
 def space(name: str, n: int, comm: MPI.Comm = MPI.COMM_WORLD) -> fem.FunctionSpace:
@@ -195,7 +196,8 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
         "assembly_over_native": t["assembly"] / t["native"], "cost_over_native": (t["update"] + t["assembly"]) / t["native"],
         "solve_over_native": solves["hook"] / solves["native"], "points_per_second": law.points.count / t["update"],
         "native_points_per_second": law.points.count / t["native"],
-        "bytes_per_point_of_the_law": bytes_per_point(law), "iterations": solves["iterations"], "native_iterations": solves["native_iterations"],
+        "bytes_per_point_of_the_law": bytes_per_point(law),
+        "iterations": solves["iterations"], "native_iterations": solves["native_iterations"],
         "seconds": {**t, "solve": solves["hook"], "native_solve": solves["native"]},
     }  # fmt: skip
 

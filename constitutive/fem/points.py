@@ -199,7 +199,7 @@ def plane_stress_strain(
     """
     index = list(passive)
     x = x.clone()
-    before = torch.full_like(x[:, 0], torch.inf)
+    best, before = x, torch.full_like(x[:, 0], torch.inf)
     for _ in range(PLANE_STRESS_ITERATIONS):
         s, C = law.stress(x), law.tangent(x)
         stiffness = C.diagonal(dim1=-2, dim2=-1).abs().amax(dim=-1)
@@ -207,9 +207,13 @@ def plane_stress_strain(
         rounded = (left <= PLANE_STRESS_TOLERANCE) & (left > 0.5 * before)  # Newton's method gains nothing more
         if bool((rounded | (left <= PLANE_STRESS_GOAL)).all()):
             return x, s, C
-        before = left
-        step, info = torch.linalg.solve_ex(C[:, index][:, :, index], s[:, index])
-        x[:, index] -= torch.where((info != 0)[:, None], torch.nan, step.clamp(-0.1, 0.1))
+        better = left < before
+        step = torch.linalg.solve_ex(C[:, index][:, :, index], s[:, index])[0].nan_to_num(0.0).clamp(-0.05, 0.05)
+        newton = x.clone()
+        newton[:, index] -= step
+        halved = (best + x) / 2  # the last step went too far
+        best, before = torch.where(better[:, None], x, best), torch.where(better, left, before)
+        x = torch.where((better | rounded)[:, None], newton, halved)
     bad = ~(left <= PLANE_STRESS_TOLERANCE)
     return x, torch.where(bad[:, None], torch.nan, s), torch.where(bad[:, None, None], torch.nan, C)
 
