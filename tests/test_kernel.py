@@ -23,8 +23,9 @@ from constitutive.kernel import cache, compiling
 from constitutive.kernel.flatten import UnsupportedLawError, choose_frame, program, representatives
 from constitutive.kernel.source import Source, hexadecimal, printable
 from constitutive.kinematics import green_lagrange_strain
-from constitutive.laws import BoundedLaw, Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, UnconstrainedNetworkLaw
+from constitutive.laws import BoundedLaw, Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, Uncertainty, UnconstrainedNetworkLaw
 from constitutive.laws.bounded import OutsideDomainWarning
+from constitutive.laws.features import SeriesFeatures
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import rotation
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
@@ -370,11 +371,51 @@ def test_empty_batch_and_wrong_arrays(folder):
         kernel.compile("materials/silicon")
 
 
+def uncertain(symbol, turn=None, seed=0):
+    """A material whose stress is known to within something."""
+    R, rng = group(symbol, turn), np.random.default_rng(seed)
+    features = SeriesFeatures(R, (2, 3), 0.07)
+    outer = 4 + sum(len(basis) for basis in features.energy)
+    factor, quantiles = rng.normal(size=(outer, 7)), np.linspace(0.5, 3, 6)
+    known = Uncertainty(rng.normal(size=(4, 6)), rng.normal(size=4), features, factor, quantiles)
+    return SimpleNamespace(law=network(R, rng), domain=None, name="u", point_group=None, uncertainty=known)
+
+
+@pytest.mark.parametrize(("symbol", "turn"), [("m-3m", None), ("-3m", SKEW), ("-1", None)])
+def test_uncertainty_at_every_point(symbol, turn, folder):
+    material, x = uncertain(symbol, turn), strains(100)
+    found = np.empty(100)
+    compiled = compiled_law(material, folder, unit="MPa", orientation=SKEW)
+    assert compiled.source.spread is not None
+    compiled.evaluate(x, uncertainty=found, level=0.8)
+    crystal = torch.from_numpy(np.asarray(from_mandel(x @ np.asarray(mandel_matrix(SKEW)))))
+    expected = 1e3 * torch.linalg.matrix_norm(material.uncertainty.half_width(crystal, 0.8)).numpy()
+    assert np.abs(found - expected).max() <= 1e-12 * expected.max()
+    by_torch_kernel = np.empty(100)
+    kernel.compile(material, kernel="torch", unit="MPa", orientation=SKEW).evaluate(x, uncertainty=by_torch_kernel, level=0.8)
+    assert np.abs(by_torch_kernel - expected).max() <= 1e-12 * expected.max()
+    other = uncertain(symbol, turn, seed=1).uncertainty.half_width(crystal, 0.8)
+    assert np.abs(1e3 * torch.linalg.matrix_norm(other).numpy() - expected).max() > 1e-3 * expected.max()  # control
+
+
+def test_uncertainty_of_another_group_or_none(folder):
+    """Another group than the law's: NumPy takes over. None: it is said."""
+    material, x, found = uncertain("m-3m"), strains(50), np.empty(50)
+    material.uncertainty = uncertain("2/m", SKEW).uncertainty
+    compiled = compiled_law(material, folder)
+    assert compiled.source.spread is None
+    compiled.evaluate(x, uncertainty=found)
+    expected = torch.linalg.matrix_norm(material.uncertainty.half_width(torch.from_numpy(np.asarray(from_mandel(x)))))
+    assert np.abs(found - expected.numpy()).max() <= 1e-12 * float(expected.max())
+    with pytest.raises(MaterialError, match="carries no uncertainty"):
+        compiled_law(material.law, folder).evaluate(x, uncertainty=found)
+
+
 # ---- hostile input --------------------------------------------------------------------------------------------------
 
 HOSTILE = [
-    "*/ int main(void) { return system(\"id\"); } /*",
-    "silicon\n#include \"/etc/passwd\"",
+    '*/ int main(void) { return system("id"); } /*',
+    'silicon\n#include "/etc/passwd"',
     "??/\n*/ #define double float",
     "\\\n%s{0}${HOME}`id`",
     "Кремний \u202e \u0000 é",

@@ -84,6 +84,8 @@ class PointState:
         if estimate is None:
             name = getattr(self.region.material, "name", type(self.region.material).__name__)
             raise MaterialError(f"the material {name!r} carries no uncertainty; calibrate it on data to get one")
+        if self.law.compiled is not None:
+            return self.law.by_compiled_code(self.x, "uncertainty")
         unit = self.law.unit if self.law.map is None else self.law.map.weight
         width = estimate.half_width(from_mandel(self.law.crystal_strain(self.x)))
         return torch.linalg.matrix_norm(width) * unit

@@ -141,6 +141,12 @@ static long evaluate(const batch *b) {
         else memcpy(at, x, sizeof x);
         evaluate_block(want, at, &psi, s, c, &distance);
         if (b->distance) store(&distance, 1, count, b->distance + first);
+        if (b->uncertainty && HAS_SPREAD) {
+            pack spread;
+            deviation(at, &spread);
+            FOR_VECTORS spread.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};
+            store(&spread, 1, count, b->uncertainty + first);
+        }
         for (int p = 0; p < count; p++) outside += get(&distance, p) > EDGE;
         if (b->energy) {
             FOR_VECTORS psi.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};

@@ -19,10 +19,11 @@ from constitutive.kernel.evaluate import (
     default_threads,
     innermost_bounded,
 )
-from constitutive.kernel.flatten import UnsupportedLawError, program
+from constitutive.kernel.flatten import Program, UnsupportedLawError, program
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import DECLARATION, ENTRY, Source
-from constitutive.laws import BoundedLaw, Law, RotatedLaw
+from constitutive.kernel.spread import Spread, spread
+from constitutive.laws import BoundedLaw, Law, RotatedLaw, Uncertainty
 
 Choice = Literal["c", "torch"]
 
@@ -77,18 +78,19 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     if unit not in UNITS or kernel not in ("c", "torch"):
         raise MaterialError(f"unit={unit!r}, kernel={kernel!r}: units are {', '.join(UNITS)}; kernels are 'c' and 'torch'")
     domain = _domain_of(law, getattr(material, "domain", None))
+    uncertainty = getattr(material, "uncertainty", None)
     if kernel == "torch":
-        return TorchKernel(law, domain, orientation, UNITS[unit], Information("torch", "asked for"))
+        return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", "asked for"))
     try:
         source = generate(material, law)
         built = load(source.text, DECLARATION + f"long {ENTRY}(const batch *b);", cache)
     except (CompilerError, UnsafeCacheError, UnsupportedLawError) as error:
         _warn_once(f"the law is evaluated by torch, not by compiled code: {error}")
-        return TorchKernel(law, domain, orientation, UNITS[unit], Information("torch", str(error)))
+        return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", str(error)))
     reason = f"compiled now by {find_compiler().version}" if built.fresh else f"compiled before by {find_compiler().version}"
     information = Information("c", reason, str(built.path), source.digest)
     count = default_threads() if threads is None else threads
-    return CompiledKernel(law, domain, orientation, UNITS[unit], source.program, built, information, count)
+    return CompiledKernel(law, domain, uncertainty, orientation, UNITS[unit], source, built, information, count)
 
 
 def law_of(material: Any) -> Law:
@@ -133,7 +135,19 @@ def generate(material: Any, law: Law | None = None) -> Source:
     """
     law = law_of(material) if law is None else law
     group = getattr(getattr(material, "point_group", None), "laue_class", "")
-    return Source(program(law, getattr(material, "domain", None)), str(getattr(material, "name", "") or "unnamed"), str(group))
+    flat = program(law, getattr(material, "domain", None))
+    name = str(getattr(material, "name", "") or "unnamed")
+    return Source(flat, name, str(group), _spread(getattr(material, "uncertainty", None), flat))
+
+
+def _spread(uncertainty: Uncertainty | None, flat: Program) -> Spread | None:
+    """The uncertainty in the program's axes; None where there is none, or NumPy has to evaluate it."""
+    if uncertainty is None:
+        return None
+    try:
+        return spread(uncertainty, flat.frame, flat.signs)
+    except UnsupportedLawError:
+        return None
 
 
 def _warn_once(message: str) -> None:

@@ -16,11 +16,10 @@ from jaxtyping import Bool, Float
 
 from constitutive.errors import DomainError, MaterialError
 from constitutive.kernel.cache import Built
-from constitutive.kernel.flatten import Program
 from constitutive.kernel.information import Information
-from constitutive.kernel.source import ENTRY
+from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
-from constitutive.laws import BoundedLaw, Law, RotatedLaw
+from constitutive.laws import BoundedLaw, Law, RotatedLaw, Uncertainty
 from constitutive.laws.base import CHUNK
 from constitutive.laws.bounded import Domain, OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel
@@ -68,6 +67,8 @@ class Request:
         Where the answers go; None for what is not asked.
     map : array or None
         (43,), or (n, 43).
+    uncertainty : array or None
+        Where the uncertainty goes.
     """
 
     strain: np.ndarray
@@ -77,13 +78,14 @@ class Request:
     energy: np.ndarray | None
     distance: np.ndarray | None
     map: np.ndarray | None
+    uncertainty: np.ndarray | None = None
 
     def part(self, rows: slice) -> Request:
         """Some of the points."""
-        arrays = (self.stress, self.tangent, self.energy, self.distance)
-        stress, tangent, energy, distance = (None if a is None else a[rows] for a in arrays)
+        arrays = (self.stress, self.tangent, self.energy, self.distance, self.uncertainty)
+        stress, tangent, energy, distance, uncertainty = (None if a is None else a[rows] for a in arrays)
         point_map = self.map if self.map is None or self.map.ndim == 1 else self.map[rows]
-        return Request(self.strain[rows], self.measure, stress, tangent, energy, distance, point_map)
+        return Request(self.strain[rows], self.measure, stress, tangent, energy, distance, point_map, uncertainty)
 
     @property
     def first_piola(self) -> bool:
@@ -128,6 +130,7 @@ def checked(request: Request) -> Request:
     _check("tangent", request.tangent, ((n, 21), (n, 6, 6), *(((n, 9, 9), (n, 3, 3, 3, 3)) if tensors else ())))
     _check("energy", request.energy, ((n,),))
     _check("distance", request.distance, ((n,),))
+    _check("uncertainty", request.uncertainty, ((n,),))
     _check("map", request.map, ((43,), (n, 43)))
     return request
 
@@ -149,8 +152,9 @@ class Kernel(ABC):
 
     information: Information
 
-    def __init__(self, law: Law, domain: Domain | None, orientation: np.ndarray | None, unit: float):
+    def __init__(self, law: Law, domain: Domain | None, uncertainty: Uncertainty | None, orientation: np.ndarray | None, unit: float):
         self.law = law
+        self.uncertainty = uncertainty
         inner = innermost_bounded(law)
         self.domain = domain
         self.policy = inner.policy if inner is not None else None
@@ -167,6 +171,8 @@ class Kernel(ABC):
         tangent: np.ndarray | None = None,
         energy: np.ndarray | None = None,
         distance: np.ndarray | None = None,
+        uncertainty: np.ndarray | None = None,
+        level: float = 0.9,
         outside: Bool[np.ndarray, " n"] | None = None,
         point_map: np.ndarray | None = None,
         precision: Precision = "double",
@@ -188,6 +194,10 @@ class Kernel(ABC):
             (n,) ψ per reference volume.
         distance : array, optional
             (n,) size of the crystal's strain relative to the edge of the domain: up to 1 inside; 0 without a domain.
+        uncertainty : array, optional
+            (n,) Frobenius norm of half the width of the intervals that hold the components of S with the probability ``level``.
+        level : float
+            0.5 to 0.99.
         outside : array of bool, optional
             (n,) whether the strain is outside the domain.
         point_map : array, optional
@@ -210,8 +220,13 @@ class Kernel(ABC):
         """
         if outside is not None and distance is None:
             distance = np.empty(len(strain))
-        request = checked(Request(strain, measure, stress, tangent, energy, distance, self.map if point_map is None else point_map))
+        if uncertainty is not None and self.uncertainty is None:
+            raise MaterialError("the material carries no uncertainty; calibrate it on data to get one")
+        point_map = self.map if point_map is None else point_map
+        request = checked(Request(strain, measure, stress, tangent, energy, distance, point_map, uncertainty))
         count = self._evaluate(request, precision)
+        if uncertainty is not None and self.uncertainty is not None:
+            uncertainty *= self.uncertainty.multiple(level)
         if outside is not None and distance is not None:
             np.greater(distance, EDGE, out=outside)
         self._judge(count, len(strain))
@@ -220,6 +235,26 @@ class Kernel(ABC):
     @abstractmethod
     def _evaluate(self, request: Request, precision: Precision) -> int:
         """Fill the arrays; give the number of points outside the domain."""
+
+    def _crystal_strain(self, request: Request) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Strains in the law's axes, and the matrices and weights of the way back."""
+        E = green_lagrange_strain(request.strain) if request.first_piola else request.strain
+        x = E if E.ndim == 2 else np.asarray(to_mandel(E))
+        n = len(x)
+        if request.map is None:
+            return x, np.broadcast_to(np.eye(6), (n, 6, 6)), np.full(n, self.unit)
+        rows = np.broadcast_to(request.map, (n, 43))
+        A = rows[:, :36].reshape(n, 6, 6)
+        return np.ascontiguousarray(np.einsum("nij,nj->ni", A, x - rows[:, 36:42])), A, rows[:, 42]
+
+    def _deviation(self, request: Request) -> None:
+        """The uncertainty by NumPy."""
+        if request.uncertainty is None or self.uncertainty is None:
+            return
+        for first in range(0, len(request.strain), CHUNK):
+            rows = slice(first, first + CHUNK)
+            y, _, weight = self._crystal_strain(request.part(rows))
+            request.uncertainty[rows] = np.sqrt((self.uncertainty.deviation_mandel(y) ** 2).sum(axis=1)) * weight
 
     def _judge(self, count: int, points: int) -> None:
         if not count or self.policy is None:
@@ -286,15 +321,17 @@ class CompiledKernel(Kernel):
         self,
         law: Law,
         domain: Domain | None,
+        uncertainty: Uncertainty | None,
         orientation: np.ndarray | None,
         unit: float,
-        program: Program,
+        source: Source,
         built: Built,
         information: Information,
         threads: int,
     ):
-        super().__init__(law, domain, orientation, unit)
-        self.program, self.built, self.information = program, built, information
+        super().__init__(law, domain, uncertainty, orientation, unit)
+        program = source.program
+        self.source, self.program, self.built, self.information = source, program, built, information
         self.threads = max(1, threads)
         own = np.abs(program.frame - np.eye(6)).max() > 1e-12
         self._frame = np.ascontiguousarray(program.frame) if own else None
@@ -307,6 +344,9 @@ class CompiledKernel(Kernel):
         if point_map is not None and point_map.ndim == 1 and np.array_equal(point_map[:42], _NO_TURN):
             unit, point_map = float(point_map[42]), None
         framed = dataclasses.replace(request, map=point_map)
+        if request.uncertainty is not None and self.source.spread is None:
+            self._deviation(request)
+            framed = dataclasses.replace(framed, uncertainty=None)
         if self._pool is None or n < 2 * GRAIN:
             return self._call(framed, precision, unit)
         size = max(GRAIN, -(-n // self.threads // 16) * 16)
@@ -338,7 +378,7 @@ class CompiledKernel(Kernel):
         b.stress, b.tangent = pointer(request.stress), pointer(request.tangent)
         b.stress_kind = 6 if request.stress is None or request.stress.ndim == 2 else 10 if request.first_piola else 9
         b.tangent_kind = 21 if request.tangent is None else int(np.prod(request.tangent.shape[1:]))
-        b.energy, b.distance = pointer(request.energy), pointer(request.distance)
+        b.energy, b.distance, b.uncertainty = pointer(request.energy), pointer(request.distance), pointer(request.uncertainty)
         b.single = precision == "single"
         return int(self._function(b))
 
@@ -350,8 +390,16 @@ class CompiledKernel(Kernel):
 class TorchKernel(Kernel):
     """The same by torch: slower, and needs no compiler."""
 
-    def __init__(self, law: Law, domain: Domain | None, orientation: np.ndarray | None, unit: float, information: Information):
-        super().__init__(law, domain, orientation, unit)
+    def __init__(
+        self,
+        law: Law,
+        domain: Domain | None,
+        uncertainty: Uncertainty | None,
+        orientation: np.ndarray | None,
+        unit: float,
+        information: Information,
+    ):
+        super().__init__(law, domain, uncertainty, orientation, unit)
         self.information = information
 
     def _evaluate(self, request: Request, precision: Precision) -> int:
@@ -361,10 +409,9 @@ class TorchKernel(Kernel):
     @torch.no_grad()
     def _chunk(self, request: Request) -> int:
         F = request.strain if request.first_piola else None
-        E = request.strain if F is None else green_lagrange_strain(F)
-        x = E if E.ndim == 2 else np.asarray(to_mandel(E))
-        A, x0, weight = self._unpacked(request.map, len(x))
-        y = torch.from_numpy(np.ascontiguousarray(np.einsum("nij,nj->ni", A, x - x0)))
+        strain, A, weight = self._crystal_strain(request)
+        y = torch.from_numpy(strain)
+        self._deviation(request)
         outside = 0
         if self.domain is not None:
             distance = self.domain.distance(y).numpy()
@@ -377,12 +424,6 @@ class TorchKernel(Kernel):
             warnings.simplefilter("ignore", OutsideDomainWarning)  # said once by ``evaluate``
             self._fill(request, y, A, weight, F)
         return outside
-
-    def _unpacked(self, point_map: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if point_map is None:
-            return np.broadcast_to(np.eye(6), (n, 6, 6)), np.zeros((n, 6)), np.full(n, self.unit)
-        rows = np.broadcast_to(point_map, (n, 43))
-        return rows[:, :36].reshape(n, 6, 6), rows[:, 36:42], rows[:, 42]
 
     def _fill(self, request: Request, y: torch.Tensor, A: np.ndarray, weight: np.ndarray, F: np.ndarray | None) -> None:
         law = self.law

@@ -129,7 +129,7 @@ def _add_series(law: SeriesLaw, D: np.ndarray, signs: np.ndarray, flat: Flat) ->
         if degree > MAX_DEGREE:
             raise UnsupportedLawError(f"a series of degree {degree}: generated code goes to degree {MAX_DEGREE}")
         row = law.get_buffer(f"energy_{degree}").numpy()
-        flat.add_polynomial(degree, row if _is_identity(D) else row @ substitution(D.T[None], degree)[0])
+        flat.add_polynomial(degree, row if is_identity(D) else row @ substitution(D.T[None], degree)[0])
 
 
 def _add_network(law: NetworkLaw, D: np.ndarray, signs: np.ndarray, flat: Flat) -> None:
@@ -192,7 +192,8 @@ def leaves(law: Law, turn: np.ndarray) -> list[np.ndarray]:
 # ---- the frame -------------------------------------------------------------------------------------------------------
 
 
-def _is_identity(D: np.ndarray) -> bool:
+def is_identity(D: Float[np.ndarray, "m m"]) -> bool:
+    """Whether a matrix turns nothing."""
     return bool(np.abs(D - np.eye(len(D))).max() < 1e-12)
 
 

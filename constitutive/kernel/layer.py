@@ -30,19 +30,24 @@ INLINE void layer_tangent_single(const pack x[6], pack c[21]) { (void)x, (void)c
 
 def source(source: Source) -> str:
     """All of it; without units, functions that add nothing."""
-    if not len(source.program.biases):
-        return _NOTHING
-    parts = text.tangent_parts(source)
-    return "\n".join([
-        f"enum {{ ROWS = {len(source.program.biases)}, FOLD = {source.fold}, BLOCK = {text.BLOCK} }};\n",
-        tables(source),
+    shared = [
         hadamard("hadamard", "vec", source.fold),
-        hadamard("hadamard_single", "fvec", source.fold),
         FEATURES.format(partial=partial_sums(source, "u", "x[{0}].v[v]", "w")),
-        BODY.format(sums="\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))),
-        *(single_sum(k, part) for k, (_, part) in enumerate(parts)),
-        single(source),
-    ])
+    ]
+    if not len(source.program.biases):
+        return "\n".join([*shared, _NOTHING])
+    parts = text.tangent_parts(source)
+    return "\n".join(
+        [
+            *shared,
+            f"enum {{ ROWS = {len(source.program.biases)} }};\n",
+            tables(source),
+            hadamard("hadamard_single", "fvec", source.fold),
+            BODY.format(sums="\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))),
+            *(single_sum(k, part) for k, (_, part) in enumerate(parts)),
+            single(source),
+        ]
+    )
 
 
 def tables(source: Source) -> str:

@@ -74,10 +74,12 @@ def source(source: Source) -> str:
     degree = max(source.program.degree, 1)
     size = max((len(m) for m in placed.by_class), default=0) or 1
     parts = [
-        f"enum {{ DEGREE = {degree}, MONOMIALS = {size}, CLASSES = {source.fold} }};\n",
+        f"enum {{ DEGREE = {degree}, MONOMIALS = {size} }};\n",
         constants(source),
+        TIMES,
         recipe(placed),
         *(sum_tables(source, name, found[name], placed) for name in ("energy", "stress", "tangent")),
+        padding(source, found, placed),
         BODY.format(calls=calls(source, found, placed), **counts(source, found, placed)),
     ]
     return "\n".join(parts)
@@ -91,9 +93,9 @@ def constants(source: Source) -> str:
     return text.table("STRESS_AT_ZERO", first[None]) + text.table("TANGENT_AT_ZERO", second[None])
 
 
-def recipe(placed: Monomials) -> str:
+def recipe(placed: Monomials, name: str = "monomials", size: str = "MONOMIALS") -> str:
     """The function that multiplies the monomials up, degree by degree."""
-    lines = ["static void monomials(const pack x[6], int degree, pack m[CLASSES][MONOMIALS]) {", "    (void)x, (void)m;"]
+    lines = [f"static void {name}(const pack x[6], int degree, pack m[FOLD][{size}]) {{", "    (void)x, (void)m;"]
     last = 1
     for monomial, (c, k) in placed.place.items():
         degree = sum(monomial)
@@ -107,7 +109,7 @@ def recipe(placed: Monomials) -> str:
             pc, pk = placed.place[before]
             lines.append(f"    m[{c}][{k}] = times(m[{pc}][{pk}], x[{variable}]);")
     lines += ["    (void)degree;", "}"]
-    return TIMES + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 TIMES = """INLINE pack times(pack a, pack b) {
@@ -138,6 +140,19 @@ def counts(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], 
     return {"energy_count": prefix(found["energy"], placed, 0), "stress_count": stress}
 
 
+def padding(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], placed: Monomials) -> str:
+    """Zeros where the sum of the stress goes beyond the end of a shorter class (their weights are zero, but rubbish may be NaN)."""
+    ends = [prefix(found["stress"], placed, c) for c in range(source.fold)]
+    return zeros(ends, max(ends), "STRESS_PADDING")
+
+
+def zeros(ends: list[int], count: int, name: str) -> str:
+    """A macro that zeroes the rest of each class."""
+    loop = "for (long k = {0}; k < {1}; k++) m[{2}][k] = (pack){{0}};"
+    loops = " ".join(loop.format(end, count, c) for c, end in enumerate(ends) if end < count)
+    return f"#define {name} {loops}\n"
+
+
 def sum_tables(source: Source, name: str, terms: list[tuple[Monomial, np.ndarray]], placed: Monomials) -> str:
     """Tables of one quantity in the order in which its sums take them."""
     if name == "energy":
@@ -163,12 +178,12 @@ def calls(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], p
 
 BODY = """
 INLINE void polynomial(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
-    pack m[CLASSES][MONOMIALS];
-    const pack *f[CLASSES];
+    pack m[FOLD][MONOMIALS];
+    const pack *f[FOLD];
     const int degree = want & WANT_ENERGY ? DEGREE : want & WANT_STRESS ? DEGREE - 1 : DEGREE - 2;
-    if (CLASSES > 1) memset(m, 0, sizeof m); /* shorter classes are summed with zeros */
+    if (want & WANT_STRESS) {{ STRESS_PADDING }}
     if (degree > 0) monomials(x, degree, m);
-    for (int k = 0; k < CLASSES; k++) f[k] = m[k];
+    for (int k = 0; k < FOLD; k++) f[k] = m[k];
     if (want & WANT_ENERGY) {{
         *psi = broadcast(0.0);
         for (long k = 0; k < {energy_count}; k++) FOR_VECTORS psi->v[v] += POLYNOMIAL_ENERGY[k][0] * m[0][k].v[v];

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from jaxtyping import Float
 from constitutive.errors import MaterialError
 from constitutive.kernel.flatten import Program
 from constitutive.tensors.polynomials import differentiate, exponents
+
+if TYPE_CHECKING:
+    from constitutive.kernel.spread import Spread
 
 DECLARATION = """
 typedef struct {
@@ -41,6 +45,7 @@ typedef struct {
     int single;            /* the units' part of the tangent in single precision */
     double *energy;        /* 0, or count numbers */
     double *distance;      /* 0, or count numbers: up to 1 inside the domain; 0 without a domain */
+    double *uncertainty;   /* 0, or count numbers: norm of the standard deviation of the stress */
 } batch;
 """
 ENTRY = "constitutive_evaluate"
@@ -86,11 +91,14 @@ class Source:
         What it evaluates.
     name, group : str
         For the head comment.
+    spread : Spread, optional
+        The uncertainty of the stress.
     """
 
     program: Program
     name: str = "unnamed"
     group: str = ""
+    spread: Spread | None = None
 
     @cached_property
     def classes(self) -> tuple[int, ...]:
@@ -121,16 +129,17 @@ class Source:
     @cached_property
     def body(self) -> str:
         """The source after its head comment."""
-        from constitutive.kernel import layer, polynomial
+        from constitutive.kernel import layer, polynomial, spread
 
         fixed = {name: (files("constitutive.kernel") / f"{name}.c").read_text() for name in ("lanes", "domain", "batch")}
         parts = [
             DECLARATION,
             fixed["lanes"],
-            WANTS,
+            WANTS + f"enum {{ FOLD = {self.fold}, BLOCK = {BLOCK} }};\n",
             sums(self),
             polynomial.source(self),
             layer.source(self),
+            spread.source(self),
             domain_constants(self.program),
             fixed["domain"],
             fixed["batch"],
