@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration import checks
-from constitutive.calibration.choose import Choice, Progress, choose
+from constitutive.calibration.choose import Choice, Progress, choose, learning_curve
 from constitutive.calibration.outer import Outer, anchored, constants_with_errors, made_elliptic, rank_of_data, uncertainty_of
 from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.reference import ReferenceStress, judge
@@ -30,8 +30,9 @@ def calibrate(
     seed: int = 0,
     point_group: PointGroup | str | None = None,
     residual_stress: str | None = None,
-    anchors: Mapping[str, tuple[float, float]] | None = None,
+    anchors: Mapping[str, Any] | None = None,
     elliptic: bool = False,
+    laws: str = "all",
     progress: Progress | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
@@ -53,6 +54,8 @@ def calibrate(
         ``{"C11": (166, 1)}``; Brugger's definition.
     elliptic
         Penalise the loss of strong ellipticity within the domain.
+    laws
+        ``"all"`` candidates, or ``"series"`` only: polynomials in closed form, within a second.
     progress
         Called with what is being done and the fraction done.
 
@@ -74,9 +77,10 @@ def calibrate(
     problem = problem_of(samples, rotations, reference.taken_off)
     checks.require_enough(problem)
     problem, kept, notes = _cleaned(problem)
+    problem, kept, notes = _tamed(problem, kept, notes)
     checks.require_group(problem, group.symbol)
     domain = Domain.of_strains(problem.x, rotations)
-    choice = choose(problem, domain, seed, tell)
+    choice = choose(problem, domain, seed, tell, laws=laws)
     tell("uncertainty and constants", 0.97)
     outer, more = _finished(Outer(choice.fit, problem), choice, domain, anchors, elliptic)
     law = _with_reference(outer.fit.law(), reference)
@@ -86,14 +90,12 @@ def calibrate(
         "rank_of_data": rank_of_data(problem, choice.best.error),
     }
     material = Material(law, group, samples.structure, samples.name, domain, card, uncertainty=posterior)
-    report = _report(material, samples, problem, choice, kept, [*notes, *more])
+    report = _report(material, samples, problem, choice, kept, [*notes, *more], learning_curve(problem, choice.best, seed))
     tell("done", 1.0)
     return replace(material, card={**card, "calibration": report.as_dict()}, report=report)
 
 
-def _finished(
-    outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str, tuple[float, float]] | None, elliptic: bool
-) -> tuple[Outer, list[str]]:
+def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str, Any] | None, elliptic: bool) -> tuple[Outer, list[str]]:
     """Anchors, then ellipticity, each by the linear half of the law."""
     notes = []
     if anchors:
@@ -154,6 +156,17 @@ def _cleaned(problem: Problem) -> tuple[Problem, np.ndarray, list[str]]:
     return problem.subset(kept), kept, notes
 
 
+def _tamed(problem: Problem, kept: np.ndarray, notes: list[str]) -> tuple[Problem, np.ndarray, list[str]]:
+    """Leave out the wild samples and name them; many of them mean that something else is wrong."""
+    wild = checks.wild_samples(problem)
+    if not wild or len(wild) > max(1, len(problem) // 10):
+        return problem, kept, notes
+    names = ", ".join(f"{kept[k]} (off by {100 * error:.0f} % of the rms stress)" for k, error in wild)
+    note = f"wild samples were left out: {names}; check them (wrong sign or file, another phase, not converged)"
+    rest = np.setdiff1d(np.arange(len(problem)), [k for k, _ in wild])
+    return problem.subset(rest), kept[rest], [*notes, note]
+
+
 def _with_reference(law: Law, reference: ReferenceStress) -> Law:
     if reference.rule != "keep":
         return law
@@ -170,7 +183,13 @@ def _card(samples: StressStrainData, reference: ReferenceStress, seed: int) -> d
 
 
 def _report(
-    material: Material, samples: StressStrainData, problem: Problem, choice: Choice, kept: np.ndarray, notes: list[str]
+    material: Material,
+    samples: StressStrainData,
+    problem: Problem,
+    choice: Choice,
+    kept: np.ndarray,
+    notes: list[str],
+    curve: list[tuple[int, float]],
 ) -> CalibrationReport:
     errors = np.linalg.norm(problem.measured(choice.best.left_out - problem.y), axis=1)
     typical = np.linalg.norm(problem.measured(problem.y)) / np.sqrt(len(problem))
@@ -189,6 +208,7 @@ def _report(
         baseline_error=choice.baseline.error,
         training=evaluate(material, samples),
         worst_samples=worst,
+        learning_curve=curve,
         notes=[*notes, *choice.notes],
         left_out=(_tensors(choice.best.left_out), _tensors(problem.y)),
     )

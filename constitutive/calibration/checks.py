@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import f as f_distribution
 
 from constitutive.calibration.problem import Problem
@@ -17,7 +16,9 @@ from constitutive.laws.features import SeriesFeatures
 
 SIGNIFICANCE = 1e-3  # of the F-test between a group and one of its subgroups
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
-WILD = 8.0  # robust standard deviations
+WILD = 15.0  # times the usual error at the same strain ...
+GROSS = 0.15  # ... and this share of the stress: then a sample is wild
+REWEIGHTINGS = 6
 FEWEST = 3  # samples
 
 
@@ -97,8 +98,9 @@ def require_group(problem: Problem, symbol: str) -> GroupTest:
     if test.contradicted:
         raise CalibrationError(
             f"the data contradict the point group {symbol}: laws exact under it miss {100 * test.residual:.1f} % of the "
-            f"stress of samples left out, under {test.subgroup} {100 * test.subgroup_residual:.1f} % (chance {test.probability:.0e}); check that the "
-            "structure is that of the simulation and that F and the stress stand in its Cartesian frame, or give the right group"
+            f"stress of samples left out, under {test.subgroup} {100 * test.subgroup_residual:.1f} % (chance "
+            f"{test.probability:.0e}); check that the structure is that of the simulation and that F and the stress stand in its "
+            "Cartesian frame, or give the right group"
         )
     return test
 
@@ -133,19 +135,25 @@ def duplicates(problem: Problem) -> list[tuple[int, int]]:
     return [(int(min(pair)), int(max(pair))) for pair in zip(order[:-1][gaps], order[1:][gaps], strict=True)]
 
 
-def wild_samples(errors: Float[np.ndarray, "n 6"], strain: Float[np.ndarray, " n"]) -> list[int]:
-    """Samples whose left-out error stands far out from that of samples of like strain, worst first.
+def wild_samples(problem: Problem) -> list[tuple[int, float]]:
+    """Samples that no law of the others explains, worst first, each with its error relative to the rms stress.
 
-    Errors grow with the strain as a law's do, so each is compared with a robust line through log error over log strain.
+    A series is fitted with weights that fall with the error (Cauchy's loss, by iterated reweighting). Errors grow with the strain as
+    those of a truncated series do, so each is judged against what is usual at its strain.
     """
-    size = np.log(np.maximum(np.linalg.norm(errors, axis=1), 1e-300))
-    level = np.log(np.maximum(strain / strain.max(), 0.05))
-    slope = 2.0  # errors of a series of degree d grow at least like the square of the strain
-    rest = size - slope * level
-    centre = np.median(rest)
-    spread = 1.4826 * np.median(np.abs(rest - centre))
-    far = (rest - centre) > WILD * max(spread, 0.2) / 2
-    return [int(k) for k in np.argsort(-rest) if far[k]]
+    degrees = min(series_choices(problem, 4), key=lambda d: _error(problem, fit_series(problem, d)))
+    size = np.maximum(np.linalg.norm(problem.x, axis=1) / problem.scale, 0.1) ** 2
+    weights = np.ones(len(problem))
+    errors = np.zeros(len(problem))
+    for _ in range(REWEIGHTINGS):
+        fit = fit_series(problem.reweighted(weights), degrees)
+        errors = np.linalg.norm(problem.measured(fit.left_out - problem.y), axis=1)
+        usual = 1.4826 * float(np.median(errors / size))
+        weights = np.maximum(1 / (1 + (errors / (3 * max(usual, 1e-12) * size)) ** 2), 1e-6)
+    own = np.linalg.norm(problem.measured(problem.y), axis=1)
+    typical = float(np.sqrt(np.mean(own**2)))
+    far = (errors > WILD * usual * size) & (errors > GROSS * (own + typical))
+    return [(int(k), float(errors[k] / typical)) for k in np.argsort(-errors) if far[k]]
 
 
 def _series_squares(problem: Problem, degrees: tuple[int, ...]) -> tuple[float, int]:

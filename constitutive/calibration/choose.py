@@ -12,6 +12,7 @@ from jaxtyping import Float
 from constitutive.calibration.network import NetworkFit, Shape, fit_network
 from constitutive.calibration.problem import Problem
 from constitutive.calibration.series import SeriesFit, fit_series, series_choices
+from constitutive.errors import CalibrationError
 from constitutive.laws import Domain
 from constitutive.tensors.polynomials import invariant_polynomials
 
@@ -19,10 +20,15 @@ UNITS = 768  # |G|·H of the saved law at most
 CHANNELS = 48  # H at most: groups with few operations need no more, and time grows with its square
 FOLDS = 4
 FIRST_ROUND = 2  # folds that every candidate is tried on
-SEMIFINAL = 3  # candidates tried on the other folds
-STARTS = 8  # random starts of the final fit, of which the better ones are averaged
-KEPT = 5
+SEMIFINAL = 4  # candidates tried on the other folds
+MANY = 100  # samples from which on time is spent on larger networks instead of more of them
+FEW_AVERAGED, MANY_AVERAGED = 3, 2  # starts averaged for each left-out part, as the final law averages: one alone asks for more ridge
+FEW_STARTS, MANY_STARTS = (24, 15), (12, 8)  # random starts of the final fit, and how many of the better ones are averaged
+ALIKE = 1.5  # candidates within this factor of the best are averaged with it, by the inverse squares of their errors
+HANDICAP = 1.15  # on the error of a network beside a shorter series than the data allow: it wins more often by chance than by right
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
+
+LAWS = ("all", "series")
 
 Progress = Callable[[str, float], None]
 
@@ -89,18 +95,29 @@ def folds(n: int, count: int, seed: int) -> list[np.ndarray]:
     return [np.sort(part) for part in np.array_split(order, min(count, n)) if len(part)]
 
 
+def typical_error(problem: Problem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:
+    """Relative error on samples left out: the geometric mean over folds, which one hard fold can't decide.
+
+    Parts that have not been predicted yet (NaN) don't count.
+    """
+    squares = np.mean(problem.measured(left_out - problem.y) ** 2, axis=1)
+    means = [squares[part].mean() for part in parts if np.isfinite(squares[part]).all()]
+    return float(np.sqrt(np.exp(np.mean(np.log(np.maximum(means, 1e-300)))))) / problem.unit
+
+
 def candidate_shapes(problem: Problem) -> list[Shape]:
     """Networks worth trying for a group and a number of samples: two sizes, four ridges, two series."""
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # parameters beyond the numbers to fit help nobody
-    sizes = sorted({max(most // 2, 1), most}) if n >= 100 else sorted({max(most // 4, 1), max(most // 2, 1)})
+    sizes = sorted({max(most // 2, 1), most}) if n >= MANY else sorted({max(most // 4, 1), max(most // 2, 1)})
     counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
     room = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(room, default=2), 4)
     usual = tuple(range(2, highest + 1))
     shapes = [Shape(usual, h, ridge) for h in sizes for ridge in RIDGES]
-    if highest > 3:
-        shapes += [Shape(tuple(range(2, highest)), sizes[0], ridge) for ridge in RIDGES[2:]]
+    if highest > 2:
+        lower = tuple(range(2, highest))
+        shapes += [Shape(lower, h, ridge) for h in sizes for ridge in RIDGES[1:]]
     if 5 in room and highest == 4:
         shapes.append(Shape((2, 3, 4, 5), sizes[0], 1e-5))
     return shapes
@@ -118,12 +135,13 @@ class _Contest:
     def run(self, shape: Shape, k: int) -> None:
         part = self.parts[k]
         rest = self.problem.subset(np.setdiff1d(np.arange(len(self.problem)), part))
-        self.left_out[shape][part] = fit_network(rest, shape, self.seed + k).predict(self.problem.x[part])
+        starts = range(FEW_AVERAGED if len(self.problem) < MANY else MANY_AVERAGED)
+        fits = [fit_network(rest, shape, self.seed + 1000 * start + k) for start in starts]
+        self.left_out[shape][part] = np.mean([fit.predict(self.problem.x[part]) for fit in fits], axis=0)
 
     def error(self, shape: Shape) -> float:
         """Relative error on the samples predicted so far."""
-        seen = np.nonzero(np.isfinite(self.left_out[shape][:, 0]))[0]
-        return self.problem.subset(seen).relative_error(self.left_out[shape][seen])
+        return typical_error(self.problem, self.left_out[shape], self.parts)
 
     def trials(self, progress: Progress) -> list[Trial]:
         """The candidates of the second round, best first."""
@@ -135,14 +153,16 @@ class _Contest:
                 progress(f"cross-validating {shape.label}", 0.05 + 0.5 * done / total)
                 self.run(shape, k)
                 done += 1
-        better = sorted(self.shapes, key=self.error)[:SEMIFINAL]
+        longest = max(len(shape.degrees) for shape in self.shapes if shape.degrees[-1] <= 4)
+        handicap = {shape: 1.0 if len(shape.degrees) >= longest else HANDICAP for shape in self.shapes}
+        better = sorted(self.shapes, key=lambda shape: handicap[shape] * self.error(shape))[:SEMIFINAL]
         for shape in better:
             for k in range(early, len(self.parts)):
                 progress(f"cross-validating {shape.label}", 0.05 + 0.5 * done / total)
                 self.run(shape, k)
                 done += 1
         found = [Trial(shape.label, self.left_out[shape], self.error(shape), shape, shape.degrees) for shape in better]
-        return sorted(found, key=lambda trial: trial.error)
+        return sorted(found, key=lambda trial: trial.error * handicap[trial.shape or self.shapes[0]])
 
 
 def try_network(problem: Problem, shape: Shape, seed: int, count: int = FOLDS) -> Trial:
@@ -153,23 +173,23 @@ def try_network(problem: Problem, shape: Shape, seed: int, count: int = FOLDS) -
     return Trial(shape.label, contest.left_out[shape], contest.error(shape), shape, shape.degrees)
 
 
-def try_series(problem: Problem, degrees: tuple[int, ...]) -> tuple[Trial, SeriesFit]:
+def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[Trial, SeriesFit]:
     """Leave-one-out of a series, in closed form."""
     fit = fit_series(problem, degrees)
-    label = Shape(degrees, 0, fit.ridge).label
-    return Trial(label, fit.left_out, problem.relative_error(fit.left_out), None, degrees), fit
+    error = typical_error(problem, fit.left_out, folds(len(problem), FOLDS, seed))
+    return Trial(Shape(degrees, 0, fit.ridge).label, fit.left_out, error, None, degrees), fit
 
 
-def baseline(problem: Problem, seed: int) -> Trial:
+def baseline(problem: Problem, seed: int, *, shapes: int = 3) -> Trial:
     """The unconstrained network, cross-validated likewise: what the same samples give without symmetry."""
     free = problem.ungrouped()
     channels = int(np.clip(6 * len(problem) // 16, 4, 32))
-    trials = [try_network(free, Shape((), channels, ridge), seed, FIRST_ROUND) for ridge in (1e-5, 1e-4, 1e-3)]
+    trials = [try_network(free, Shape((), channels, ridge), seed, FIRST_ROUND) for ridge in (1e-4, 1e-5, 1e-3)[:shapes]]
     best = min(trials, key=lambda trial: trial.error)
     return Trial("network without symmetry", best.left_out, best.error, best.shape)
 
 
-def choose(problem: Problem, domain: Domain, seed: int, progress: Progress) -> Choice:
+def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, laws: str = "all") -> Choice:
     """Try the candidates, take the best, fit it to all samples.
 
     Parameters
@@ -182,34 +202,61 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress) -> C
         Of folds and initial directions.
     progress
         Called with what is being done and the fraction done.
+    laws
+        ``"all"``, or ``"series"`` alone.
+
+    Raises
+    ------
+    CalibrationError
+        ``laws`` is neither.
     """
-    series = [try_series(problem, degrees) for degrees in series_choices(problem)]
-    networks = _Contest(problem, candidate_shapes(problem), seed).trials(progress)
+    series = [try_series(problem, degrees, seed) for degrees in series_choices(problem)]
+    if laws not in LAWS:
+        raise CalibrationError(f"laws {laws!r} found; choose one of {', '.join(LAWS)}")
+    networks = _Contest(problem, candidate_shapes(problem), seed).trials(progress) if laws == "all" else []
     trials = sorted([*(trial for trial, _ in series), *networks], key=lambda trial: trial.error)
     best = trials[0]
     progress("fitting the baseline without symmetry", 0.58)
-    without = baseline(problem, seed)
+    without = baseline(problem, seed, shapes=3 if laws == "all" else 1)
     if best.shape is None:
         fit = next(fit.fit for trial, fit in series if trial is best)
         others = [other.fit for trial, other in series if trial.error < 2 * best.error]
         return Choice(fit, trials, best, without, others, best.left_out)
-    alike = [trial for trial in networks if trial.error < 1.15 * best.error][:2]
+    alike = [trial for trial in networks if trial.error < ALIKE * best.error][:3]
     members: list[NetworkFit] = []
+    weights: list[float] = []
     for k, trial in enumerate(alike):
-        progress(f"fitting {trial.label} to all samples", 0.62 + 0.1 * k)
-        members += _better_starts(problem, trial.shape or Shape((2,), 1, 1e-4), seed + 100 * (k + 1), len(alike))
+        progress(f"fitting {trial.label} to all samples", 0.62 + 0.07 * k)
+        fits = _better_starts(problem, trial.shape or Shape((2,), 1, 1e-4), seed + 100 * (k + 1), len(alike))
+        members += fits
+        weights += [trial.error**-2 / len(fits)] * len(fits)
     progress(f"distilling {len(members)} networks into one", 0.85)
-    left_out = np.mean([trial.left_out for trial in alike], axis=0)
-    return Choice(distil(problem, members, domain, seed), trials, best, without, members, left_out)
+    left_out = np.average([trial.left_out for trial in alike], axis=0, weights=[trial.error**-2 for trial in alike])
+    return Choice(distil(problem, members, weights, domain, seed), trials, best, without, members, left_out)
+
+
+def learning_curve(problem: Problem, best: Trial, seed: int) -> list[tuple[int, float]]:
+    """Error of the chosen kind of law on the other samples when a quarter, a half, three quarters of the samples are given."""
+    order = np.random.default_rng(seed + 3).permutation(len(problem))
+    curve = []
+    for share in (0.25, 0.5, 0.75):
+        count = round(share * len(problem))
+        part, rest = problem.subset(order[:count]), problem.subset(order[count:])
+        if count < 3 or not len(rest):
+            continue
+        fit = fit_series(part, best.degrees).fit if best.shape is None else fit_network(part, best.shape, seed)
+        curve.append((count, rest.relative_error(fit.predict(rest.x))))
+    return curve
 
 
 def _better_starts(problem: Problem, shape: Shape, seed: int, share: int) -> list[NetworkFit]:
     """Fits from several random starts, those of the lower objective: the others sit in poor local minima."""
-    fits = [fit_network(problem, shape, seed + k) for k in range(max(STARTS // share, 2))]
-    return sorted(fits, key=lambda fit: fit.objective)[: max(KEPT // share, 1) + 1]
+    starts, kept = FEW_STARTS if len(problem) < MANY else MANY_STARTS
+    fits = [fit_network(problem, shape, seed + k) for k in range(starts // share)]
+    return sorted(fits, key=lambda fit: fit.objective)[: max(kept // share, 1)]
 
 
-def distil(problem: Problem, members: list[NetworkFit], domain: Domain, seed: int) -> NetworkFit:
+def distil(problem: Problem, members: list[NetworkFit], weights: list[float], domain: Domain, seed: int) -> NetworkFit:
     """One network of at most 768 orbit units that follows the mean of several.
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
@@ -218,7 +265,7 @@ def distil(problem: Problem, members: list[NetworkFit], domain: Domain, seed: in
     rng = np.random.default_rng(seed + 7)
     extra = random_strains(domain, 2 * len(problem) + 150, rng)
     x = np.concatenate([problem.x, extra])
-    y = np.mean([member.predict(x) for member in members], axis=0)
+    y = np.average([member.predict(x) for member in members], axis=0, weights=weights)
     norm = np.concatenate([problem.norm, np.broadcast_to(problem.norm.mean(axis=0), (len(extra), 6, 6))])
     teacher = Problem(x, y, norm, problem.rotations)
     nearest = min(members, key=lambda member: teacher.relative_error(member.predict(x)))

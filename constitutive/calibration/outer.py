@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from constitutive.calibration.choose import random_strains
 from constitutive.calibration.network import NetworkFit
 from constitutive.calibration.problem import Problem
 from constitutive.elasticity import ellipticity
-from constitutive.elasticity.constants import ENGINEERING, independent_places, name_of, voigt_of_polynomial
+from constitutive.elasticity.constants import ENGINEERING, elastic_constants, independent_places, name_of, voigt_of_polynomial
 from constitutive.errors import CalibrationError
 from constitutive.laws import Domain, Law
 from constitutive.laws.features import SeriesFeatures, network_columns
@@ -81,7 +81,7 @@ class Outer:
         return self.fit.with_outer(self.fit.outer + change)
 
 
-def anchored(outer: Outer, anchors: Mapping[str, tuple[float, float]], noise: float) -> NetworkFit:
+def anchored(outer: Outer, anchors: Mapping[str, Any], noise: float) -> NetworkFit:
     """Fit known constants beside the samples.
 
     Parameters
@@ -113,7 +113,7 @@ def _place(name: str) -> tuple[int, ...]:
     return tuple(int(d) - 1 for d in digits)
 
 
-def _pair(name: str, pair: tuple[float, float]) -> tuple[float, float]:
+def _pair(name: str, pair: Any) -> tuple[float, float]:
     try:
         value, error = (float(number) for number in pair)
     except (TypeError, ValueError) as problem:
@@ -141,12 +141,12 @@ def made_elliptic(outer: Outer, domain: Domain, *, margin: float = 0.02, rounds:
     -------
     The fit, and the smallest eigenvalue left among the strains that were looked at (GPa).
     """
-    F = _stretches(domain, 400, seed)
+    F = _stretches(domain, 200, seed)
     fit, unit = outer.fit, outer.fit.unit
     lowest = ellipticity(fit.law(), np.eye(3)[None]).minimum[0]
     wanted = margin * max(lowest, 0.01 * unit)
     rows: list[np.ndarray] = []
-    found = ellipticity(fit.law(), F, directions=150)
+    found = ellipticity(fit.law(), F, directions=80)
     for k in range(rounds):
         bad = np.nonzero(found.minimum < wanted)[0]
         if not len(bad):
@@ -156,7 +156,7 @@ def made_elliptic(outer: Outer, domain: Domain, *, margin: float = 0.02, rounds:
         active = D @ fit.outer < 2 * wanted
         weight = 10.0 ** (k // 5) * 0.3 / max(float(np.abs(D).max()), 1e-300)
         fit = outer.solve(weight * D[active], np.full(int(active.sum()), weight * 2 * wanted), 1e-7)
-        found = ellipticity(fit.law(), F, directions=150)
+        found = ellipticity(fit.law(), F, directions=80)
     return fit, float(found.minimum.min())
 
 
@@ -219,12 +219,13 @@ def _left_out_variance(design: np.ndarray, factor: np.ndarray) -> Float[np.ndarr
 def constants_with_errors(outer: Outer, posterior: Uncertainty, spread: list[NetworkFit]) -> dict[str, dict[str, list[float]]]:
     """Independent constants of order 2, 3, 4: value and standard error from data (posterior) and model (spread of other fits)."""
     result = {}
+    others = [fit.law() for fit in spread]
     for order in (2, 3, 4):
         names, rows = outer.constants(order)
         values = rows @ outer.fit.outer
         data = np.sqrt(np.sum((rows / outer.fit.unit @ posterior.factor) ** 2, axis=1)) * posterior.multiple(0.68)
-        others = [Outer(fit, outer.problem) for fit in spread]
-        different = [other.constants(order)[1] @ other.fit.outer - values for other in others]
+        places = independent_places(outer.problem.rotations, order)
+        different = [[elastic_constants(law, order)[place] for place in places] - values for law in others]
         model = np.sqrt(np.mean(np.square(different), axis=0)) if different else np.zeros(len(values))
         errors = np.hypot(data, model)
         result[str(order)] = {name: [float(v), float(e)] for name, v, e in zip(names, values, errors, strict=True)}

@@ -78,7 +78,7 @@ class Problem:
 
     def reweighted(self, weights: Float[np.ndarray, " n"]) -> Problem:
         """The same samples with other weights (they multiply squared errors)."""
-        return replace(self, norm=self.norm * np.sqrt(weights)[:, None, None])
+        return replace(self, norm=self.norm * np.sqrt(np.maximum(weights, 1e-12))[:, None, None])
 
     def ungrouped(self) -> Problem:
         """The same samples without symmetry."""

@@ -8,13 +8,15 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.problem import problem_of
+from constitutive.calibration.problem import Problem, problem_of
+from constitutive.calibration.series import fit_series, ridge_trial, series_choices
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.laws.features import SeriesFeatures
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking
+CLEARLY = 0.7  # an intercept counts when it brings the error on left-out samples below this share
 RULES = ("keep", "remove")
 
 
@@ -96,25 +98,34 @@ def _invariant(stress: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def _from_series(data: StressStrainData, rotations: np.ndarray) -> np.ndarray:
-    """Order-1 term of the best series: an intercept, zero where the errors of the fit explain it."""
+    """Intercept of the best series, zero unless the data clearly ask for one.
+
+    A truncated series would use an intercept to mend its own misfit, so it must predict left-out samples much better with it, and
+    series of two lengths must agree on it.
+    """
     problem = problem_of(data, rotations)
     constant = _constant_columns(rotations)
-    best: tuple[float, np.ndarray] | None = None
-    for highest in (2, 3, 4):
-        features = SeriesFeatures(rotations, tuple(range(2, highest + 1)), problem.scale)(problem.x)
-        A = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), features], axis=2)
-        A = A.reshape(6 * len(problem), -1)
-        if A.shape[1] > 3 * len(problem):
-            break
-        solution, *_ = np.linalg.lstsq(A, problem.y.ravel(), rcond=1e-10)
-        rest = problem.y.ravel() - A @ solution
-        variance = rest @ rest / (len(A) - A.shape[1])
-        covariance = variance * np.linalg.pinv(A.T @ A)
-        k = constant.shape[1]
-        significant = np.abs(solution[:k]).max() > 4 * np.sqrt(np.diag(covariance)[:k].max())
-        if best is None or variance < best[0]:
-            best = (variance, constant @ solution[:k] if significant else np.zeros(6))
-    return from_mandel(np.zeros(6) if best is None else best[1])
+    lengths = [degrees for degrees in series_choices(problem, 6, 0.4) if len(degrees) > 1] or [(2,)]
+    fits = [(_with_intercept(problem, degrees, constant), fit_series(problem, degrees)) for degrees in lengths]
+    fits.sort(key=lambda pair: pair[0][0])
+    (error, stress), plain = fits[0]
+    if error > CLEARLY * problem.relative_error(plain.left_out):
+        return np.zeros((3, 3))
+    if len(fits) > 1 and np.linalg.norm(fits[1][0][1] - stress) > 0.5 * np.linalg.norm(stress):
+        return np.zeros((3, 3))
+    return from_mandel(stress)
+
+
+def _with_intercept(problem: Problem, degrees: tuple[int, ...], constant: np.ndarray) -> tuple[float, np.ndarray]:
+    """Left-out error (relative) and intercept (Mandel, GPa) of a series with a constant stress beside it."""
+    features = SeriesFeatures(problem.rotations, degrees, problem.scale)(problem.x)
+    columns = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), features], axis=2)
+    A = np.einsum("nij,njk->nik", problem.norm, columns).reshape(6 * len(problem), -1)
+    target = problem.measured(problem.y).ravel()
+    U, s, Vt = np.linalg.svd(A, full_matrices=False)
+    filtered, left_out = ridge_trial(U, s, U.T @ target, target, 1e-10, len(problem))
+    solution = Vt.T @ (filtered / np.maximum(s, 1e-300) * (U.T @ target))
+    return float(np.linalg.norm(left_out) / np.linalg.norm(target)), constant @ solution[: constant.shape[1]]
 
 
 def _constant_columns(rotations: np.ndarray) -> Float[np.ndarray, "6 k"]:

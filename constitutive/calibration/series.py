@@ -51,7 +51,7 @@ def fit_series(problem: Problem, degrees: tuple[int, ...]) -> SeriesFit:
     target = problem.measured(problem.y).ravel() / problem.unit
     U, s, Vt = np.linalg.svd(columns.reshape(6 * n, k), full_matrices=False)
     project = U.T @ target
-    trials = [_trial(U, s, project, target, ridge, n) for ridge in RIDGES]
+    trials = [ridge_trial(U, s, project, target, ridge, n) for ridge in RIDGES]
     best = min(range(len(RIDGES)), key=lambda k: float((trials[k][1] ** 2).sum()) * (1 - 1e-3 * k / len(RIDGES)))
     filtered, errors = trials[best]
     coefficients = Vt.T @ (filtered / np.maximum(s, 1e-300) * project)
@@ -62,7 +62,7 @@ def fit_series(problem: Problem, degrees: tuple[int, ...]) -> SeriesFit:
     return SeriesFit(fit, predicted, RIDGES[best], features.degrees)
 
 
-def _trial(
+def ridge_trial(
     U: np.ndarray, s: np.ndarray, project: np.ndarray, target: np.ndarray, ridge: float, n: int
 ) -> tuple[np.ndarray, Float[np.ndarray, "n 6"]]:
     """Filter factors of one ridge, and each sample's error when left out (in units of the problem)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations_with_replacement, permutations
 from math import factorial, prod
 from typing import final
@@ -87,7 +88,14 @@ class ConstantsTable:
 
 def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[tuple[int, ...]]:
     """Voigt indices (from 0) of independent constants: the first ones, in lexicographic order, that fix all others."""
-    rows = [voigt_of_polynomial(row, order) for row in invariant_polynomials(np.asarray(rotations), order)]
+    group = np.ascontiguousarray(rotations, dtype=np.float64)
+    return list(_independent_places(group.tobytes(), order))
+
+
+@lru_cache(maxsize=64)
+def _independent_places(group: bytes, order: int) -> tuple[tuple[int, ...], ...]:
+    rotations = np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3)
+    rows = [voigt_of_polynomial(row, order) for row in invariant_polynomials(rotations, order)]
     tables = np.array([row / np.linalg.norm(row) for row in rows])
     chosen: list[tuple[int, ...]] = []
     matrix: np.ndarray = np.zeros((0, len(tables)))
@@ -98,7 +106,7 @@ def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> lis
             chosen.append(place)
         if len(chosen) == len(tables):
             break
-    return chosen
+    return tuple(chosen)
 
 
 def constants_table(law: Law, order: int, *, definition: str = "brugger") -> ConstantsTable:

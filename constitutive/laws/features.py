@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import final
 
 import numpy as np
@@ -77,13 +77,19 @@ class SeriesFeatures:
 
 def orthonormal_basis(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "k terms"]:
     """Invariants of a degree whose gradients are orthonormal over a fixed cloud of strains of size 0 to 1.5."""
-    basis = invariant_polynomials(rotations, degree)
+    group = np.ascontiguousarray(rotations, dtype=np.float64)
+    return _orthonormal_basis(group.tobytes(), degree)
+
+
+@lru_cache(maxsize=64)
+def _orthonormal_basis(group: bytes, degree: int) -> np.ndarray:
+    basis = invariant_polynomials(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3), degree)
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(CLOUD, 6))
     cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
     slope = differentiate(torch.tensor(basis), degree).numpy()
     values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
-    columns = np.einsum("kit,nt->nik", slope, values).reshape(-1, len(basis)) / np.sqrt(6 * CLOUD)
+    columns = (slope.reshape(-1, slope.shape[2]) @ values.T).reshape(len(basis), -1).T / np.sqrt(6 * CLOUD)
     return np.linalg.inv(np.linalg.cholesky(columns.T @ columns)) @ basis
 
 

@@ -92,10 +92,13 @@ def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.
     return table
 
 
+@lru_cache(maxsize=16)
 def apolar_weights(degree: int) -> Float[np.ndarray, " terms"]:
     """Weights α!/d! of the inner product in which orthogonal substitutions are orthogonal."""
     products = [np.prod([factorial(int(a)) for a in row]) for row in exponents(degree)]
-    return np.array(products, dtype=np.float64) / factorial(degree)
+    weights = np.array(products, dtype=np.float64) / factorial(degree)
+    weights.setflags(write=False)
+    return weights
 
 
 def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "invariants terms"]:
