@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from e3nn import o3
+from e3nn.util.test import assert_equivariant
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -425,6 +426,21 @@ def test_a_layer_of_equivariant_maps_is_equivariant_under_its_group_only():
     piezo = equivariant_basis(group, "1o", "0e + 2e")[0]
     assert equivariance_error(lambda x: x @ piezo.T, "1o", "0e + 2e", group.operations) < EXACT
     assert equivariance_error(lambda x: x @ piezo.T, "1o", "0e + 2e", GROUPS["m-3m"].operations) > 1e-2  # control: inversion
+
+
+def test_e3nns_own_check_takes_isotropic_maps_and_refuses_cubic_ones():
+    """``assert_equivariant`` asks for all of O(3): the isotropic maps are among ours for every group, the cubic ones fail it."""
+    isotropic = o3.Linear("0e + 2e", "0e + 2e", shared_weights=True, internal_weights=True)
+    assert_equivariant(isotropic, irreps_in=["0e + 2e"], irreps_out=["0e + 2e"], tolerance=1e-4)
+    weight = isotropic(torch.eye(6)).detach().double().T
+    maps = equivariant_basis(GROUPS["m-3m"], "0e + 2e", "0e + 2e").reshape(3, 36)
+    assert float((weight.reshape(36) - (maps @ weight.reshape(36)) @ maps).abs().max()) < 1e-5
+
+    def cubic(x):
+        return x @ maps[2].reshape(6, 6).to(x.dtype).T + x @ maps[1].reshape(6, 6).to(x.dtype).T
+
+    with pytest.raises(AssertionError, match=r"equivariance|Largest|failed"):
+        assert_equivariant(cubic, irreps_in=["0e + 2e"], irreps_out=["0e + 2e"], tolerance=1e-4)
 
 
 def test_linear_maps_agree_with_cartesian_tensors():

@@ -50,7 +50,7 @@ def draw_pattern(axes: Axes, pattern: Pattern, *, title: str | None = None) -> N
     axes.axis("off")
     count = len(pattern.independent)
     axes.set_anchor("N")
-    axes.set_title(title or f"{pattern.tensor.name}: {count or 'none'}", fontsize=10)
+    axes.set_title(title or f"{pattern.tensor.name.removesuffix(' 2')}: {count or 'none'}", fontsize=10)
 
 
 def _colour(pattern: Pattern, name: str) -> str:
