@@ -256,7 +256,7 @@ def test_rank_of_the_data_is_stated():
 
 def test_a_group_that_the_data_contradict():
     tetragonal = Material.from_constants("4/mmm", {"C11": 160, "C12": 60, "C13": 40, "C33": 100, "C44": 50, "C66": 80}).law
-    with pytest.raises(CalibrationError, match="contradict the point group m-3m.*4/mmm"):
+    with pytest.raises(CalibrationError, match=r"contradict the point group m-3m.*4/mmm"):
         calibrate(samples_of(tetragonal, 20))
     good = problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations)
     assert not group_test(good).contradicted
