@@ -7,6 +7,7 @@ stands for -2. Everything here is NumPy.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +20,7 @@ MAX_ORDER = 48
 SAME = 1e-2  # two operations closer than this are one: crystallographic ones differ by 0.5 and more
 
 
-def rotation(axis, degrees: float) -> Float[np.ndarray, "3 3"]:
+def rotation(axis: Any, degrees: float) -> Float[np.ndarray, "3 3"]:
     """Rotation about an axis by an angle in degrees, right-handed (Rodrigues)."""
     n = np.asarray(axis, dtype=float)
     n = n / np.linalg.norm(n)
@@ -99,7 +100,7 @@ def _axis(R: np.ndarray) -> np.ndarray:
     return -column if significant[-1] < 0 else column
 
 
-def element_matrices(name: str, direction) -> list[np.ndarray]:
+def element_matrices(name: str, direction: Any) -> list[np.ndarray]:
     """Generating matrices of one position of a Hermann–Mauguin symbol ("4/m", "-3", "m", …) along a direction."""
     matrices = []
     for part in name.split("/"):
