@@ -1,12 +1,14 @@
 """What a law costs in a finite-element run, beside the same law written in UFL: ratios measured in one run.
 
-./dev python benchmarks/fem.py [--json] [--repeat N] [--memory] [--scaling]
+./dev python benchmarks/fem.py [--json] [--repeat N] [--no-peers] [--memory] [--scaling]
 
 For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units) and element, one rank, one thread:
     exchange / assembly   strain in and stress out, without a law, over the assembly of residual and Jacobian
     update / assembly     the law evaluated at all points (once for the residual, once for the Jacobian) over the assembly
     cost / native         (update + assembly) over the assembly of St Venant–Kirchhoff written in UFL
     solve / native        a whole solve with load steps over the same with the UFL form
+Then the same network through the same hook by other means on Q1: torch's closed form, torch's autograd, e3nn layers under autograd, and JAX
+where it is installed (through dolfinx-external-operator where that is installed too).
 --memory adds the peak memory of a model with 10⁶ points, --scaling strong and weak scaling on 1 and 2 ranks (or `--ranks 1 2 4 8`).
 """
 
@@ -21,10 +23,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import torch
@@ -32,6 +38,7 @@ import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem import petsc
 from mpi4py import MPI
+from peers import peers
 
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
 from constitutive.fem.own_solver import external_operator
@@ -171,7 +178,7 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
     V = space(element, ELEMENTS[element][2])
     u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
     u.x.array[:] = 0.004 * np.random.default_rng(1).standard_normal(u.x.array.size) / ELEMENTS[element][2]
-    law, free = UserMaterial(u, material, orientation=TURN), UserMaterial(u, FreeLaw())
+    law, free = UserMaterial(u, material, orientation=TURN), UserMaterial(u, FreeLaw(), kernel="torch")
     law.update()
     F = native_form(u, v, law.points.degree)
     kept = updates(law)
@@ -232,15 +239,60 @@ def solve_times(element: str, material: Law, repeat: int) -> dict[str, Any]:
     return {**seconds, "iterations": iterations["hook"], "native_iterations": iterations["native"]}
 
 
-def external_operator_row(element: str, repeat: int) -> dict[str, Any] | None:
+def peer_row(name: str, material: Law, cells: int, repeat: int) -> dict[str, Any]:
+    """The network by other means, on Q1 and fewer cells: what the hook pays for it."""
+    V = space("Q1", cells)
+    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    u.x.array[:] = 0.004 * np.random.default_rng(1).standard_normal(u.x.array.size) / cells
+    law = UserMaterial(u, material, orientation=TURN, kernel="torch")
+    law.update()
+    F = native_form(u, v, law.points.degree)
+    forms = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), law.jacobian(du, v))}
+    t = interleaved({**forms, "update": updates(law)}, repeat)
+    return {
+        "law": name, "element": "Q1", "points": law.points.count, "update_over_assembly": t["update"] / t["assembly"],
+        "assembly_over_native": t["assembly"] / t["native"], "cost_over_native": (t["update"] + t["assembly"]) / t["native"],
+        "points_per_second": law.points.count / t["update"], "seconds": t,
+    }  # fmt: skip
+
+
+def peer_rows(repeat: int) -> list[dict[str, Any]]:
+    """Other ways to evaluate the network of 768 units."""
+    network = laws()["network of 768 units"]
+    rows = [peer_row("network: torch, closed form", network, 8, repeat)]
+    for name, make in peers(network).items():  # type: ignore[arg-type] # it is a network
+        rows.append(peer_row(f"network: {name}", make(), 3 if "e3nn" in name else 6, min(repeat, 2)))
+        if "JAX" in name and (through := external_operator_row("Q1", min(repeat, 2), make(), f"{rows[-1]['law']}, external operator", 6)):
+            rows.append(through)
+    return rows
+
+
+def add_peers(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Rows of the other ways, with the ratio of their rate to ours."""
+    if options.no_peers or "Q1" not in options.elements:
+        return
+    ours = next(r for r in rows if r["law"] == "network of 768 units")["points_per_second"]
+    for found in peer_rows(options.repeat):
+        rows.append({**found, "ours_over_theirs": ours / found["points_per_second"]})
+        if not options.json:
+            print_row(rows[-1])
+
+
+def external_operator_row(
+    element: str,
+    repeat: int,
+    material: Law | None = None,
+    name: str = "St Venant-Kirchhoff (dolfinx-external-operator)",
+    cells: int | None = None,
+) -> dict[str, Any] | None:
     """The same law through dolfinx-external-operator, where that is installed."""
     if importlib.util.find_spec("dolfinx_external_operator") is None:
         return None
     from dolfinx_external_operator import evaluate_external_operators, evaluate_operands, replace_external_operators
 
-    V = space(element, ELEMENTS[element][2])
+    V = space(element, cells or ELEMENTS[element][2])
     u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
-    law = UserMaterial(u, linear(), orientation=TURN)
+    law = UserMaterial(u, linear() if material is None else material, orientation=TURN, kernel="c" if material is None else "torch")
     form = ufl.inner(external_operator(law), law.measure.variation(u, v)) * law.dx
     J = ufl.algorithms.expand_derivatives(ufl.derivative(form, u, du))
     (R, operators), (A, J_operators) = replace_external_operators(form), replace_external_operators(J)
@@ -255,7 +307,7 @@ def external_operator_row(element: str, repeat: int) -> dict[str, Any] | None:
     F = native_form(u, v, law.points.degree)
     t = interleaved({"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(R, A), "update": update}, repeat)
     return {
-        "law": "St Venant-Kirchhoff (dolfinx-external-operator)", "element": element, "points": law.points.count,
+        "law": name, "element": element, "points": law.points.count,
         "update_over_assembly": t["update"] / t["assembly"], "assembly_over_native": t["assembly"] / t["native"],
         "cost_over_native": (t["update"] + t["assembly"]) / t["native"], "points_per_second": law.points.count / t["update"], "seconds": t,
     }  # fmt: skip
@@ -302,6 +354,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--elements", nargs="+", choices=ELEMENTS, default=list(ELEMENTS))
+    parser.add_argument("--no-peers", action="store_true", help="without the network by other means")
     parser.add_argument("--memory", action="store_true", help="also the memory of 10⁶ points")
     parser.add_argument("--scaling", action="store_true", help="also strong and weak scaling")
     parser.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
@@ -325,6 +378,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             report["rows"].append(other)
             if not options.json:
                 print_row(other)
+    add_peers(report["rows"], options)
     if options.memory:
         report["memory"] = [in_new_process(["--only", "memory", element]) for element in ("Q1", "P1")]
     if options.scaling:
@@ -340,6 +394,7 @@ def print_row(found: dict[str, Any], *, header: bool = False) -> None:
         print(f"{'law':48s}{'':4s}" + "".join(f"{name.replace('_over_', ' / '):>20s}" for name in COLUMNS) + "   points/s  iterations")
     cells = "".join(f"{found[name]:20.3f}" if name in found else f"{'':20s}" for name in COLUMNS)
     iterations = f"{found['iterations']} ({found['native_iterations']} native)" if "iterations" in found else ""
+    iterations = f"ours is {found['ours_over_theirs']:.0f} times as fast" if "ours_over_theirs" in found else iterations
     print(f"{found['law']:48s}{found['element']:4s}{cells}{found['points_per_second']:11.2e}  {iterations}", flush=True)
 
 
