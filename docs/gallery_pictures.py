@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-EXAMPLES = ("hole_in_plate", "polycrystal", "torsion_quartz")  # silicon_block's pictures are the README's
+EXAMPLES = {"hole_in_plate": "hole.png", "polycrystal": "polycrystal.png", "torsion_quartz": "quartz.png"}
+# silicon_block's pictures are the README's
 
 
 def main(names: list[str]) -> None:
@@ -19,9 +20,8 @@ def main(names: list[str]) -> None:
     for name in names or EXAMPLES:
         with tempfile.TemporaryDirectory() as folder:
             importlib.import_module(name).main(Path(folder))
-            picture = sorted(Path(folder).glob("*.png"))[0]
-            shutil.copyfile(picture, CHECKOUT / "docs" / "images" / f"gallery_{name}.png")
-            print(f"{name}: {picture.name}")
+            shutil.copyfile(Path(folder) / EXAMPLES[name], CHECKOUT / "docs" / "images" / f"gallery_{name}.png")
+            print(f"{name}: docs/images/gallery_{name}.png")
 
 
 if __name__ == "__main__":

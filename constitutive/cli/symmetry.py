@@ -40,6 +40,12 @@ def symmetry(
     """Point group, space group and what follows: constants per order, frames, how far the answer may be trusted.
 
     With two structures: whether one point group is a subgroup of the other, and the variants of a transition between them.
+
+    [bold]Examples[/]
+
+      [dim]constitutive symmetry quartz.cif --plot[/]
+      [dim]constitutive symmetry POSCAR --symprec 0.05 --json[/]
+      [dim]constitutive symmetry cubic.vasp tetragonal.vasp[/]
     """
     from constitutive.symmetry import find_symmetry, symmetry_ladder
 

@@ -85,6 +85,13 @@ class ConstantsTable:
         """Values by name."""
         return dict(zip(self.names, self.values, strict=True))
 
+    def _repr_html_(self) -> str:
+        from constitutive.show import facts
+
+        errors = self.errors or (None,) * len(self.names)
+        told = [f"{v:.5g}" + ("" if e is None else f" ± {e:.2g}") for v, e in zip(self.values, errors, strict=True)]
+        return facts(f"Elastic constants of order {self.order} (GPa, {self.definition})", dict(zip(self.names, told, strict=True)))
+
 
 def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[tuple[int, ...]]:
     """Voigt indices (from 0) of independent constants: the first ones, in lexicographic order, that fix all others."""

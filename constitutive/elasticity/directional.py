@@ -213,10 +213,8 @@ class DirectionalModuli:
         """Eigenvalues (rising) and directions of the form in m that a quantity is, on the plane across n."""
         n = unit(n)
         s = np.asarray(tangent_from_mandel(self.compliance))
-        if quantity == "shear_modulus":
-            form = np.einsum("ijkl,...i,...k->...jl", s, n, n)
-        else:
-            form = np.einsum("ijkl,...k,...l->...ij", s, n, n)
+        contraction = "ijkl,...i,...k->...jl" if quantity == "shear_modulus" else "ijkl,...k,...l->...ij"
+        form = np.einsum(contraction, s, n, n)
         u, v = plane_axes(n)
         basis = np.stack([u, v], axis=-1)
         values, vectors = np.linalg.eigh(basis.swapaxes(-1, -2) @ ((form + form.swapaxes(-1, -2)) / 2) @ basis)
@@ -304,6 +302,23 @@ class DirectionalModuli:
             return self.linear_compressibility(n), None
         low, high, m_low, m_high = self.shear_range(n) if quantity == "shear_modulus" else self.poisson_range(n)
         return (low, m_low) if sign > 0 else (high, m_high)
+
+    def _repr_html_(self) -> str:
+        from constitutive.show import facts
+
+        a = self.averages
+        rows: dict[str, Any] = {
+            "bulk modulus, Hill (GPa)": a.bulk_hill,
+            "shear modulus, Hill (GPa)": a.shear_hill,
+            "Young's modulus, Hill (GPa)": a.youngs_hill,
+            "Poisson's ratio, Hill": a.poisson_hill,
+            "universal anisotropy": self.universal_anisotropy,
+        }
+        low, high = self.extremes("youngs_modulus")
+        for word, extreme in (("smallest", low), ("largest", high)):
+            direction = ", ".join(f"{component + 0.0:.3f}" for component in extreme.direction)
+            rows[f"{word} E (GPa)"] = f"{extreme.value:.5g} along ({direction})"
+        return facts("Directional moduli", rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Averages, anisotropy and extremes as plain numbers, for ``--json`` and the report."""

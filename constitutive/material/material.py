@@ -92,6 +92,21 @@ class Material:
         law = law_from_constants(group.laue_rotations, C2, C3)
         return cls(law, group, structure, name, card={"source": "elastic constants", "orders": [2] if C3 is None else [2, 3]})
 
+    def _repr_html_(self) -> str:
+        from constitutive.show import facts
+
+        found = self.card.get("calibration", {})
+        error = found.get("held_out_error")
+        rows = {
+            "crystal": None if self.structure is None else self.structure.composition.reduced_formula,
+            "point group": f"{self.point_group.symbol}, Laue class {self.point_group.laue_class}",
+            "law": found.get("chosen", type(self.law).__name__),
+            "error on unseen samples": None if error is None else f"{100 * float(error):.2g} % of S",
+            "samples": self.card.get("data", {}).get("samples"),
+            "C (GPa), Voigt": "; ".join(" ".join(f"{entry + 0.0:.1f}" for entry in row) for row in self.stiffness_voigt()),
+        }
+        return facts(f"Material {self.name}".strip(), rows)
+
     @property
     def reference_stress(self) -> Float[np.ndarray, "3 3"]:
         """Stress at zero strain that the card states (GPa): zero unless a residual stress was kept."""

@@ -18,7 +18,7 @@ from constitutive.material import Material
 from constitutive.tensors.packing import to_mandel
 
 if TYPE_CHECKING:
-    from constitutive.plots import Path
+    from constitutive.plots import Curve, Path
 
 LINES: dict[str, np.ndarray] = {
     "stretch along x": np.diag([1.0, 0, 0]),
@@ -150,7 +150,33 @@ def interval_of(material: Material, level: float = 0.9) -> Any:
     return half_width
 
 
-def constant_errors(tables: list[ConstantsTable]) -> np.ndarray | None:
-    """Half-widths of the 90 % intervals of all constants of some tables (GPa); None where one is unknown."""
-    known = [table.errors for table in tables if table.errors is not None]
-    return 1.645 * np.concatenate(known) if len(known) == len(tables) else None
+def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndarray | None:
+    """Half-widths of the 90 % intervals of all constants of some tables (GPa), from the standard errors on the card.
+
+    The card speaks of the data's frame; where that is not the standard one its constants are others, and None is given.
+    """
+    stated = material.card.get("constants_GPa", {})
+    errors = []
+    for table in tables:
+        known = stated.get(str(table.order), {})
+        for name, value in zip(table.names, table.values, strict=True):
+            if name not in known or abs(float(known[name][0]) - value) > 1e-6 * max(map(abs, table.values)):
+                return None
+            errors.append(1.645 * float(known[name][1]))
+    return np.array(errors)
+
+
+def stated_learning_curve(material: Material) -> dict[str, Curve]:
+    """What the card says of errors on fewer samples, by law; empty where it says nothing."""
+    from constitutive.plots import Curve
+
+    found = material.card.get("calibration", {})
+    points = [(entry["samples"], entry["error"]) for entry in found.get("learning_curve", [])]
+    samples = material.card.get("data", {}).get("samples")
+    if len(points) < 2 or samples is None:
+        return {}
+    points.append((samples, found["held_out_error"]))
+    n, error = np.array(points, dtype=float).T
+    baseline = np.array([float(found["baseline_error"])])
+    last = np.array([float(samples)])
+    return {"learned law": Curve(n, error, error, error), "network without symmetry": Curve(last, baseline, baseline, baseline)}

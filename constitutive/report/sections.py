@@ -134,13 +134,16 @@ def choice(known: Known) -> Section | None:
 
 def learning(known: Known) -> Section | None:
     """Error against the number of samples."""
-    if not known.curves:
+    curves = known.curves or facts.stated_learning_curve(known.material)
+    if not curves:
         return None
-    caption = (
-        "Error on states that no law has seen, against the number of samples it was calibrated on; the band is the range over "
-        "random choices of the samples. What symmetry buys is the horizontal distance between the curves: samples."
-    )
-    picture = interactive.learning_curve(known.curves)
+    caption = "Error on states that no law has seen, against the number of samples it was calibrated on."
+    if known.curves:
+        caption += (
+            " The band is the range over random choices of the samples. What symmetry buys is the horizontal distance between "
+            "the curves: samples."
+        )
+    picture = interactive.learning_curve(curves)
     return Section("learning", "Learning curve", [figure("learning-curve", picture, caption)])
 
 
@@ -201,7 +204,7 @@ def elastic_constants(known: Known) -> Section:
     sets = [facts.constants(known.material, order) for order in ORDERS]
     names = [name for found in sets for name in found.names]
     values = np.concatenate([found.values for found in sets])
-    errors = facts.constant_errors(sets)
+    errors = facts.constant_errors(known.material, sets)
     sources = facts.published(known.material)
     head = ["constant", "this law (GPa)", *(["90 % interval (± GPa)"] if errors is not None else []), *sources]
     rows = []

@@ -290,6 +290,14 @@ class PointGroup:
     def __repr__(self) -> str:
         return f"PointGroup({self.symbol!r}, order {self.order}, Laue class {self.laue_class!r})"
 
+    def _repr_html_(self) -> str:
+        from constitutive.show import facts
+
+        names = f"{self.full_symbol}; {self.schoenflies}"
+        rows = {"Laue class": self.laue_class, "crystal system": self.crystal_system, "operations": self.order}
+        elements = {"elements": "; ".join(element.words for element in self.elements)}
+        return facts(f"Point group {self.symbol} ({names})", {**rows, **elements})
+
 
 def _checked_rotation(R: Any) -> np.ndarray:
     matrix = np.asarray(R, dtype=float)

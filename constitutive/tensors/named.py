@@ -137,6 +137,13 @@ class Pattern:
     independent: tuple[str, ...]
     entries: dict[tuple[int, ...], tuple[Term, ...]]
 
+    def _repr_html_(self) -> str:
+        from constitutive.show import grid
+
+        title = f"{self.tensor.name} tensor of {self.group}: {len(self.independent)} independent"
+        rows = [[line] for line in self._relations()] if len(self.tensor.blocks) > 2 else self._rows(_term_text, "·")
+        return grid(title, rows)
+
     def text(self) -> str:
         """The pattern for a terminal: a matrix, or groups of equal components for more than two packed indices."""
         if len(self.tensor.blocks) > 2:
