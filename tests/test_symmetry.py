@@ -163,6 +163,12 @@ def test_pymatgen_and_its_json(tmp_path, rutile):
     path = tmp_path / "structure.json"
     path.write_text(json.dumps(structure.as_dict()))
     assert find_symmetry(path).space_group_number == 136
+    assert find_symmetry(tmp_path).space_group_number == 136  # a material's folder
+
+
+def test_a_data_set_and_a_material_have_their_structure_in_them(silicon_data):
+    for path in (silicon_data, silicon_data.parent):
+        assert find_symmetry(path).point_group.symbol == "m-3m"
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,8 @@ def _from_atoms(atoms: Any) -> Structure:
 
 def _read_file(path: Path) -> Any:
     """Structure or Atoms of a file, whichever its reader makes."""
+    if (path / "structure.json").is_file():  # the folder of a material
+        path = path / "structure.json"
     if not path.is_file():
         raise SymmetryError(f"no structure file {path}: {'it is a folder' if path.is_dir() else 'it does not exist'}")
     try:
@@ -142,7 +144,8 @@ def _from_json(path: Path) -> Structure:
     from pymatgen.core import Lattice, Structure
 
     content = json.loads(path.read_text())
-    content = content.get("structure", content) if isinstance(content, dict) else content
+    nested = content.get("structure") if isinstance(content, dict) else None
+    content = nested if isinstance(nested, dict) else content
     if not isinstance(content, dict) or "lattice" not in content:
         raise SymmetryError(f"{path} holds no structure: the keys lattice, species and frac_coords are needed")
     if "sites" in content:
