@@ -20,6 +20,7 @@ from constitutive.intake.spectrum import rotation_is_missing
 from constitutive.intake.verdict import outlier_findings, reading_findings, reference_findings, scale_findings
 
 FEWEST = 4
+FEW = 16
 MOST = 160  # samples looked at; of more, an even choice
 GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
 SAME_FIT = 1.5  # residual with the lattice read by columns, relative to that as given, up to which it fits as well
@@ -110,7 +111,7 @@ class _Check:
 
     def _wrong_group(self, best: Hypothesis, steps: Ladder) -> Hypothesis:
         """The reading with the group of least residual, where the declared one is much worse."""
-        if self.declared is None or best.group:
+        if self.declared is None or best.group or len(self.data) < FEW:
             return best
         group, residual = steps.best()
         if steps.of(self.declared) < WRONG * residual:
@@ -131,9 +132,19 @@ class _Check:
             self.findings += scale + self._reference(fit, coarse) + outlier_findings(fit, self.numbers)
             self.undecided += undecided
         if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
-            self.findings.append(_nothing_fits(fit))
+            self._nothing_fits(fit)
         x = reading(self.data, best.deformation, best.measure, best.frame).x
         self.findings += coverage(x, self.groups[best.group])
+
+    def _nothing_fits(self, fit: RobustFit) -> None:
+        if len(self.data) < FEW:
+            self.undecided.append(f"everything: no reading fits (residual {fit.residual:.2g}), but {len(self.data)} samples are few")
+            return
+        message = (
+            f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
+            "stress of the same states of one crystal; check that samples are paired, and F against its reference cell"
+        )
+        self.findings.append(Finding("objectivity", 0.6, (), message, ""))
 
     def _reference(self, fit: RobustFit, coarse: RobustFit) -> list[Finding]:
         """The stress of the reference cell, unless one was found already."""
@@ -166,7 +177,7 @@ class _Check:
 
     def _other_groups(self, best: Hypothesis) -> Hypothesis:
         """Readings without the declared group, where these fit much better."""
-        if self.declared is None:
+        if self.declared is None or len(self.data) < FEW:
             return best
         plain = self._choose([best, *self._plain_groups()], [])
         if plain.group or self._fit(plain).residual < GOOD:
@@ -208,14 +219,6 @@ class _Check:
             self.undecided.append("transposed cell and LAMMPS's frame: the data hold no reference cell")
         if self.declared is None:
             self.undecided.append("group: neither a structure nor a point group is declared")
-
-
-def _nothing_fits(fit: RobustFit) -> Finding:
-    message = (
-        f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
-        "stress of the same states of one crystal; check that samples are paired, and F against its reference cell"
-    )
-    return Finding("objectivity", 0.6, (), message, "")
 
 
 def _unique(symbol: str, taken: dict[str, Group]) -> str:

@@ -12,7 +12,7 @@ from scipy.linalg import lstsq
 
 from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding
-from constitutive.intake.hypotheses import STANDARD, Hypothesis, reading
+from constitutive.intake.hypotheses import STANDARD, Hypothesis, reading, rotations_matter
 from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import stress_rows
 from constitutive.intake.series import Group, design
@@ -20,6 +20,7 @@ from constitutive.tensors.packing import from_mandel
 
 WORTH_A_LOOK = 0.005  # residual below which there is no room for such a stress
 CLEARER = 1.5  # how much the residual has to fall
+FEWEST = 16  # samples
 SMALLEST = 0.01  # of the rms stress
 
 
@@ -31,11 +32,12 @@ def lab_offset(
     Asked only where the components, the frame and the measure are as declared.
     """
     plain = best.order == STANDARD and best.rotation is None and best.frame == "lab" and not best.measure
-    if not plain or data.measure != "cauchy" or not WORTH_A_LOOK < fit.residual < 0.5:
+    able = rotations_matter(data) and len(data) >= FEWEST  # else it cannot be told from the stress of the reference cell
+    if not (plain and able) or data.measure != "cauchy" or not WORTH_A_LOOK < fit.residual < 0.5:
         return None
     sigma0, residual = _fitted(data, best, group, degree, fit.kept)
     ratio = float(np.linalg.norm(sigma0)) / fit.size
-    if ratio < SMALLEST or residual * CLEARER > fit.stress:
+    if not SMALLEST < ratio < 1 or residual * CLEARER > fit.stress:
         return None
     entries = ", ".join(f"{sigma0[i, j]:.3g}" for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
     message = (

@@ -16,7 +16,7 @@ from constitutive.intake.series import CONSTANTS, Group, design, highest_degree
 MOST_OUTLIERS = 0.3
 FAR = 8.0  # times the median residual
 STIFF = 0.12  # unknowns of the series that looks for outliers, relative to the number of stress components
-VISIBLE = 0.03  # of the size of the sample's own stress
+VISIBLE = 0.05  # of the size of the sample's own stress
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
     S0 = np.asarray(from_mandel(fit.reference_stress))
     ratio = float(np.linalg.norm(S0)) / fit.size
     moved = float(np.linalg.norm(fit.reference_stress - coarse.reference_stress)) / fit.size
-    noise = max(fit.stress / 2, min(moved, fit.stress * 2))
+    noise = max(fit.stress, min(moved, fit.stress * 2)) / 2
     if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5:
         return []
     entries = ", ".join(f"{S0[i, j]:.3g}" for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
