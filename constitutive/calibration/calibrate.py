@@ -17,6 +17,7 @@ from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.intake import FAULTS, check
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
@@ -33,6 +34,7 @@ def calibrate(
     anchors: Mapping[str, Any] | None = None,
     elliptic: bool = False,
     laws: str = "all",
+    allow: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
@@ -56,6 +58,8 @@ def calibrate(
         Penalise the loss of strong ellipticity within the domain.
     laws
         ``"all"`` candidates, or ``"series"`` only: polynomials in closed form, within a second.
+    allow
+        Faults of the intake check (``constitutive check``) that do not stop the calibration: "unit", "stress_frame", ….
     progress
         Called with what is being done and the fraction done.
 
@@ -67,11 +71,14 @@ def calibrate(
     ------
     CalibrationError
         No group, too few samples, a residual stress that nobody ruled on, or a group that the data contradict.
+    IntakeError
+        The intake check is sure of a fault that is not in `allow`; ``.finding`` says which, and what mends it.
     """
     tell = progress or (lambda _what, _fraction: None)
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
     tell("checking the data", 0.0)
+    require_sound(samples if samples.structure is not None else samples.replace(point_group=group.symbol), allow)
     rotations = np.array(group.laue_rotations)
     reference = judge(samples, rotations, residual_stress)
     problem = problem_of(samples, rotations, reference.taken_off)
@@ -111,6 +118,25 @@ def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str
             f"{100 * before:.2g} % before, {100 * after:.2g} % after"
         )
     return outer, notes
+
+
+JUDGED_HERE = ("reference_stress", "wrong_group", "coverage", "duplicates", "outliers")  # calibration rules on these itself
+
+
+def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> None:
+    """Stop on the first sure fault of the intake check that nobody allowed.
+
+    Raises
+    ------
+    IntakeError
+        With the finding itself as ``.finding``.
+    CalibrationError
+        A name in `allow` is no fault.
+    """
+    unknown = [name for name in allow if name not in FAULTS]
+    if unknown:
+        raise CalibrationError(f"allow: found {unknown[0]!r}; needed names among {', '.join(FAULTS)}")
+    check(samples).require_sound(allowed=(*JUDGED_HERE, *allow))
 
 
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:

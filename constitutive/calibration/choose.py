@@ -25,6 +25,7 @@ MANY = 100  # samples from which on time is spent on larger networks instead of 
 FEW_AVERAGED, MANY_AVERAGED = 3, 2  # starts averaged for each left-out part, as the final law averages: one alone asks for more ridge
 FEW_STARTS, MANY_STARTS = (24, 15), (12, 8)  # random starts of the final fit, and how many of the better ones are averaged
 ALIKE = 1.5  # candidates within this factor of the best are averaged with it, by the inverse squares of their errors
+MOST_ALIKE = 4
 HANDICAP = 1.15  # on the error of a network beside a shorter series than the data allow: it wins more often by chance than by right
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
 
@@ -144,7 +145,10 @@ class _Contest:
         return typical_error(self.problem, self.left_out[shape], self.parts)
 
     def trials(self, progress: Progress) -> list[Trial]:
-        """The candidates of the second round, best first."""
+        """The candidates of the second round, best first; a large network beside the longest series always takes part.
+
+        In half of the folds chance may drop it; among many samples it has been the safest choice.
+        """
         early = min(FIRST_ROUND, len(self.parts))
         total = len(self.shapes) * early + SEMIFINAL * (len(self.parts) - early)
         done = 0
@@ -156,6 +160,9 @@ class _Contest:
         longest = max(len(shape.degrees) for shape in self.shapes if shape.degrees[-1] <= 4)
         handicap = {shape: 1.0 if len(shape.degrees) >= longest else HANDICAP for shape in self.shapes}
         better = sorted(self.shapes, key=lambda shape: handicap[shape] * self.error(shape))[:SEMIFINAL]
+        safe = [s for s in self.shapes if s.channels == max(t.channels for t in self.shapes) and s.degrees[-1] <= 4]
+        safe = [min((s for s in safe if len(s.degrees) == longest), key=self.error)]
+        better += [shape for shape in safe if shape not in better]
         for shape in better:
             for k in range(early, len(self.parts)):
                 progress(f"cross-validating {shape.label}", 0.05 + 0.5 * done / total)
@@ -222,7 +229,7 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
         fit = next(fit.fit for trial, fit in series if trial is best)
         others = [other.fit for trial, other in series if trial.error < 2 * best.error]
         return Choice(fit, trials, best, without, others, best.left_out)
-    alike = [trial for trial in networks if trial.error < ALIKE * best.error][:3]
+    alike = [trial for trial in networks if trial.error < ALIKE * best.error][:MOST_ALIKE]
     members: list[NetworkFit] = []
     weights: list[float] = []
     for k, trial in enumerate(alike):

@@ -1,0 +1,188 @@
+"""Learning curves of every kind of law on every shipped set: what symmetry buys, in samples.
+
+    ./dev python benchmarks/accuracy.py [--sets silicon_sw copper] [--sizes 8 16 32 50 100 200] [--seeds 5] [--json FILE] [--picture FILE]
+
+Each law learns from N random samples of materials/<set>/data.json and is judged by the unseen strains of unseen.json beside it:
+‖ΔS‖/‖S‖, Frobenius, over all of them. Medians and ranges over seeds. "calibrated" is what `constitutive calibrate` chooses by itself.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from constitutive.calibration.choose import baseline, choose
+from constitutive.calibration.network import Shape, fit_network
+from constitutive.calibration.problem import Problem, problem_of
+from constitutive.calibration.series import fit_series, series_choices
+from constitutive.data import StressStrainData
+from constitutive.laws import Domain
+from constitutive.plots.quality import Curve, learning_curve
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import mandel_matrix, tangent_to_mandel
+
+HOME = Path(__file__).resolve().parent.parent / "materials"
+out = Console(highlight=False, width=130)
+
+
+def sets():
+    return sorted(folder.name for folder in HOME.iterdir() if (folder / "unseen.json").is_file())
+
+
+def problems(name):
+    """Training pool and unseen samples under the crystal's group."""
+    data, unseen = (StressStrainData.load(HOME / name / f"{part}.json") for part in ("data", "unseen"))
+    rotations = PointGroup.from_structure(data.structure).laue_rotations
+    return problem_of(data, rotations), problem_of(unseen, rotations)
+
+
+def best_series(problem, _seed):
+    fits = [fit_series(problem, degrees) for degrees in series_choices(problem)]
+    return min(fits, key=lambda fit: problem.relative_error(fit.left_out)).fit.predict
+
+
+def sized(problem):
+    return max(min(768 // len(problem.rotations), 48, 6 * len(problem) // 9) // 2, 1)
+
+
+def network(problem, seed):
+    return fit_network(problem, Shape((2,), sized(problem), 1e-5), seed).predict
+
+
+def both(problem, seed):
+    degrees = next((d for d in ((2, 3, 4), (2, 3), (2,)) if d in series_choices(problem)), (2,))
+    return fit_network(problem, Shape(degrees, sized(problem), 1e-5), seed).predict
+
+
+def calibrated(problem, seed):
+    return choose(problem, Domain.of_strains(problem.x, problem.rotations), seed, lambda *_: None).fit.predict
+
+
+def unconstrained(problem, seed):
+    return fit_network(problem.ungrouped(), baseline(problem, seed).shape, seed).predict
+
+
+def augmented(problem, seed):
+    """The unconstrained network on all symmetry copies of the samples: symmetry taught, not built in."""
+    D = np.asarray(mandel_matrix(problem.rotations))
+    copies = [(problem.x @ d.T, problem.y @ d.T) for d in D]
+    x, y = (np.concatenate(part) for part in zip(*copies, strict=True))
+    taught = Problem(x, y, np.broadcast_to(np.eye(6), (len(x), 6, 6)).copy(), np.eye(3)[None])
+    return fit_network(taught, Shape((), 48, 1e-4), seed).predict
+
+
+def pymatgen_tensor(problem, _seed):
+    """pymatgen's pseudo-inverse fit of the second-order tensor to (S, E) pairs, without the structure's symmetry, then with it."""
+    from pymatgen.analysis.elasticity import ElasticTensor, Strain, Stress
+
+    from constitutive.tensors.packing import from_mandel
+
+    strains, stresses = ([kind(t) for t in from_mandel(part)] for kind, part in ((Strain, problem.x), (Stress, problem.y)))
+    C = tangent_to_mandel(np.asarray(ElasticTensor.from_pseudoinverse(strains, stresses)))
+    D = np.asarray(mandel_matrix(problem.rotations))
+    C = np.mean(D @ C @ D.transpose(0, 2, 1), axis=0)
+    return lambda x: x @ C
+
+
+LAWS = {
+    "calibrated": calibrated,
+    "series + network": both,
+    "network": network,
+    "series": best_series,
+    "augmented": augmented,
+    "unconstrained": unconstrained,
+    "pymatgen tensor": pymatgen_tensor,
+}
+
+
+def measure(name, sizes, seeds, laws):
+    """Errors by law and size: lists over seeds."""
+    pool, unseen = problems(name)
+    found = {law: {} for law in laws}
+    for n in [n for n in sizes if n <= len(pool)]:
+        for seed in range(seeds):
+            part = pool.subset(np.random.default_rng(seed).permutation(len(pool))[:n])
+            for law in laws:
+                error = unseen.relative_error(LAWS[law](part, seed)(unseen.x))
+                found[law].setdefault(n, []).append(error)
+                print(f"{name} N={n} seed {seed} {law}: {100 * error:.3g} %", file=sys.stderr)
+    return found
+
+
+def samples_for(curve, error):
+    """Samples at which a curve of medians first falls to an error, interpolated in logarithms; None if never."""
+    points = sorted((n, float(np.median(errors))) for n, errors in curve.items())
+    for (n0, e0), (n1, e1) in zip(points, points[1:], strict=False):
+        if e1 <= error < e0:
+            return float(np.exp(np.interp(np.log(error), [np.log(e1), np.log(e0)], [np.log(n1), np.log(n0)])))
+    return float(points[0][0]) if points and points[0][1] <= error else None
+
+
+def table(name, found):
+    grid = Table(title=f"{name}: error of S on unseen strains, %, median (range)", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    sizes = sorted({n for curve in found.values() for n in curve})
+    for column in ("law", *(f"N = {n}" for n in sizes)):
+        grid.add_column(column, justify="left" if column == "law" else "right")
+    for law, curve in found.items():
+        cells = [f"{100 * np.median(e):.3g} ({100 * min(e):.2g}–{100 * max(e):.2g})" for e in (curve[n] for n in sizes)]
+        grid.add_row(law, *cells)
+    out.print(grid)
+    out.print(what_symmetry_buys(found))
+
+
+def what_symmetry_buys(found):
+    """How many samples the law without symmetry would need for what the symmetric one reaches with its fewest."""
+    if not {"calibrated", "unconstrained"} <= set(found):
+        return ""
+    n = min(found["calibrated"])
+    error = float(np.median(found["calibrated"][n]))
+    needed = samples_for(found["unconstrained"], error)
+    most = max(found["unconstrained"])
+    said = f"{needed:.0f}" if needed else f"more than {most}"
+    return f"what symmetry buys: {n} samples reach {100 * error:.2g} %, without symmetry {said} are needed\n"
+
+
+def picture(results, path):
+    from matplotlib.figure import Figure
+
+    name, found = next(iter(results.items()))
+    curves = {}
+    for law, curve in found.items():
+        n = np.array(sorted(curve))
+        errors = [np.array(curve[k]) for k in n]
+        curves[law] = Curve(
+            n.astype(float),
+            np.array([np.median(e) for e in errors]),
+            np.array([e.min() for e in errors]),
+            np.array([e.max() for e in errors]),
+        )
+    figure: Figure = learning_curve(curves)
+    figure.suptitle(name)
+    figure.savefig(path, dpi=200)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=sets(), choices=sets())
+    parser.add_argument("--sizes", nargs="+", type=int, default=[8, 16, 32, 50, 100, 200])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--laws", nargs="+", default=list(LAWS), choices=list(LAWS))
+    parser.add_argument("--json", type=Path, help="write all errors there")
+    parser.add_argument("--picture", type=Path, help="learning curves of the first set")
+    options = parser.parse_args()
+    results = {}
+    for name in options.sets:
+        results[name] = measure(name, options.sizes, options.seeds, options.laws)
+        table(name, results[name])
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+    if options.picture:
+        picture(results, options.picture)
+
+
+if __name__ == "__main__":
+    main()
