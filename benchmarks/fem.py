@@ -38,7 +38,7 @@ import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem import petsc
 from mpi4py import MPI
-from peers import peers
+from peers import CHUNK, peers
 
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
 from constitutive.fem.own_solver import external_operator
@@ -244,7 +244,7 @@ def peer_row(name: str, material: Law, cells: int, repeat: int) -> dict[str, Any
     V = space("Q1", cells)
     u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
     u.x.array[:] = 0.004 * np.random.default_rng(1).standard_normal(u.x.array.size) / cells
-    law = UserMaterial(u, material, orientation=TURN, kernel="torch")
+    law = UserMaterial(u, material, orientation=TURN, kernel="torch", chunk=CHUNK)
     law.update()
     F = native_form(u, v, law.points.degree)
     forms = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), law.jacobian(du, v))}

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import torch
-from peers import peers
+from peers import CHUNK, peers
 
 from constitutive import kernel
 from constitutive.kernel import cache
@@ -141,7 +141,7 @@ def row(name: str, law: Law, points: int, repeat: int, peak: dict[str, float]) -
     X = torch.from_numpy(x)
 
     def by_torch() -> None:
-        for part in torch.split(X, 8192):
+        for part in torch.split(X, CHUNK):
             law.stress_mandel(part)
             law.tangent_mandel(part)[:, UPPER[0], UPPER[1]]
 
@@ -160,12 +160,13 @@ def peer_rows(network: Law, points: int, repeat: int) -> list[dict[str, Any]]:
     rows = []
     for name, make in peers(network).items():  # type: ignore[arg-type] # the first of the laws is a network
         law = make()
-        n = points // 64 if "e3nn" in name else points // 8
+        n = CHUNK if "e3nn" in name else points // 8
         x = torch.from_numpy(np.random.default_rng(1).uniform(-0.08, 0.08, (n, 6)))
 
         def both(law: Law = law, x: torch.Tensor = x) -> None:
-            law.stress_mandel(x)
-            law.tangent_mandel(x)
+            for part in torch.split(x, CHUNK):
+                law.stress_mandel(part)
+                law.tangent_mandel(part)
 
         rows.append({"way": name, "points_per_second_per_core": n / least(both, max(2, repeat // 4))})
     return rows
