@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -187,6 +188,20 @@ def test_unreadable_files_are_refused_with_a_reason(tmp_path, content, name, mes
         path.write_text(content)
     with pytest.raises(SymmetryError, match=message):
         find_symmetry(path)
+
+
+class _Bomb:
+    def __reduce__(self):
+        return open, ("exploded", "w")
+
+
+@pytest.mark.parametrize("name", ["old.traj", "old.trj", "old.xyz", "old"])
+def test_a_pickle_in_a_structure_file_does_not_run(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(b"PickleTrajectory" + pickle.dumps(_Bomb()))
+    with pytest.raises(SymmetryError, match="could not be read"):
+        find_symmetry(tmp_path / name)
+    assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize(
@@ -455,6 +470,14 @@ def test_ieee_axes_of_low_symmetry_follow_the_standard(number):
             assert lengths[0] < lengths[1]
         else:
             assert lengths[2] < lengths[0] < lengths[1]
+
+
+def test_a_long_cell_hides_no_difference_of_the_short_axes():
+    """a = 3.00, b = 3.10, c = 40 Å: a and b are not equal because c is long."""
+    slab = crystal(["Si", "O"], [(0.1, 0.2, 0.03), (0.3, 0.15, 0.11)], spacegroup=47, cellpar=[3.0, 3.1, 40.0, 90, 90, 90])
+    frames = find_symmetry(slab).frames
+    assert frames.open_choices == 1
+    assert abs(frames.ieee[2] @ [1, 0, 0]) == pytest.approx(1)  # c < a < b: the shortest along z
 
 
 def test_ieee_axes_of_high_symmetry_are_the_standard_ones():

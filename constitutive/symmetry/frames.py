@@ -133,9 +133,10 @@ def _unimodular() -> np.ndarray:
 def _open_turns(report: SymmetryReport) -> list[np.ndarray]:
     """Proper rotations (Cartesian, active) that keep the lattice and the point group; the group's own are among them."""
     cell = report.conventional
-    metric, scale = cell @ cell.T, np.linalg.norm(cell, axis=1).max() ** 2
-    N = _unimodular()
-    same = np.abs(N @ metric @ N.transpose(0, 2, 1) - metric).max(axis=(1, 2)) < _SAME_LENGTH * scale
+    lengths = np.linalg.norm(cell, axis=1)
+    metric, N = cell @ cell.T, _unimodular()
+    change = np.abs(N @ metric @ N.transpose(0, 2, 1) - metric) / np.outer(lengths, lengths)
+    same = change.max(axis=(1, 2)) < 2 * _SAME_LENGTH
     turns = [ops.nearest_orthogonal((n @ cell).T @ np.linalg.inv(cell.T)) for n in N[same] if _keeps_centring(report, n)]
     group = report.point_group.operations
     return [turn for turn in turns if ops.same_set(group, turn @ group @ turn.T)]
