@@ -7,6 +7,7 @@ Each law learns from N random samples of materials/<set>/data.json and is judged
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def augmented(problem, seed):
 
 
 def pymatgen_tensor(problem, _seed):
-    """pymatgen's pseudo-inverse fit of the second-order tensor to (S, E) pairs, without the structure's symmetry, then with it."""
+    """Pymatgen's pseudo-inverse fit of the second-order tensor to (S, E) pairs, without the structure's symmetry, then with it."""
     from pymatgen.analysis.elasticity import ElasticTensor, Strain, Stress
 
     from constitutive.tensors.packing import from_mandel
@@ -116,7 +117,7 @@ def measure(name, sizes, seeds, laws):
 def samples_for(curve, error):
     """Samples at which a curve of medians first falls to an error, interpolated in logarithms; None if never."""
     points = sorted((n, float(np.median(errors))) for n, errors in curve.items())
-    for (n0, e0), (n1, e1) in zip(points, points[1:], strict=False):
+    for (n0, e0), (n1, e1) in itertools.pairwise(points):
         if e1 <= error < e0:
             return float(np.exp(np.interp(np.log(error), [np.log(e1), np.log(e0)], [np.log(n1), np.log(n0)])))
     return float(points[0][0]) if points and points[0][1] <= error else None

@@ -25,6 +25,11 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same law.", metavar="K")] = 0,
     point_group: Annotated[str | None, typer.Option(help="For data without a structure, in standard axes.", metavar="S")] = None,
     residual_stress: Annotated[str | None, typer.Option(help="What to do about a stress at zero strain.", metavar="keep|remove")] = None,
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="A known constant with its error (GPa), such as C11=166±1; repeatable.", metavar="C=V±E")
+    ] = None,
+    elliptic: Annotated[bool, typer.Option("--elliptic", help="Penalise the loss of strong ellipticity in the domain.")] = False,
+    laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
     as_json: JsonOption = False,
 ) -> None:
     """Calibrate the law of a crystal on its samples and save it as a material.
@@ -38,7 +43,17 @@ def calibrate(
 
     samples = StressStrainData.load(data)
     with ProgressBar() as progress:
-        material = fit(samples, train=train, seed=seed, point_group=point_group, residual_stress=residual_stress, progress=progress)
+        material = fit(
+            samples,
+            train=train,
+            seed=seed,
+            point_group=point_group,
+            residual_stress=residual_stress,
+            anchors=_anchors(anchor or []),
+            elliptic=elliptic,
+            laws=laws,
+            progress=progress,
+        )
     material.save(folder)
     picture = _picture(material, folder)
     payload = {
@@ -53,6 +68,21 @@ def calibrate(
         "picture": str(picture),
     }
     emit(as_json, payload, lambda: _render(material, folder, picture))
+
+
+def _anchors(texts: list[str]) -> dict[str, tuple[float, float]]:
+    """Anchors such as ``C11=166±1`` (or ``C11=166+-1``)."""
+    from constitutive.errors import CalibrationError
+
+    anchors = {}
+    for text in texts:
+        name, _, rest = text.partition("=")
+        value, _, error = rest.replace("+-", "±").partition("±")
+        try:
+            anchors[name.strip()] = (float(value), float(error))
+        except ValueError as problem:
+            raise CalibrationError(f"anchor {text!r} found; write it as C11=166±1, value and standard error in GPa") from problem
+    return anchors
 
 
 def _picture(material: Material, folder: Path) -> Path:

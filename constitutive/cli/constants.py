@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from constitutive.cli.console import JsonOption, emit, out
+
+if TYPE_CHECKING:
+    from constitutive.material import Material
 
 
 def register(app: typer.Typer) -> None:
@@ -17,21 +20,55 @@ def register(app: typer.Typer) -> None:
 
 def constants(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
+    pressure: Annotated[float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA")] = None,
+    stability: Annotated[bool, typer.Option("--stability", help="Also a map of where the law loses strong ellipticity.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Elastic constants of a material: ∂²ψ/∂E² at zero strain, from the law's exact derivatives.
+    """Elastic constants of a material of order 2, 3 and 4, from the law's exact derivatives at zero strain.
 
-    In the data's Cartesian frame, Voigt order xx yy zz yz xz xy.
+    In the data's Cartesian frame, Voigt order xx yy zz yz xz xy, by Brugger's definition (derivatives of the energy by the Green–Lagrange
+    strain). Errors come from the samples and from the choice of law.
 
-    [dim]Example:[/]  constitutive constants materials/silicon
+    [dim]Example:[/]  constitutive constants materials/silicon --pressure 5
     """
+    from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map
     from constitutive.material import Material
 
-    C = Material.load(folder).stiffness_voigt()
+    material = Material.load(folder)
+    payload: dict[str, Any] = {"C_voigt_GPa": material.stiffness_voigt(), "definition": "brugger"}
+    payload["constants_GPa"] = {str(order): constants_table(material.law, order).as_dict() for order in (2, 3, 4)}
+    payload["errors_GPa"] = _errors(material)
+    if pressure is not None:
+        state = constants_under_pressure(material.law, pressure)
+        payload["under_pressure"] = {"pressure_GPa": pressure, "volume_ratio": state.volume_ratio, "B_voigt_GPa": state.constants}
+    if stability:
+        payload["ellipticity_lost_at"] = stability_map(material.law).as_dict()
+        payload["note"] = BLIND_SPOT
+    emit(as_json, payload, lambda: _render(payload))
 
-    def render() -> None:
-        out.print("Elastic constants C (GPa), order xx yy zz yz xz xy")
-        for row in C.round(3) + 0.0:  # rounded before the sum: no minus sign before a zero
-            out.print(" ".join(f"{value:9.3f}" for value in row))
 
-    emit(as_json, {"C_voigt_GPa": C}, render)
+def _errors(material: Material) -> dict[str, dict[str, float]]:
+    stated = material.card.get("constants_GPa", {})
+    return {order: {name: float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
+
+
+def _render(payload: dict[str, Any]) -> None:
+    out.print("Elastic constants C (GPa), order xx yy zz yz xz xy")
+    _matrix(payload["C_voigt_GPa"])
+    for order, table in payload["constants_GPa"].items():
+        errors = payload["errors_GPa"].get(order, {})
+        texts = [f"{name} {value:.4g}" + (f" ± {errors[name]:.2g}" if name in errors else "") for name, value in table.items()]
+        out.print(f"order {order}: " + ", ".join(texts))
+    if "under_pressure" in payload:
+        state = payload["under_pressure"]
+        out.print(f"effective constants under {state['pressure_GPa']:g} GPa (V/V₀ = {state['volume_ratio']:.4f})")
+        _matrix(state["B_voigt_GPa"])
+    if "ellipticity_lost_at" in payload:
+        lost = {name: size for name, size in payload["ellipticity_lost_at"].items() if size is not None}
+        out.print("strong ellipticity is lost at |E| = " + (", ".join(f"{s:.3f} ({n})" for n, s in lost.items()) or "nowhere looked at"))
+        out.print(payload["note"])
+
+
+def _matrix(C: Any) -> None:
+    for row in C.round(3) + 0.0:  # rounded before the sum: no minus sign before a zero
+        out.print(" ".join(f"{value:9.3f}" for value in row))
