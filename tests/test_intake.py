@@ -267,3 +267,23 @@ def test_data_without_rhyme_are_not_ok(sets):
     assert not report.ok
     assert report.residual > 0.4
     assert "no energy" in report.findings[0].message or "axes" in report.findings[0].message
+
+
+def test_calibrate_stops_on_a_sure_fault_unless_told_otherwise(sets, tmp_path):
+    from constitutive.calibration import calibrate
+    from constitutive.errors import CalibrationError
+
+    spoiled = inject(sets["copper"], "component_order", np.random.default_rng(0))
+    with pytest.raises(IntakeError, match="component_order") as caught:
+        calibrate(spoiled, laws="series")
+    assert caught.value.finding == check(spoiled).findings[0]
+    with pytest.raises(CalibrationError, match=r"no fault|needed names"):
+        calibrate(spoiled, allow=("nonsense",))
+    turned = sets["copper"].replace(W=-sets["copper"].W)  # the stress is right: the user may say so
+    with pytest.raises(IntakeError, match="sign"):
+        calibrate(turned, laws="series")
+    assert calibrate(turned, laws="series", allow=("sign",)).point_group.symbol == "m-3m"
+    spoiled.save(tmp_path / "bad.json")
+    result = invoke("calibrate", tmp_path / "bad.json", "--out", tmp_path / "made")
+    assert result.exit_code != 0
+    assert not (tmp_path / "made").exists()

@@ -78,7 +78,8 @@ def calibrate(
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
     tell("checking the data", 0.0)
-    require_sound(samples if samples.structure is not None else samples.replace(point_group=group.symbol), allow)
+    declared = isinstance(point_group, str) and samples.structure is None
+    require_sound(samples.replace(point_group=point_group) if declared else samples, allow)
     rotations = np.array(group.laue_rotations)
     reference = judge(samples, rotations, residual_stress)
     problem = problem_of(samples, rotations, reference.taken_off)

@@ -29,6 +29,9 @@ def calibrate(
         list[str] | None, typer.Option(help="A known constant with its error (GPa), such as C11=166±1; repeatable.", metavar="C=V±E")
     ] = None,
     elliptic: Annotated[bool, typer.Option("--elliptic", help="Penalise the loss of strong ellipticity in the domain.")] = False,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="A fault of `check` that shall not stop the calibration; repeatable.", metavar="FAULT")
+    ] = None,
     laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
     as_json: JsonOption = False,
 ) -> None:
@@ -39,9 +42,9 @@ def calibrate(
     [dim]Example:[/]  constitutive calibrate materials/silicon/data.json --out results/silicon
     """
     from constitutive.calibration import calibrate as fit
-    from constitutive.data import StressStrainData
+    from constitutive.data import StressStrainData, load_bounded
 
-    samples = StressStrainData.load(data)
+    samples = StressStrainData.load(data, plausible=False) if allow else load_bounded(data)
     with ProgressBar() as progress:
         material = fit(
             samples,
@@ -52,6 +55,7 @@ def calibrate(
             anchors=_anchors(anchor or []),
             elliptic=elliptic,
             laws=laws,
+            allow=tuple(allow or ()),
             progress=progress,
         )
     material.save(folder)
