@@ -404,6 +404,40 @@ def test_unknown_formats_are_refused(tmp_path):
         convert([GOLDEN / "OUTCAR"], options=ReadOptions(format="yaml"))
 
 
+@pytest.fixture(scope="module")
+def made(silicon_data, tmp_path_factory):
+    """Small files of the formats that have no golden file, by the format's name."""
+    silicon = StressStrainData.load(silicon_data).head(3)
+    folder = tmp_path_factory.mktemp("made")
+    paths = {name: folder / f"x.{name}" for name in ("extxyz", "traj", "csv", "npz", "json")}
+    for name in ("extxyz", "traj"):
+        ase.io.write(paths[name], silicon.to_ase())
+    silicon.to_pandas().to_csv(paths["csv"], index=False)
+    np.savez(paths["npz"], F=silicon.F, cauchy=silicon.cauchy, unit="GPa")
+    fitting = {"deformations": silicon.F.tolist(), "cauchy_stresses": silicon.cauchy.tolist()}
+    paths["json"].write_text(json.dumps({"structure": silicon.structure.as_dict(), "fitting_data": fitting}))
+    return {name: (path, path.read_bytes()) for name, path in paths.items()}
+
+
+@given(name=st.sampled_from(["extxyz", "traj", "csv", "npz", "json"]), data=st.data())
+def test_mangled_tables_and_trajectories_never_crash(made, name, data):
+    path, whole = made[name]
+    content = bytearray(whole)
+    for _ in range(data.draw(st.integers(0, 4))):
+        start = data.draw(st.integers(0, len(content) - 1))
+        junk = data.draw(st.sampled_from([b"\0", b"NaN", b"1e999", b"-", b",", b"\n", b"\xff", b'"', b" "]))
+        content[start : start + len(junk)] = junk
+    cut = data.draw(st.integers(len(content) // 2, len(content)))
+    path.write_bytes(content[:cut])
+    read = None
+    with contextlib.suppress(ConstitutiveError):
+        read = read_any(path)
+    if read is not None:
+        assert np.isfinite(read.cauchy).all()
+        whole_records = cut == len(content) or (name in ("csv", "extxyz") and bytes(content[:cut]).endswith(b"\n"))
+        assert whole_records or len(read) == 3  # never a silent half
+
+
 @given(name=st.sampled_from(sorted(KINDS)), fraction=st.floats(0.0, 0.98))
 def test_truncated_files_are_refused(tmp_path_factory, name, fraction):
     """Anything but a clear error on a file cut within its last two hundredths would be a silent half."""

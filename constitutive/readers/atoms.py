@@ -45,16 +45,18 @@ def read_trajectory(path: Path) -> list[Frame]:
     DataError
         The file is no trajectory of ASE's present format, is cut off, or an image has no stress.
     """
-    from ase.io.trajectory import Trajectory
+    from ase.io.trajectory import TrajectoryReader
 
     require_file(path, MAX_BYTES)
-    with path.open("rb") as file:
+    with path.open("rb") as file:  # ASE leaves a file open that it cannot read: it gets ours
         if file.read(len(_ULM)) != _ULM:
             raise DataError(f"{path}: found no ASE trajectory of the present format; needed one; old ones are pickles and are not read")
-    with parsing(path, "ASE trajectory"), Trajectory(str(path)) as images:
-        if len(images) > MAX_FRAMES:
-            raise DataError(f"{path}: found {len(images)} images, needed at most {MAX_FRAMES}")
-        return [frame_of_atoms(images[i], f"{path}: image {i}").checked(f"{path}: image {i}") for i in range(len(images))]
+        file.seek(0)
+        with parsing(path, "ASE trajectory"):
+            images = TrajectoryReader(file)
+            if len(images) > MAX_FRAMES:
+                raise DataError(f"{path}: found {len(images)} images, needed at most {MAX_FRAMES}")
+            return [frame_of_atoms(images[i], f"{path}: image {i}").checked(f"{path}: image {i}") for i in range(len(images))]
 
 
 def frame_of_atoms(atoms: Any, where: str) -> Frame:
