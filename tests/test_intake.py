@@ -202,7 +202,17 @@ def test_sure_faults_are_raised(sets):
 # --- the command line ---
 
 RUN = CliRunner()
-MENDED = ("unit", "sign", "component_order", "transposed_deformation_gradient", "transposed_cell", "stress_frame", "duplicates", "outliers")
+MENDED = (
+    "unit",
+    "sign",
+    "component_order",
+    "transposed_deformation_gradient",
+    "transposed_cell",
+    "stress_frame",
+    "stress_measure",
+    "duplicates",
+    "outliers",
+)
 _SEED = count(11)
 
 
