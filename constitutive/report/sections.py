@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from constitutive.elasticity import QUANTITIES, UNITS, independent_places
-from constitutive.plots import interactive, split_paths
+from constitutive.plots import Path, interactive, split_paths
 from constitutive.plots.shapes import TITLES
 from constitutive.report import facts
 from constitutive.report.markup import Markup, figure, nested, table, tag
+from constitutive.tensors.packing import stress_from_voigt, stress_to_voigt
 
 if TYPE_CHECKING:
     from constitutive.audit import Audit
@@ -185,9 +186,22 @@ def along_paths(known: Known) -> Section:
     laws: dict[str, Callable[..., np.ndarray]] = {name: _bound(law) for name, law in known.laws.items()}
     bands = _bands(known.material)
     caption = f"Stress along lines of deformation; {told}."
-    if bands:
-        caption += " The band is the law's own 90 % interval."
-    return Section("paths", "Stress along paths", [figure("stress-paths", interactive.paths(shown, laws, bands=bands), caption)])
+    content = [figure("stress-paths", interactive.paths(shown, laws, bands=bands), caption)]
+    if bands and held_out is not None:
+        misses = [_miss(path, laws[LAW]) for path in shown]
+        nothing: dict[str, Callable[..., np.ndarray]] = {LAW: np.zeros_like}
+        picture = interactive.paths(misses, nothing, bands=bands, quantity="simulation − law")
+        told = "The same states on the scale of the errors: simulation minus law (circles), and the law's own 90 % interval (band)."
+        content.append(figure("path-errors", picture, told))
+    return Section("paths", "Stress along paths", content)
+
+
+def _miss(path: Path, law: Callable[..., np.ndarray]) -> Path:
+    """A path of errors: simulation minus law, in the components that the path is drawn with."""
+    kept = np.zeros(6)
+    kept[path.components()] = 1
+    error = np.asarray(stress_to_voigt(path.stress - law(path.F))) * kept
+    return Path(path.name, path.parameter, path.F, np.asarray(stress_from_voigt(error)))
 
 
 def _bound(law: Any) -> Callable[..., np.ndarray]:

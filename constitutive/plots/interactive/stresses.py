@@ -82,7 +82,7 @@ def paths(
         _path_panel(figure, path, laws, bands or {}, k // columns + 1, k % columns + 1, first=k == 0)
     figure.update_xaxes(title_text=xlabel)
     figure.update_yaxes(title_text=f"{quantity} ({unit})", col=1)
-    figure.update_layout(legend_y=-0.28 / rows)
+    figure.update_layout(legend_y=-0.28 / rows, margin_t=60)
     return style_axes(figure)
 
 
@@ -111,6 +111,9 @@ def _path_panel(
         trace = {"mode": "markers", "marker": marker, "name": "simulation", "legendgroup": "simulation"}
         trace |= {"showlegend": first and k == 0, "hovertext": f"simulation, {COMPONENTS[shown[k]]}"}
         figure.add_scatter(x=path.parameter, y=values, **trace, **place)
-    low, high = min(points.min(), 0.0), max(points.max(), 0.0)
+    low, high = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
+    for name, band in bands.items():
+        middle, half = (stress_to_voigt(np.asarray(f(path.F)))[:, shown] for f in (laws[name], band))
+        low, high = min(low, float((middle - half).min())), max(high, float((middle + half).max()))
     room = 0.25 * max(high - low, 1e-12)
     figure.update_yaxes(range=[low - room, high + room], **place)
