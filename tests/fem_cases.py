@@ -19,6 +19,7 @@ from mpi4py import MPI
 from constitutive.errors import ConstitutiveError
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
 from constitutive.fem.compat import interpolation_points
+from constitutive.fem.pictures import Panel, draw, gathered
 from constitutive.laws import LinearLaw
 from constitutive.tensors.packing import tangent_from_mandel
 
@@ -314,8 +315,19 @@ def loaded(folder: str, what: str, comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str,
     return {"start": start, "outcome": result.outcome.name, "load": result.load, "numbers": [*moments(u), law.total_energy()]}
 
 
+def picture(path: str) -> dict[str, object]:
+    """Draw a block that lies on several ranks."""
+    V = block(4, HEX, 1)
+    u = fem.Function(V)
+    u.interpolate(lambda x: 0.1 * x)
+    panel = Panel(u, UserMaterial(u, cubic()).field("mises_stress"), "Mises stress (MPa)")
+    draw(path, panel, size=(400, 300))
+    grid = gathered(panel)
+    return {"cells": 0 if grid is None else grid.n_cells}
+
+
 FIGURES = {"hook": hook, "patch": patch, "manufactured": manufactured, "le1": nafems_le1, "le10": nafems_le10}
-CASES: dict[str, Callable[..., dict[str, object]]] = {**FIGURES, "failing_rank": failing_rank, "loaded": loaded}
+CASES: dict[str, Callable[..., dict[str, object]]] = {**FIGURES, "failing_rank": failing_rank, "loaded": loaded, "picture": picture}
 CASES["all"] = lambda: {name: case() for name, case in FIGURES.items()}
 
 if __name__ == "__main__":

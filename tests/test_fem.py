@@ -22,7 +22,7 @@ ELEMENTS = [(HEX, 1), (TET, 1), (HEX, 2), (TET, 2)]
 NAMES = [f"{cell.name}{degree}" for cell, degree in ELEMENTS]
 
 
-def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 120) -> dict:
+def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300) -> dict:
     """Figures of a case on several ranks."""
     command = [
         "mpirun",

@@ -33,8 +33,8 @@ def test_copper_polycrystal(tmp_path: Path) -> None:
     assert figures["asymmetry"] < 1e-5  # the law bends a little even at 1e-6 of strain
     assert figures["K effective"] == pytest.approx(figures["K Voigt"], rel=1e-5)  # cubic grains all have one bulk modulus
     assert figures["G Reuss"] < figures["G effective"] < figures["G Voigt"]
-    assert figures["below Voigt"] > -1e-4
-    assert figures["above Reuss"] > -1e-4
+    assert figures["below Voigt"] > -0.01  # GPa: zero in the direction of the bulk modulus
+    assert figures["above Reuss"] > -0.01  # GPa: zero in the direction of the bulk modulus
     grains = figures["stress of the grains"].values()
     assert min(grains) < 0.9 * figures["mean stress"] < 1.1 * figures["mean stress"] < max(grains)
     assert figures["correlation"] > 0.5

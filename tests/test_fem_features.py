@@ -28,9 +28,11 @@ from constitutive.fem import (
     Problem,
     UserMaterial,
     attach,
+    axial_force,
     derivative,
     external_operator,
     read_orientations,
+    release_axial,
     rotation_from_bunge,
     rotation_from_quaternion,
     solve,
@@ -109,6 +111,19 @@ def test_generalised_plane_strain_equals_a_block_in_3d() -> None:
     F[2, 2] += 0.02
     P, _ = cubic().rotated(TURN)(F)
     np.testing.assert_allclose(law.field("first_piola_kirchhoff").x.array.reshape(-1, 3, 3)[0], P, rtol=1e-12, atol=1e-14)
+
+
+def test_a_bar_free_along_z_contracts_as_poisson_says() -> None:
+    V = square()
+    u, v, axial = fem.Function(V), ufl.TestFunction(V), fem.Constant(V.mesh, 0.0)
+    law = UserMaterial(u, isotropic(210.0, 0.3), plane="generalised_strain", axial_strain=axial, strain="small")
+    ends = fem.Function(V)
+    affine(ends, np.diag([0.01, -0.003]))
+    problem = Problem(law.residual(v), law, bcs=[fem.dirichletbc(ends, fem_cases.on_boundary(V))])
+    assert release_axial(problem, law) == pytest.approx(-0.003, rel=1e-6)
+    assert abs(axial_force(law)) < 1e-4
+    with pytest.raises(SolveError, match="generalised_strain"):
+        release_axial(problem, UserMaterial(u, cubic(), plane="strain"))
 
 
 def test_small_strain_equals_native_ufl() -> None:
@@ -560,7 +575,7 @@ def test_solving_again_moves_on_from_the_present_state() -> None:
 
 def test_one_failing_rank_does_not_hang_the_others() -> None:
     """Neither inside the solver nor while the law is set up."""
-    figures = on_ranks(2, "failing_rank", timeout=60)
+    figures = on_ranks(2, "failing_rank", timeout=150)
     assert figures["outcomes"] == ["FAILED", "FAILED"]
     assert "ValueError on rank 1: no stress today" in figures["reason"]
     first, second = figures["messages"]
@@ -574,7 +589,7 @@ def test_one_failing_rank_does_not_hang_the_others() -> None:
 def test_killed_on_two_ranks_and_restarted_on_three_and_one(tmp_path: Path) -> None:
     whole = fem_cases.loaded(str(tmp_path / "whole"), "whole", COMM)
     command = ["mpirun", "-n", "2", sys.executable, str(HERE / "fem_cases.py"), "loaded", str(tmp_path / "cut"), "kill"]
-    killed = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert killed.returncode != 0
     assert json.loads((tmp_path / "cut" / "latest.json").read_text())["load"] == pytest.approx(0.4)
     subprocess.run(["cp", "-r", str(tmp_path / "cut"), str(tmp_path / "copy")], check=True)
@@ -699,6 +714,12 @@ def test_files_for_paraview(name: str, tmp_path: Path) -> None:
     assert path.exists()
     with pytest.raises(SolveError, match="written to"):
         write_fields(tmp_path / "out.txt", problem.laws[0])
+
+
+def test_a_picture_drawn_on_two_ranks_shows_the_whole_mesh(tmp_path: Path) -> None:
+    figures = on_ranks(2, "picture", str(tmp_path / "block.png"))
+    assert figures["cells"] == 64
+    assert (tmp_path / "block.png").stat().st_size > 10_000
 
 
 # ---- the user's own solver ----------------------------------------------------------------------------------------------

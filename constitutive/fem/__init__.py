@@ -42,6 +42,7 @@ from constitutive.fem.orientations import read_orientations, rotation_from_bunge
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
 from constitutive.fem.own_solver import attach, derivative, external_operator  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
+from constitutive.fem.reactions import axial_force, release_axial  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [
@@ -51,9 +52,11 @@ __all__ = [
     "StepRecord",
     "UserMaterial",
     "attach",
+    "axial_force",
     "derivative",
     "external_operator",
     "read_orientations",
+    "release_axial",
     "rotation_from_bunge",
     "rotation_from_quaternion",
     "solve",

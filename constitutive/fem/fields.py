@@ -160,7 +160,8 @@ def field(owner: UserMaterial, name: str, space: Any = "cells") -> Any:
     return project(at_points, owner.points, ("Lagrange", compat.geometry_degree(owner.mesh)) if space == "nodes" else space, name)
 
 
-def _integral(owner: UserMaterial, values: np.ndarray) -> float:
+def integral(owner: UserMaterial, values: np.ndarray) -> float:
+    """Integral over the mesh of values at the points of this rank, over all ranks."""
     coefficient = fem.Function(owner.points.space(()))
     coefficient.x.array[owner.points.dof_order(coefficient)] = values.ravel()
     local = fem.assemble_scalar(fem.form(coefficient * owner.dx))
@@ -169,7 +170,7 @@ def _integral(owner: UserMaterial, values: np.ndarray) -> float:
 
 def total_energy(owner: UserMaterial) -> float:
     """Strain energy of the whole mesh, over all ranks."""
-    return _integral(owner, evaluate_points(owner, QUANTITIES["strain_energy_density"][1], 1))
+    return integral(owner, evaluate_points(owner, QUANTITIES["strain_energy_density"][1], 1))
 
 
 def mass(owner: UserMaterial, length_unit: str = "mm") -> float:
@@ -189,7 +190,7 @@ def mass(owner: UserMaterial, length_unit: str = "mm") -> float:
         if structure is None:
             raise MaterialError("the mass needs the density of the crystal, and a material has no structure")
         values[region.cells] = float(structure.density) * 1e3  # g/cm³ to kg/m³
-    return _integral(owner, values) * metres[length_unit] ** owner.mesh.geometry.dim
+    return integral(owner, values) * metres[length_unit] ** owner.mesh.geometry.dim
 
 
 def _largest(owner: UserMaterial, function: Callable[[PointState], Tensor]) -> float:

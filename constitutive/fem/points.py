@@ -103,6 +103,8 @@ class PointLaw:
         A linear law with map and unit worked into its constants, once for all.
     compiled : CompiledKernel or None
         The law as compiled C; without it torch evaluates.
+    precision : {"double", "single"}
+        In which compiled C evaluates the network's part of the tangent.
     """
 
     law: Any
@@ -110,6 +112,7 @@ class PointLaw:
     unit: float
     lab: LinearLaw | None = None
     compiled: CompiledKernel | None = None
+    precision: str = "double"
 
     def folded(self) -> PointLaw:
         """The same with a linear law's turn worked into its constants."""
@@ -130,7 +133,7 @@ class PointLaw:
     def by_compiled_code(self, x: Float[Tensor, "n 6"], answer: str, *shape: int) -> Tensor:
         """Energy, stress or tangent by compiled C."""
         out = np.empty((len(x), *shape))
-        wanted: dict[str, Any] = {answer: out, "point_map": self.packed_map}
+        wanted: dict[str, Any] = {answer: out, "point_map": self.packed_map, "precision": self.precision}
         self.compiled.evaluate(x.numpy(), **wanted)  # type: ignore[union-attr] # callers look
         return torch.from_numpy(out)
 
