@@ -2,7 +2,7 @@
 
 ./dev python benchmarks/fem.py [--json] [--repeat N] [--no-peers] [--memory] [--scaling]
 
-For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units) and element, one rank, one thread:
+For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units, the same in float32) and element, one rank, one thread:
     exchange / assembly   strain in and stress out, without a law, over the assembly of residual and Jacobian
     update / assembly     the law evaluated at all points (once for the residual, once for the Jacobian) over the assembly
     cost / native         (update + assembly) over the assembly of St Venant–Kirchhoff written in UFL
@@ -51,6 +51,7 @@ HEX, TET = mesh.CellType.hexahedron, mesh.CellType.tetrahedron
 ELEMENTS = {"Q1": (HEX, 1, 16), "Q2": (HEX, 2, 8), "P1": (TET, 1, 18), "P2": (TET, 2, 10)}
 SOLVES = {"Q1": 10, "Q2": 5, "P1": 10, "P2": 5}
 TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
+SINGLE = "network of 768 units, float32 tangents"
 COLUMNS = ("exchange_over_assembly", "update_over_assembly", "cost_over_native", "solve_over_native")
 
 
@@ -98,7 +99,7 @@ def laws() -> dict[str, Law]:
     higher = {d: 10.0 ** (d - 2) * rng.standard_normal(len(exponents(d))) for d in (3, 4, 5)}
     network = NetworkLaw(rng.standard_normal((32, 6)), rng.standard_normal(32), 0.2 * np.abs(rng.standard_normal(32)), 0.05, rotations)
     series = SeriesLaw({2: quadratic, **higher}, rotations)
-    return {"St Venant-Kirchhoff": linear(), "series of degree 5": series, "network of 768 units": network}
+    return {"St Venant-Kirchhoff": linear(), "series of degree 5": series, "network of 768 units": network, SINGLE: network}
 
 
 def space(name: str, n: int, comm: MPI.Comm = MPI.COMM_WORLD) -> fem.FunctionSpace:
@@ -178,7 +179,8 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
     V = space(element, ELEMENTS[element][2])
     u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
     u.x.array[:] = 0.004 * np.random.default_rng(1).standard_normal(u.x.array.size) / ELEMENTS[element][2]
-    law, free = UserMaterial(u, material, orientation=TURN), UserMaterial(u, FreeLaw(), kernel="torch")
+    precision = "single" if name == SINGLE else "double"
+    law, free = UserMaterial(u, material, orientation=TURN, tangent_precision=precision), UserMaterial(u, FreeLaw(), kernel="torch")
     law.update()
     F = native_form(u, v, law.points.degree)
     kept = updates(law)
@@ -196,7 +198,7 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
         "exchange": exchange(free),
     }
     t = interleaved(timed, repeat)
-    solves = solve_times(element, material, max(2, repeat // 3))
+    solves = solve_times(element, material, max(2, repeat // 3), precision)
     return {
         "law": name, "element": element, "points": law.points.count, "points_per_cell": law.points.per_cell,
         "exchange_over_assembly": t["exchange"] / t["assembly"], "update_over_assembly": t["update"] / t["assembly"],
@@ -214,13 +216,13 @@ def bytes_per_point(law: UserMaterial) -> float:
     return 8 * (law.stress.x.array.size + law.tangent.x.array.size) / max(law.points.count, 1)
 
 
-def solve_times(element: str, material: Law, repeat: int) -> dict[str, Any]:
+def solve_times(element: str, material: Law, repeat: int, precision: str) -> dict[str, Any]:
     V = space(element, SOLVES[element])
     v = ufl.TestFunction(V)
     ends = [fem.locate_dofs_geometrical(V, lambda x, end=end: np.isclose(x[0], end)) for end in (0.0, 1.0)]
     bcs = [fem.dirichletbc(np.zeros(3), ends[0], V), fem.dirichletbc(np.array([0.03, 0.02, 0.0]), ends[1], V)]
     ours, theirs = fem.Function(V), fem.Function(V)
-    law = UserMaterial(ours, material, orientation=TURN)
+    law = UserMaterial(ours, material, orientation=TURN, tangent_precision=precision)
     problems = {
         "hook": Problem(law.residual(v), law, bcs=bcs),
         "native": Problem(native_form(theirs, v, law.points.degree), u=theirs, bcs=bcs),

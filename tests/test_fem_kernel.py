@@ -92,12 +92,12 @@ def test_control_another_law_gives_other_numbers():
     assert np.abs(one.stress.x.array - other.stress.x.array).max() > 1e-6 * np.abs(other.stress.x.array).max()
 
 
-def solved(kernel):
+def solved(kernel, **options):
     V = solid(3)
     u, v = fem.Function(V), ufl.TestFunction(V)
     ends = [fem.locate_dofs_geometrical(V, lambda x, end=end: np.isclose(x[0], end)) for end in (0.0, 1.0)]
     bcs = [fem.dirichletbc(np.zeros(3), ends[0], V), fem.dirichletbc(np.array([0.05, 0.02, 0.0]), ends[1], V)]
-    law = UserMaterial(u, a_law(), orientation=TURN, kernel=kernel)
+    law = UserMaterial(u, a_law(), orientation=TURN, kernel=kernel, **options)
     result = Problem(law.residual(v), law, bcs=bcs).solve(steps=2).require()
     return u.x.array.copy(), result.iterations
 
@@ -106,6 +106,14 @@ def test_solves_take_the_same_iterations():
     (u, iterations), (reference, expected) = solved("c"), solved("torch")
     assert iterations == expected
     assert np.abs(u - reference).max() <= 1e-12 * np.abs(reference).max()
+
+
+def test_tangents_of_single_precision_cost_no_iteration():
+    (u, iterations), (reference, expected) = solved("c", tangent_precision="single"), solved("c")
+    assert abs(iterations - expected) <= 1
+    assert np.abs(u - reference).max() <= 1e-8 * np.abs(reference).max()
+    one, other = (updated(solid(2), a_law(), tangent_precision=p).tangent.x.array for p in ("single", "double"))
+    assert 1e-12 < np.abs(one - other).max() / np.abs(other).max() < 1e-6
 
 
 def test_without_a_compiler_torch_evaluates(monkeypatch):
@@ -127,3 +135,5 @@ def test_without_a_compiler_torch_evaluates(monkeypatch):
 def test_an_unknown_kernel_is_refused():
     with pytest.raises(SolveError, match="'c' \\(compiled\\) or 'torch'"):
         UserMaterial(fem.Function(solid(1)), a_law(), kernel="fortran")
+    with pytest.raises(SolveError, match="'double' or 'single'"):
+        UserMaterial(fem.Function(solid(1)), a_law(), tangent_precision="half")

@@ -36,7 +36,7 @@ FOLDS = {"-1": 1, "2/m": 2, "mmm": 4, "4/m": 2, "4/mmm": 4, "-3": 1, "-3m": 2, "
 SKEW = rotation((1.0, 2.0, 3.0), 35.0)
 UPPER = np.triu_indices(6)
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MANY = 100_000  # strains of the comparison with torch
+MANY, EXAMPLES = 100_000, 5  # strains of the comparison with torch, and the batches that they come in
 pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning")
 
 
@@ -83,7 +83,7 @@ def strains(n, seed=0, size=0.08):
 def by_torch(law, x):
     """ψ, S, C (upper triangle) by the law itself."""
     X = torch.from_numpy(x)
-    parts = [(law.energy_mandel(p), law.stress_mandel(p), law.tangent_mandel(p)) for p in torch.split(X, 8192)]
+    parts = [(law.energy_mandel(p), law.stress_mandel(p), law.tangent_mandel(p)) for p in torch.split(X, 1024)]
     psi, S, C = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return psi, S, C[:, UPPER[0], UPPER[1]]
 
@@ -108,12 +108,19 @@ def compiled_law(law, folder, **options):
 # ---- the numbers of torch -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("symbol", LAUE)
-def test_same_numbers_as_torch_for_each_laue_class(symbol, folder):
+@lru_cache
+def all_of_it(symbol, folder):
     law = everything(group(symbol))
-    compiled = compiled_law(law, folder)
+    return law, compiled_law(law, folder)
+
+
+@pytest.mark.parametrize("symbol", LAUE)
+@settings(max_examples=EXAMPLES)
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(1e-3, 0.2))
+def test_same_numbers_as_torch_for_each_laue_class(symbol, folder, seed, size):
+    law, compiled = all_of_it(symbol, folder)
     assert len(compiled.program.signs) == FOLDS[symbol]
-    x = strains(MANY)
+    x = strains(MANY // EXAMPLES, seed, size)
     assert error(by_kernel(compiled, x), by_torch(law, x)) <= 1e-12
 
 

@@ -158,6 +158,8 @@ class Region:
         What the user gave.
     compiled : CompiledKernel or None
         The law as compiled C, where that was wanted and can be had.
+    precision : {"double", "single"}
+        In which it evaluates the network's part of the tangent.
     """
 
     law: Law
@@ -169,6 +171,7 @@ class Region:
     unit: float
     finite: bool
     compiled: CompiledKernel | None = None
+    precision: str = "double"
     _fixed: PointLaw | None = field(default=None, repr=False)
 
     @property
@@ -187,7 +190,8 @@ class Region:
             return self._fixed
         R = self.orientation.at(cells)
         F0 = None if self.stress_free is None else self.stress_free.at(cells)
-        law = PointLaw(self.law, reference_map(R, F0, self.unit, finite=self.finite), self.unit, compiled=self.compiled)
+        lab = reference_map(R, F0, self.unit, finite=self.finite)
+        law = PointLaw(self.law, lab, self.unit, compiled=self.compiled, precision=self.precision)
         if self.fixed:
             self._fixed = law.folded()
             return self._fixed
@@ -225,6 +229,7 @@ def make_regions(
     extend: bool,
     finite: bool,
     native: bool = True,
+    precision: str = "double",
 ) -> list[Region]:
     """Sort the cells of this rank by material, and compile the laws where ``native`` asks for it.
 
@@ -243,7 +248,7 @@ def make_regions(
         law = BoundedLaw(law, domain, "extend") if extend and domain is not None else law
         cells = np.arange(points.cells) if names is None else np.flatnonzero(np.isin(_given(tags), names))
         compiled = compiled_law(one, law, points.mesh.comm.rank) if native else None
-        regions.append(Region(law, domain, cells.astype(np.int32), one, turn, free, unit, finite, compiled))
+        regions.append(Region(law, domain, cells.astype(np.int32), one, turn, free, unit, finite, compiled, precision))
     if sum(len(region.cells) for region in regions) != points.cells:
         missing = sorted({int(tag) for tag in np.unique(_given(tags))} - {name for _, names in parts for name in names or ()})
         raise SolveError(f"no material for the cell tags {missing[:8]}")

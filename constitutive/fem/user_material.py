@@ -88,6 +88,8 @@ class UserMaterial:
         energy conservatively.
     kernel : {"c", "torch"}
         What evaluates the laws: compiled C (torch where there is no compiler, with a warning), or torch.
+    tangent_precision : {"double", "single"}
+        "single" evaluates a network's part of the tangent faster (compiled C only); the stress, and so the solution, stays double.
     chunk : int
         Points evaluated at once: bounds the memory.
 
@@ -121,6 +123,7 @@ class UserMaterial:
         quadrature_degree: int | None = None,
         outside: str = "warn",
         kernel: str = "c",
+        tangent_precision: str = "double",
         chunk: int = 8192,
     ) -> None:
         if unit not in UNITS:
@@ -129,6 +132,8 @@ class UserMaterial:
             raise SolveError(f"outside={outside!r}: it is 'stop', 'warn' or 'extend'")
         if kernel not in ("c", "torch"):
             raise SolveError(f"kernel={kernel!r}: it is 'c' (compiled) or 'torch'")
+        if tangent_precision not in ("double", "single"):
+            raise SolveError(f"tangent_precision={tangent_precision!r}: it is 'double' or 'single'")
         self.mesh = _mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
         self.measure = make_measure(u, self.mesh, strain, plane, axial_strain)
@@ -136,6 +141,7 @@ class UserMaterial:
         self.dx = self.points.dx
         self.cells_at_once = max(1, chunk // self.points.per_cell)
         options: dict[str, Any] = {"extend": outside == "extend", "finite": self.measure.finite, "native": kernel == "c"}
+        options["precision"] = tangent_precision
         given = (material, orientation, cell_tags, eigenstrain, self.points, UNITS[unit])
         self.regions: list[Region] = agreed(self.mesh.comm, lambda: make_regions(*given, **options))
         size = len(self.measure.active)
