@@ -2,7 +2,7 @@
 
 ./dev python benchmarks/fem.py [--json] [--repeat N] [--no-peers] [--memory] [--scaling]
 
-For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units, the same in float32) and element, one rank, one thread:
+For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units, that in float32) and element, one rank, one thread:
     exchange / assembly   strain in and stress out, without a law, over the assembly of residual and Jacobian
     update / assembly     the law evaluated at all points (once for the residual, once for the Jacobian) over the assembly
     cost / native         (update + assembly) over the assembly of St Venant–Kirchhoff written in UFL
