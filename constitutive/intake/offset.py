@@ -7,7 +7,7 @@ follows from no energy, and is found by five columns of its own. (Its pressure f
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.linalg import lstsq
 
 from constitutive.data import StressStrainData
@@ -48,7 +48,9 @@ def lab_offset(
     return finding, data.replace(cauchy=data.cauchy - sigma0)
 
 
-def _fitted(data, best, group, degree, kept) -> tuple[Float[np.ndarray, "3 3"], float]:
+def _fitted(
+    data: StressStrainData, best: Hypothesis, group: Group, degree: int, kept: Bool[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, "3 3"], float]:
     read = reading(data, best.deformation, best.measure, best.frame)
     size = np.sqrt((read.x * read.x).sum(1))
     scale = float(np.sqrt((size * size).mean()))

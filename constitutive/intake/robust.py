@@ -85,7 +85,14 @@ def _belonging(deviations: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     return chosen
 
 
-def _fit(data, x, S9, group, degree, kept) -> RobustFit:
+def _fit(
+    data: StressStrainData,
+    x: Float[np.ndarray, "n 6"],
+    S9: Float[np.ndarray, "n 9"],
+    group: Group,
+    degree: int,
+    kept: Bool[np.ndarray, " n"],
+) -> RobustFit:
     size = np.sqrt((x * x).sum(1))
     scale = float(np.sqrt((size * size).mean())) or 1.0
     weights = 1.0 / (size / scale + 0.5)
@@ -110,7 +117,13 @@ def _fit(data, x, S9, group, degree, kept) -> RobustFit:
     return RobustFit(residual, stress, energy, slope, kept, deviations, coefficients[:CONSTANTS], stiffness, rms)
 
 
-def _energy(data, B, coefficients, weights, kept) -> tuple[float, float, Float[np.ndarray, " n"]]:
+def _energy(
+    data: StressStrainData,
+    B: Float[np.ndarray, "n p"],
+    coefficients: Float[np.ndarray, " p"],
+    weights: Float[np.ndarray, " n"],
+    kept: Bool[np.ndarray, " n"],
+) -> tuple[float, float, Float[np.ndarray, " n"]]:
     """Residual of W against the energy that belongs to the stress, with free unit and offset; slope; each sample's part."""
     none = np.zeros(len(data))
     if data.W is None or kept.sum() < 4:

@@ -85,7 +85,13 @@ class Fit:
         coefficients = (right[kept].T / singular[kept]) @ projected
         self._set_energy(data, matrices.energy, coefficients, weights)
 
-    def _set_energy(self, data, B, coefficients, weights) -> None:
+    def _set_energy(
+        self,
+        data: StressStrainData,
+        B: Float[np.ndarray, "n p"],
+        coefficients: Float[np.ndarray, "p 81"],
+        weights: Float[np.ndarray, " n"],
+    ) -> None:
         self.W: np.ndarray | None = None
         if data.W is None or len(data) < 4:
             return
@@ -123,7 +129,7 @@ class Fit:
     def best_rotation(self, starts: Float[np.ndarray, "s 3"]) -> tuple[Float[np.ndarray, " 3"], float]:
         """Rotation vector of the constant rotation of the stress with the least residual, and that residual."""
 
-        def residual(vector):
+        def residual(vector: Float[np.ndarray, " 3"]) -> float:
             return float(np.log(self.scores(rotation_map(Rotation.from_rotvec(vector).as_matrix())[None])[0][0]))
 
         coarse = self.scores(np.stack([rotation_map(Q) for Q in Rotation.from_rotvec(starts).as_matrix()]))[0]
@@ -135,7 +141,7 @@ class Fit:
         return best[0], float(np.exp(best[1]))
 
 
-def _project_out(values, direction):
+def _project_out(values: Float[np.ndarray, "n m"], direction: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n m"]:
     return values - direction @ (direction.T @ values)
 
 

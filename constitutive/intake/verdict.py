@@ -115,9 +115,12 @@ def _unit_findings(stiffness: float, ratio: float, fit: RobustFit, data: StressS
 
 
 def _implausibility(stiffness: float, data: StressStrainData) -> float:
-    """Distance of a stiffness in GPa from a crystal's typical one, as a logarithm; per atom where there is a structure."""
+    """Distance of a stiffness in GPa from a crystal's typical one, as a logarithm; per atom where there is a structure.
+
+    Without a structure the samples may be of a lattice of beams or a foam, as soft as it likes: then only hardness is judged.
+    """
     if data.structure is None or data.reference_volume is None:
-        return abs(np.log(max(stiffness, 1e-300) / TYPICAL_STIFFNESS))
+        return max(0.0, float(np.log(max(stiffness, 1e-300) / TYPICAL_STIFFNESS)))
     atomic = stiffness * data.reference_volume / len(data.structure) / EV_PER_CUBIC_ANGSTROM
     return abs(np.log(max(atomic, 1e-300) / TYPICAL_ATOMIC_STIFFNESS))
 

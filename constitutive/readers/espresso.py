@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -157,7 +158,7 @@ def read_xml(path: Path) -> list[Frame]:
         return [_frame_of_xml(path, root).checked(str(path))]
 
 
-def _frame_of_xml(path: Path, root) -> Frame:
+def _frame_of_xml(path: Path, root: Any) -> Frame:
     output = root.find("output")
     stress = None if output is None else output.find("stress")
     if output is None or stress is None:
@@ -188,11 +189,11 @@ def _frame_of_xml(path: Path, root) -> Frame:
     )
 
 
-def _vector(element) -> np.ndarray:
+def _vector(element: Any) -> np.ndarray:
     return np.array([float(word) for word in element.text.split()])
 
 
-def _settings_of_xml(output) -> dict:
+def _settings_of_xml(output: Any) -> dict:
     names = {"functional": "dft/functional", "ecutwfc_Ha": "basis_set/ecutwfc", "ecutrho_Ha": "basis_set/ecutrho"}
     found = {key: output.findtext(place) for key, place in names.items()}
     return {key: _plain(text.strip()) for key, text in found.items() if text}

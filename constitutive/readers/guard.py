@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from constitutive.data.storage import require_file
 from constitutive.errors import ConstitutiveError, DataError
@@ -53,7 +54,7 @@ def read_whole_text(path: Path, what: str) -> str:
     return text
 
 
-def parse_xml(path: Path, what: str):
+def parse_xml(path: Path, what: str) -> Any:
     """Root of an XML file, without entities, DTDs or external references (defusedxml).
 
     Raises
