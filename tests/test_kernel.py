@@ -137,6 +137,18 @@ def test_groups_in_axes_of_no_meaning(symbol, folder):
     assert error(by_kernel(compiled_law(law, folder), x), by_torch(law, x)) <= 1e-12
 
 
+@pytest.mark.parametrize("instructions", [(), ("-mavx2", "-mfma")] if " avx2 " in cache.processor() else [()])
+def test_other_processors_give_the_same_numbers(instructions, folder, monkeypatch):
+    """Fewer lanes, and no estimate of the reciprocal root: what machines without AVX-512 run."""
+    flags = tuple(flag for flag in cache.FLAGS if flag != "-march=native") + instructions
+    monkeypatch.setattr(cache, "FLAGS", flags)
+    material, x = uncertain("m-3m"), strains(101)
+    material.law = everything(group("m-3m"))
+    found, expected = compiled_law(material, folder), by_torch(material.law, x)
+    assert error(by_kernel(found, x), expected) <= 1e-12
+    assert error(by_kernel(found, x, precision="single"), expected) <= 1e-5
+
+
 def test_control_a_changed_coefficient_is_seen(folder):
     rng = np.random.default_rng(0)
     law = network(group("m-3m"), rng)
