@@ -56,7 +56,9 @@ class Panel:
     axes: Any = None
 
 
-def draw(path: str | Path, panels: Panel | Sequence[Panel], *, size: tuple[int, int] = (1100, 800), view: Any = None) -> Path:
+def draw(
+    path: str | Path, panels: Panel | Sequence[Panel], *, size: tuple[int, int] = (1100, 800), view: Any = None, zoom: float = 1.08
+) -> Path:
     """Draw panels side by side into a PNG file.
 
     Collective: every rank calls it, rank 0 draws.
@@ -71,6 +73,8 @@ def draw(path: str | Path, panels: Panel | Sequence[Panel], *, size: tuple[int, 
         Pixels of one panel.
     view : optional
         Direction from the focus to the camera, (x, y, z).
+    zoom : float
+        How much of the panel the mesh fills; compact bodies need less, to keep clear of the colour bar.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def draw(path: str | Path, panels: Panel | Sequence[Panel], *, size: tuple[int, 
     comm = panels[0].u.function_space.mesh.comm
     grids = [gathered(panel) for panel in panels]
     if comm.rank == 0:
-        _render(Path(path), panels, grids, size, view)
+        _render(Path(path), panels, grids, size, view, zoom)
     comm.barrier()
     return Path(path)
 
@@ -153,7 +157,7 @@ def _scalars(panel: Panel, owned: np.ndarray) -> np.ndarray:
     return np.asarray(target.x.array)
 
 
-def _render(path: Path, panels: Sequence[Panel], grids: Sequence[Any], size: tuple[int, int], view: Any) -> None:
+def _render(path: Path, panels: Sequence[Panel], grids: Sequence[Any], size: tuple[int, int], view: Any, zoom: float) -> None:
     pyvista = require_pyvista()
     path.parent.mkdir(parents=True, exist_ok=True)
     window = (size[0] * len(panels), size[1])
@@ -164,7 +168,7 @@ def _render(path: Path, panels: Sequence[Panel], grids: Sequence[Any], size: tup
         _draw_panel(plotter, panel, grid)
         plotter.view_vector(view if view is not None else VIEW, viewup=(0, 0, 1))
         plotter.reset_camera(bounds=grids[0].bounds)
-        plotter.camera.zoom(1.08)
+        plotter.camera.zoom(zoom)
         plotter.camera.focal_point = tuple(np.subtract(plotter.camera.focal_point, (0, 0, 0.06 * grids[0].length)))
     plotter.enable_anti_aliasing("ssaa")
     aside = path.with_suffix(".part.png")
