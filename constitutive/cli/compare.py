@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
+from constitutive.cli.console import JsonOption, emit, err, out
 
 if TYPE_CHECKING:
     from constitutive.report.compare import Comparison
@@ -38,7 +38,9 @@ def compare(
     from constitutive.material import Material
     from constitutive.report.compare import compare as set_side_by_side
 
-    found = set_side_by_side(Material.load(first), Material.load(second), radius=radius)
+    materials = Material.load(first), Material.load(second)
+    with err.status("comparing …"):
+        found = set_side_by_side(*materials, radius=radius)
     emit(as_json, found.as_dict(), lambda: _render(first, second, found))
 
 
