@@ -117,7 +117,7 @@ def require_enough(problem: Problem) -> None:
     needed = len(features.degree_of_column)
     if len(problem) < FEWEST:
         raise CalibrationError(f"{len(problem)} samples found, at least {FEWEST} needed to calibrate and to judge a law")
-    if problem.scale < 1e-7 or problem.unit < 1e-9:
+    if problem.scale < 1e-7 or not problem.unit > 0:
         raise CalibrationError("the samples hold no strain or no stress; a law needs strained samples with their stress")
     A = np.einsum("nij,njk->nik", problem.norm, features(problem.x)).reshape(6 * len(problem), -1)
     rank = int(np.linalg.matrix_rank(A, tol=1e-6 * np.linalg.norm(A, 2)))
