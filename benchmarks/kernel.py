@@ -3,9 +3,9 @@
 ./dev python benchmarks/kernel.py [--json] [--repeat N] [--points N] [--no-peers]
 
 For each law: million points per second and core of stress and tangent together, of the stress alone (residuals), of the tangent alone
-(Jacobians; the stress is known there), both with single-precision tangents; operations and bytes per point, and the share of the peak.
-An operation is a multiplication, an addition or a fused pair of them. Times are processor seconds, the least of several runs, so that a
-busy machine does not count.
+(Jacobians; the stress is known there), both with single-precision tangents; flops, operations and bytes per point, the share of the peak
+of flops, and that of the limit that operations and bytes set. An operation is a multiplication, an addition or a fused pair of them.
+Times are processor seconds, the least of several runs, so that a busy machine does not count.
 """
 
 from __future__ import annotations
@@ -102,12 +102,13 @@ def laws() -> dict[str, Law]:
     }
 
 
-def operations(program: Program) -> int:
-    """Operations per point of stress and tangent: see the module's head."""
+def operations(program: Program) -> tuple[int, int]:
+    """Operations per point of stress and tangent (see the module's head), and flops, of which a fused operation counts two."""
     fold, rows = len(program.signs), len(program.biases)
     step = {1: 0, 2: 1, 4: 2}[fold]
     # preactivations, activations (q, four of the reciprocal root's step, products), three transforms, stress and tangent
     layer = rows * (6 + fold * (1 + 6 + 3) + 3 * fold * step + 1 + 6 + 21)
+    flops = rows * (12 + fold * (2 + 11 + 3) + 3 * fold * step + 1 + 12 + 42)
     terms = 0
     for degree, row in program.polynomial.items():
         present = exponents(degree)[row != 0]
@@ -119,7 +120,8 @@ def operations(program: Program) -> int:
             if i <= j and (e - s - t >= 0).all()
         }  # fmt: skip
         terms += len(lower) + len(pairs) + len(twice)
-    return layer + terms
+        flops += len(lower) + 2 * len(pairs) + 2 * len(twice)
+    return layer + terms, flops
 
 
 def row(name: str, law: Law, points: int, repeat: int, peak: dict[str, float]) -> dict[str, Any]:
@@ -146,10 +148,12 @@ def row(name: str, law: Law, points: int, repeat: int, peak: dict[str, float]) -
             law.tangent_mandel(part)[:, UPPER[0], UPPER[1]]
 
     rates["torch_closed_form"] = points / least(by_torch, max(2, repeat // 4))
-    count, moved = operations(compiled.program), 8 * (6 + 6 + 21)
+    (count, flops), moved = operations(compiled.program), 8 * (6 + 6 + 21)
     limit = min(peak["fused_per_second"] / count, peak["bytes_per_second"] / moved)
     return {
         "law": name, "kernel": compiled.information.kind, "folded": len(compiled.program.signs), "points_per_second_per_core": rates,
+        "flops_per_point": flops,
+        "share_of_peak_flops": rates["stress_and_tangent"] * flops / (2 * peak["fused_per_second"]),
         "operations_per_point": count, "bytes_per_point": moved, "limit_points_per_second": limit,
         "share_of_limit": rates["stress_and_tangent"] / limit,
     }  # fmt: skip
@@ -203,14 +207,15 @@ def text(report: dict[str, Any]) -> str:
         f"{peak['bytes_per_second'] / 1e9:.1f} GB/s copied; {report['compiler']}",
         "million points per second and core",
         f"{'law':44s}{'S+C':>8s}{'S':>8s}{'C':>8s}{'psi':>8s}{'turned':>8s}{'S+C f32':>9s}{'C f32':>8s}{'torch':>8s}"
-        f"{'ops':>9s}{'bytes':>7s}{'limit':>8s}{'share':>7s}",
+        f"{'flops':>8s}{'of peak':>9s}{'ops':>8s}{'bytes':>7s}{'limit':>8s}{'share':>7s}",
     ]
     for r in report["rows"]:
         rates = r["points_per_second_per_core"]
         columns = ("stress_and_tangent", "stress", "tangent", "energy", "stress_and_tangent_turned")
         cells = "".join(f"{rates[c] / 1e6:8.2f}" for c in columns)
         cells += f"{rates['stress_and_tangent_float32'] / 1e6:9.2f}{rates['tangent_float32'] / 1e6:8.2f}"
-        cells += f"{rates['torch_closed_form'] / 1e6:8.3f}{r['operations_per_point']:9d}{r['bytes_per_point']:7d}"
+        cells += f"{rates['torch_closed_form'] / 1e6:8.3f}{r['flops_per_point']:8d}{r['share_of_peak_flops']:9.0%}"
+        cells += f"{r['operations_per_point']:8d}{r['bytes_per_point']:7d}"
         limit = f"{r['limit_points_per_second'] / 1e6:8.2f}{r['share_of_limit']:7.0%}"
         lines.append(f"{r['law']:44s}{cells}{limit}")
     lines += ["", "other ways, stress and tangent of 768 units (e3nn: layers of 112 features)"] if report["peers"] else []
