@@ -91,8 +91,8 @@ def edge_stress(c: dict[str, float], angle: np.ndarray) -> np.ndarray:
 class Plate:
     """A quarter of a square plate with a hole, quadratic elements with curved sides, in plane stress."""
 
-    def __init__(self, material: Any, R: np.ndarray, around: int, outward: int) -> None:
-        self.mesh = quarter(around, outward)
+    def __init__(self, material: Any, R: np.ndarray, around: int, outward: int, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+        self.mesh = quarter(around, outward, comm)
         V = fem.functionspace(self.mesh, ("Lagrange", 2, (2,)))
         self.u, v = fem.Function(V), ufl.TestFunction(V)
         self.law = UserMaterial(self.u, material, orientation=R, plane="stress", unit="GPa", outside="extend")

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import basix.ufl
 import numpy as np
@@ -326,7 +327,17 @@ def picture(path: str) -> dict[str, object]:
     return {"cells": 0 if grid is None else grid.n_cells}
 
 
-FIGURES = {"hook": hook, "patch": patch, "manufactured": manufactured, "le1": nafems_le1, "le10": nafems_le10}
+def hole(comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, object]:
+    """Stress at the edge of a hole in a (001) cubic plate under a small load along [100] and [110]."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
+    from hole_in_plate import Plate
+
+    turns = [rotation_from_bunge(np.array([-angle, 0.0, 0.0])) for angle in (0.0, 45.0)]
+    K = [Plate(cubic(), R, 12, 10, comm).stretch(1e-5, steps=1)["K"] for R in turns]
+    return {"K": K, "numbers": K}
+
+
+FIGURES = {"hook": hook, "patch": patch, "manufactured": manufactured, "le1": nafems_le1, "le10": nafems_le10, "hole": hole}
 CASES: dict[str, Callable[..., dict[str, object]]] = {**FIGURES, "failing_rank": failing_rank, "loaded": loaded, "picture": picture}
 CASES["all"] = lambda: {name: case() for name, case in FIGURES.items()}
 
