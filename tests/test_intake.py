@@ -297,3 +297,21 @@ def test_calibrate_stops_on_a_sure_fault_unless_told_otherwise(sets, tmp_path):
     result = invoke("calibrate", tmp_path / "bad.json", "--out", tmp_path / "made")
     assert result.exit_code != 0
     assert not (tmp_path / "made").exists()
+
+
+def test_a_stress_in_the_lab_frame_is_found(sets):
+    """A Pulay stress does not turn with the crystal; found beside a disorder of the components too."""
+    good = sets["gallium_nitride"]
+    size = np.sqrt((good.cauchy**2).sum((1, 2)).mean())
+    pulay = size * np.array([[0.1, 0.05, 0.02], [0.05, -0.08, 0.0], [0.02, 0.0, 0.03]])
+    spoiled = good.replace(cauchy=good.cauchy + pulay)
+    (finding,) = check(spoiled).findings
+    assert (finding.fault, finding.samples) == ("reference_stress", ())
+    both = check(inject(spoiled, "component_order", np.random.default_rng(1)))
+    assert named(both) == ["component_order", "reference_stress"]
+
+
+def test_a_reference_cell_by_columns_is_found(sets):
+    good = sets["quartz"]
+    (finding,) = check(good.replace(lattice=good.lattice.T.copy(), point_group=None)).findings
+    assert (finding.fault, finding.mend) == ("transposed_cell", "--transpose-lattice")

@@ -12,9 +12,9 @@ from scipy.linalg import lstsq
 
 from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding
-from constitutive.intake.hypotheses import STANDARD, Hypothesis, reading, rotations_matter
+from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.robust import RobustFit
-from constitutive.intake.search import stress_rows
+from constitutive.intake.search import map_of, stress_rows
 from constitutive.intake.series import Group, design
 from constitutive.tensors.packing import from_mandel
 
@@ -29,9 +29,9 @@ def lab_offset(
 ) -> tuple[Finding, StressStrainData] | None:
     """The constant Cauchy stress in the data as a finding, and the data without it; None where there is none.
 
-    Asked only where the components, the frame and the measure are as declared.
+    Asked only where the measure is as declared, and the frame one and the same for all samples.
     """
-    plain = best.order == STANDARD and best.rotation is None and best.frame == "lab" and not best.measure
+    plain = best.frame == "lab" and not best.measure
     able = rotations_matter(data) and len(data) >= FEWEST  # else it cannot be told from the stress of the reference cell
     if not (plain and able) or data.measure != "cauchy" or not WORTH_A_LOOK < fit.residual < 0.5:
         return None
@@ -45,7 +45,8 @@ def lab_offset(
         f"{100 * ratio:.2g} % of the rms stress; needed none; converge the stress (cutoff), or take it off"
     )
     finding = Finding("reference_stress", 0.95, (), message, "calibrate --residual-stress keep|remove")
-    return finding, data.replace(cauchy=data.cauchy - sigma0)
+    as_written = (np.linalg.pinv(map_of(best)) @ sigma0.reshape(9)).reshape(3, 3)  # disordered like the rest
+    return finding, data.replace(cauchy=data.cauchy - as_written)
 
 
 def _fitted(
@@ -59,7 +60,7 @@ def _fitted(
     basis = np.asarray(from_mandel(traceless)).reshape(5, 9)
     offset = read.to_second[:, :6] @ basis.T
     columns = np.concatenate([design(group, read.x, degree, scale).stress, offset], 2) * weights
-    S = np.einsum("nai,ni->na", read.to_second, stress_rows(data))[:, :6, None] * weights
+    S = np.einsum("nai,ij,nj->na", read.to_second, map_of(best), stress_rows(data))[:, :6, None] * weights
     rows, target = columns[kept].reshape(-1, columns.shape[2]), S[kept].reshape(-1)
     solution, _, rank, _ = lstsq(rows, target, cond=1e-9, lapack_driver="gelsy", check_finite=False)
     rest = target - rows @ solution
