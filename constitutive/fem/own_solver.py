@@ -17,6 +17,11 @@ from constitutive.errors import DependencyError, SolveError
 from constitutive.fem.newton import agree_on_faults, set_function_domain_error
 from constitutive.fem.user_material import Faults, UserMaterial
 
+try:  # it adds a type to UFL, whose tables have to know it before they are first used
+    from dolfinx_external_operator import FEMExternalOperator
+except ImportError:
+    FEMExternalOperator = None
+
 
 def derivative(form: Any, law: UserMaterial | Sequence[UserMaterial], u: Any = None, du: Any = None) -> Any:
     """Jacobian of a form with laws in it: UFL's derivative of what UFL sees, and the laws' tangents.
@@ -151,12 +156,10 @@ def external_operator(law: UserMaterial) -> Any:
     DependencyError
         The package is not installed.
     """
-    try:
-        from dolfinx_external_operator import FEMExternalOperator
-    except ImportError as error:
+    if FEMExternalOperator is None:
         raise DependencyError(
             "dolfinx-external-operator is not installed: `pip install dolfinx-external-operator` (DOLFINx 0.10 and newer)"
-        ) from error
+        )
     strain = ufl.algorithms.expand_derivatives(law.measure.strain(law.u))
     size = len(law.measure.active)
 

@@ -28,7 +28,7 @@ typedef struct { vec v[WIDTH]; } pack;
 typedef float fvec __attribute__((vector_size(4 * POINTS))); /* single precision: one vector for a block */
 
 /* 1/√q to the last bits: an estimate of 14 bits and one step of fourth order, where the machine has the estimate. */
-INLINE vec rsqrt(vec q) {
+INLINE vec inverse_root(vec q) {
 #if defined(__AVX512F__)
     vec y = (vec)_mm512_rsqrt14_pd((__m512d)q);
     vec e = 1.0 - (q * y) * y;
@@ -40,7 +40,7 @@ INLINE vec rsqrt(vec q) {
 #endif
 }
 
-INLINE fvec rsqrt_single(fvec q) {
+INLINE fvec inverse_root_single(fvec q) {
 #if defined(__AVX512F__)
     fvec y = (fvec)_mm512_rsqrt14_ps((__m512)q);
     fvec e = 1.0f - (q * y) * y;

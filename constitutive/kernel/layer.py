@@ -96,7 +96,7 @@ INLINE void features(int want, const pack x[6], const double (*unit)[10], long n
         const vec u0 = u[0];
         hadamard(u);
         for (int i = 0; i < FOLD; i++) {{
-            vec q = 4.0 + u[i] * u[i], y = rsqrt(q);
+            vec q = 4.0 + u[i] * u[i], y = inverse_root(q);
             if (want & WANT_ENERGY) root += q * y;
             first[i] = u[i] * y;
             second[i] = y * y * y;
@@ -166,7 +166,7 @@ INLINE void layer_tangent_single(const pack x[6], pack c[21]) {{
             {partial}
             hadamard_single(u);
             for (int i = 0; i < FOLD; i++) {{
-                fvec r = rsqrt_single(4.0f + u[i] * u[i]);
+                fvec r = inverse_root_single(4.0f + u[i] * u[i]);
                 u[i] = r * r * r;
             }}
             hadamard_single(u);
