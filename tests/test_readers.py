@@ -329,6 +329,156 @@ def test_numpy_files(silicon_data, tmp_path):
     np.testing.assert_array_equal(data.F, silicon.F)
 
 
+# --- conversions against an independent reading: pandas, NumPy, h5py and pymatgen, each number converted by hand ---
+
+KBAR_PER_EV = 1602.176634  # CODATA 2018: e = 1.602176634e-19 C, so that 1 eV/Å^3 = 160.2176634 GPa
+
+
+def raw_samples():
+    """Deformations with rotation and shear, and stresses without any symmetry to hide behind."""
+    rng = np.random.default_rng(17)
+    F = np.eye(3) + rng.uniform(-0.1, 0.1, (5, 3, 3))
+    sigma = rng.uniform(-60, 60, (5, 3, 3))
+    return F, (sigma + sigma.swapaxes(1, 2)) / 2, rng.uniform(0.001, 0.02, 5)
+
+
+def assert_second_piola(data, cauchy):
+    """S = J F^-1 sigma F^-T, sample by sample through solves, and not with Fᵀ in place of F."""
+    for F, sigma, S in zip(data.F, cauchy, data.stress("second_piola_kirchhoff"), strict=True):
+        half = np.linalg.solve(F, sigma)  # F^-1 sigma
+        expected = np.linalg.det(F) * np.linalg.solve(F, half.T).T
+        np.testing.assert_allclose(S, expected, rtol=1e-10, atol=1e-12)
+        assert np.abs(S - np.linalg.det(F) * np.linalg.solve(F.T, np.linalg.solve(F.T, sigma).T)).max() > 0.01  # control
+
+
+def test_csv_against_pandas_by_hand(tmp_path):
+    """A table of VASP's numbers (kbar, pressure positive, XX YY ZZ XY YZ ZX) and W in eV/Å^3, read by pandas."""
+    import pandas as pd
+
+    from constitutive.data.mend import Mend
+
+    F, vasp, W = raw_samples()
+    path = tmp_path / "x.csv"
+    order = ("xx", "yy", "zz", "xy", "yz", "zx")
+    header = [f"F{i}{j}" for j in "123" for i in "123"] + [f"sigma_{c} [kbar]" for c in order] + ["W [eV/angstrom^3]"]
+    axes = {axis: k for k, axis in enumerate("xyz")}
+    lines = [
+        [*F[k].T.ravel(), *(vasp[k, axes[c[0]], axes[c[1]]] for c in order), W[k]]  # F by columns, as the header says
+        for k in range(5)
+    ]
+    path.write_text("\n".join([",".join(header), *(",".join(repr(float(v)) for v in line) for line in lines)]) + "\n")
+    read = read_any(path)
+    data = Mend(sign="pressure").apply(read)
+    table = pd.read_csv(path)
+    for k, row in table.iterrows():
+        by_hand = np.array(
+            [
+                [row["sigma_xx [kbar]"], row["sigma_xy [kbar]"], row["sigma_zx [kbar]"]],
+                [row["sigma_xy [kbar]"], row["sigma_yy [kbar]"], row["sigma_yz [kbar]"]],
+                [row["sigma_zx [kbar]"], row["sigma_yz [kbar]"], row["sigma_zz [kbar]"]],
+            ]
+        )
+        np.testing.assert_allclose(data.cauchy[k], -by_hand / 10, rtol=1e-12)
+        np.testing.assert_allclose(data.F[k], [[row[f"F{i}{j}"] for j in "123"] for i in "123"], rtol=0, atol=1e-15)
+        assert data.W[k] == pytest.approx(row["W [eV/angstrom^3]"] * KBAR_PER_EV / 10, rel=1e-12)
+        for wrong in (by_hand / 10, -by_hand, -by_hand[[0, 2, 1]][:, [0, 2, 1]] / 10):  # controls: sign, unit, order
+            assert np.abs(data.cauchy[k] - wrong).max() > 0.1
+    assert_second_piola(data, data.cauchy)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+def test_numpy_files_against_numpy_by_hand(tmp_path, suffix):
+    """The first Piola-Kirchhoff stress in eV/Å^3, whose nine components are all different."""
+    F, sigma, W = raw_samples()
+    P = np.stack([np.linalg.det(f) * s @ np.linalg.inv(f).T for f, s in zip(F, sigma / KBAR_PER_EV, strict=True)])
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "npz":
+        np.savez(path, F=F, first_piola_kirchhoff=P, W=W, unit="eV/angstrom^3")
+        with np.load(path) as file:
+            raw_F, raw_P, raw_W = file["F"], file["first_piola_kirchhoff"], file["W"]
+    else:
+        names = [f"{stem}{i}{j}" for stem in ("F", "P") for i in "xyz" for j in "xyz"]
+        rows = np.concatenate([F.reshape(5, 9), P.reshape(5, 9)], 1)
+        dtype = [*((name, "<f8") for name in reversed(names)), ("W", "<f8")]  # columns go by name, not by place
+        np.save(path, np.array([(*row[::-1], w) for row, w in zip(rows, W, strict=True)], dtype=dtype))
+        record = np.load(path)
+        raw_F, raw_P = (np.array([[record[f"{s}{i}{j}"] for j in "xyz"] for i in "xyz"]).transpose(2, 0, 1) for s in "FP")
+        raw_W = record["W"]
+    data = read_any(path, options=ReadOptions(unit="eV/angstrom^3"))
+    np.testing.assert_array_equal(data.F, raw_F)
+    np.testing.assert_allclose(data.W, raw_W * KBAR_PER_EV / 10, rtol=1e-12)
+    by_hand = np.stack([p @ f.T / np.linalg.det(f) for f, p in zip(raw_F, raw_P, strict=True)]) * KBAR_PER_EV / 10
+    np.testing.assert_allclose(data.stress("cauchy"), by_hand, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(by_hand, sigma / 10, rtol=1e-10, atol=1e-12)
+    swapped = np.stack([p.T @ f.T / np.linalg.det(f) for f, p in zip(raw_F, raw_P, strict=True)]) * KBAR_PER_EV / 10
+    assert np.abs(data.stress("cauchy") - swapped).max() > 0.01  # control: P is not symmetric
+    assert_second_piola(data, by_hand)
+
+
+def test_hdf5_against_h5py_by_hand(tmp_path):
+    """A file laid out by h5py alone, in kbar and eV/Å^3, and one that we wrote, read by h5py alone."""
+    import h5py
+
+    F, sigma, W = raw_samples()
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["document"] = json.dumps({"units": {"stress": "kbar", "W": "eV/angstrom^3"}})
+        for name, values, unit in (("F", F, "1"), ("cauchy", sigma, "kbar"), ("W", W, "eV/angstrom^3")):
+            file[name] = values
+            file[name].attrs["unit"] = unit
+    to_GPa = {"1": 1.0, "kbar": 0.1, "eV/angstrom^3": KBAR_PER_EV / 10}
+    data = read_any(path)
+    data.save(tmp_path / "ours.h5")
+    for written in (path, tmp_path / "ours.h5"):
+        with h5py.File(written) as file:
+            raw = {name: file[name][()] * to_GPa[file[name].attrs["unit"]] for name in ("F", "cauchy", "W")}
+        np.testing.assert_allclose(data.F, raw["F"], rtol=0)
+        np.testing.assert_allclose(data.cauchy, raw["cauchy"], rtol=1e-12)
+        np.testing.assert_allclose(data.W, raw["W"], rtol=1e-12)
+    assert np.abs(data.cauchy - sigma).max() > 1  # control: the numbers in the file are no GPa
+    assert np.abs(data.W - W).max() > 0.1
+    assert_second_piola(data, sigma / 10)
+
+
+@pytest.mark.parametrize("style", ["atomate2", "emmet", "atomate"])
+def test_elasticity_documents_against_pymatgen(silicon_data, tmp_path, style):
+    """Deformations, strains and stresses through pymatgen's own tensors and monty's JSON, in the layout of each writer."""
+    from monty.json import MontyEncoder
+    from pymatgen.analysis.elasticity import Deformation, DeformedStructureSet, Strain, Stress
+
+    structure = StressStrainData.load(silicon_data).structure
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pymatgen's Tensor.__array_wrap__ under NumPy 2
+        deformed = DeformedStructureSet(structure, norm_strains=(-0.03, 0.05), shear_strains=(-0.04, 0.06))
+        deformations = list(deformed.deformations)
+        rng = np.random.default_rng(3)
+        stresses = [Stress.from_voigt(rng.uniform(-5, 5, 6)) for _ in deformations]
+        first = [np.array(s.piola_kirchoff_1(d)) for s, d in zip(stresses, deformations, strict=True)]
+        second = [s.piola_kirchoff_2(d) for s, d in zip(stresses, deformations, strict=True)]
+        strains = [np.array(Strain.from_deformation(d)) for d in deformations]
+        encode = json.loads(json.dumps({"F": deformations, "pk2": second, "cauchy": stresses}, cls=MontyEncoder))
+    layout = {
+        "atomate2": {"fitting_data": {"deformations": encode["F"], "cauchy_stresses": encode["cauchy"], "pk_stresses": encode["pk2"]}},
+        "emmet": {"fitting_data": {"deformations": encode["F"], "second_pk_stresses": encode["pk2"]}},
+        "atomate": {"deformations": encode["F"], "cauchy_stresses": encode["cauchy"]},
+    }[style]
+    path = tmp_path / "elastic.json"
+    path.write_text(json.dumps({"structure": structure.as_dict(), **layout}))
+    data = read_any(path)
+    assert data.measure == ("second_piola_kirchhoff" if style == "emmet" else "cauchy")
+    np.testing.assert_allclose(data.F, np.array([np.array(d) for d in deformations]), atol=1e-15)
+    np.testing.assert_allclose(data.green_lagrange_strain, strains, atol=1e-14)
+    np.testing.assert_allclose(data.stress("cauchy"), [np.array(s) for s in stresses], atol=1e-12)
+    np.testing.assert_allclose(data.stress("first_piola_kirchhoff"), first, atol=1e-12)
+    np.testing.assert_allclose(data.stress("second_piola_kirchhoff"), [np.array(s) for s in second], atol=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        strained = np.array([Deformation(F).apply_to_structure(structure).lattice.matrix for F in data.F])
+    np.testing.assert_allclose(data.lattice @ data.F.swapaxes(1, 2), strained, atol=1e-9)
+    assert np.abs(data.stress("second_piola_kirchhoff") - data.stress("cauchy")).max() > 0.1  # control: measures differ
+    assert np.abs(data.lattice @ data.F - strained).max() > 0.01  # control: and so do F and its transpose
+
+
 def test_our_own_files(silicon_data, tmp_path):
     silicon = convert([silicon_data])
     silicon.save(tmp_path / "x.h5")
