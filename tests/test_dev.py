@@ -104,6 +104,7 @@ def test_a_command_sees_its_arguments_but_never_the_whole_home(
     assert home / "runs" / "POSCAR" in seen
     assert home / "runs" in seen
     assert home not in seen
+    assert dev.visible_paths(["-c", "print('/')" * 500]) == seen[:1]
     with pytest.raises(dev.SetupError, match="make that folder first"):
         dev.visible_paths(["--out", str(home / "new")])
     monkeypatch.chdir(home)
