@@ -8,6 +8,7 @@ import torch
 
 from constitutive.calibration import calibrate, evaluate
 from constitutive.calibration.checks import group_test
+from constitutive.calibration.choose import folds
 from constitutive.calibration.network import Shape, _State, fit_network
 from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.series import fit_series
@@ -314,3 +315,22 @@ def test_weights_count():
     assert float(found[0, 0]) == pytest.approx(165.6, rel=1e-6)
     control = fit_series(dataclasses.replace(problem, norm=np.broadcast_to(np.eye(6), (12, 6, 6)).copy()), (2, 3))
     assert abs(float(control.fit.law().derivative_mandel(torch.zeros(6, dtype=torch.float64), 2)[0, 0]) - 165.6) > 0.1
+
+
+def test_samples_of_one_path_stay_in_one_fold():
+    """A neighbour on the same path would tell the answer."""
+    directions = strains(6, size=1.0, seed=4)
+    x = np.concatenate([np.linspace(0.01, 0.05, 8)[:, None] * d / np.linalg.norm(d) for d in directions])
+    problem = Problem(x, np.ones_like(x), np.broadcast_to(np.eye(6), (48, 6, 6)).copy(), CUBIC.laue_rotations)
+    for part in folds(problem, 4, seed=0):
+        assert len(part) % 8 == 0
+        assert {int(k) // 8 for k in part} == {int(k) // 8 for k in part[::8]}
+    loose = Problem(strains(48), np.ones((48, 6)), problem.norm, CUBIC.laue_rotations)  # control: random strains
+    assert sorted(np.concatenate(folds(loose, 4, seed=0))) == list(range(48))
+    assert sorted(len(part) for part in folds(loose, 4, seed=0)) == [12] * 4
+
+
+def test_soft_lattices_without_structure_are_read(tmp_path):
+    data = samples_of(cubic_law(), 10, measure="first_piola_kirchhoff", unit="Pa", factor=1e3)
+    data.save(tmp_path / "beams.json")
+    assert len(StressStrainData.load(tmp_path / "beams.json")) == 10

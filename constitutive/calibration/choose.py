@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from constitutive.calibration.network import NetworkFit, Shape, fit_network
 from constitutive.calibration.problem import Problem
@@ -29,6 +29,7 @@ MOST_ALIKE = 4
 HANDICAP = 1.15  # on the error of a network beside a shorter series than the data allow: it wins more often by chance than by right
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
 
+PATHLIKE = 0.5  # fewer directions of strain than this share of the samples: they lie on paths
 LAWS = ("all", "series")
 
 Progress = Callable[[str, float], None]
@@ -90,10 +91,35 @@ class Choice:
     notes: list[str] = field(default_factory=list)
 
 
-def folds(n: int, count: int, seed: int) -> list[np.ndarray]:
-    """Disjoint parts of the samples, of like size."""
-    order = np.random.default_rng(seed).permutation(n)
-    return [np.sort(part) for part in np.array_split(order, min(count, n)) if len(part)]
+def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
+    """Disjoint parts of the samples, of like size; samples along one path stay together.
+
+    A sample between two neighbours of its path is no test of a law. Random strains hardly ever share a direction: their folds are random.
+    """
+    n = len(problem)
+    paths = path_of_samples(problem.x)
+    rng = np.random.default_rng(seed)
+    if paths.max() + 1 > PATHLIKE * n:
+        return [np.sort(part) for part in np.array_split(rng.permutation(n), min(count, n)) if len(part)]
+    members = [np.nonzero(paths == k)[0] for k in rng.permutation(paths.max() + 1)]
+    parts: list[list[int]] = [[] for _ in range(min(count, len(members)))]
+    for group in sorted(members, key=len, reverse=True):
+        min(parts, key=len).extend(int(k) for k in group)
+    return [np.sort(np.array(part)) for part in parts]
+
+
+def path_of_samples(x: Float[np.ndarray, "n 6"]) -> Int[np.ndarray, " n"]:
+    """Number of the path that each sample is on: strains of one direction, to within 15 degrees."""
+    size = np.linalg.norm(x, axis=1)
+    unit = x / np.maximum(size, 1e-300)[:, None]
+    heads: list[np.ndarray] = []
+    paths = np.zeros(len(x), dtype=np.int64)
+    for k in np.argsort(-size):
+        near = [j for j, head in enumerate(heads) if unit[k] @ head > np.cos(np.radians(15))]
+        if not near:
+            heads.append(unit[k])
+        paths[k] = near[0] if near else len(heads) - 1
+    return paths
 
 
 def typical_error(problem: Problem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:
@@ -130,7 +156,7 @@ class _Contest:
 
     def __init__(self, problem: Problem, shapes: list[Shape], seed: int):
         self.problem, self.shapes, self.seed = problem, shapes, seed
-        self.parts = folds(len(problem), FOLDS, seed)
+        self.parts = folds(problem, FOLDS, seed)
         self.left_out = {shape: np.full_like(problem.y, np.nan) for shape in shapes}
 
     def run(self, shape: Shape, k: int) -> None:
@@ -181,10 +207,16 @@ def try_network(problem: Problem, shape: Shape, seed: int, count: int = FOLDS) -
 
 
 def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[Trial, SeriesFit]:
-    """Leave-one-out of a series, in closed form."""
+    """A series, judged in closed form by leaving each sample out; by whole paths where the samples lie on paths."""
     fit = fit_series(problem, degrees)
-    error = typical_error(problem, fit.left_out, folds(len(problem), FOLDS, seed))
-    return Trial(Shape(degrees, 0, fit.ridge).label, fit.left_out, error, None, degrees), fit
+    parts, left_out = folds(problem, FOLDS, seed), fit.left_out
+    if path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem) and len(parts) > 1:
+        left_out = np.empty_like(problem.y)
+        for part in parts:
+            rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
+            left_out[part] = fit_series(rest, degrees).fit.predict(problem.x[part])
+    error = typical_error(problem, left_out, parts)
+    return Trial(Shape(degrees, 0, fit.ridge).label, left_out, error, None, degrees), fit
 
 
 def baseline(problem: Problem, seed: int, *, shapes: int = 3) -> Trial:
