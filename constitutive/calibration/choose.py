@@ -25,6 +25,7 @@ MANY = 100  # samples from which on time is spent on larger networks instead of 
 FEW_AVERAGED, MANY_AVERAGED = 3, 2  # starts averaged for each left-out part, as the final law averages: one alone asks for more ridge
 FEW_STARTS, MANY_STARTS = (24, 15), (12, 8)  # random starts of the final fit, and how many of the better ones are averaged
 ALIKE = 1.5  # candidates within this factor of the best are averaged with it, by the inverse squares of their errors
+CHEAP = 0.1  # a series with fewer coefficients than this share of the numbers to fit can do no harm: no shorter one is tried
 MOST_ALIKE = 4
 HANDICAP = 1.15  # on the error of a network beside a shorter series than the data allow: it wins more often by chance than by right
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
@@ -142,7 +143,7 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     highest = min(max(room, default=2), 4)
     usual = tuple(range(2, highest + 1))
     shapes = [Shape(usual, h, ridge) for h in sizes for ridge in RIDGES]
-    if highest > 2:
+    if highest > 2 and sum(counts[d] for d in usual) > CHEAP * 6 * n:
         lower = tuple(range(2, highest))
         shapes += [Shape(lower, h, ridge) for h in sizes for ridge in RIDGES[1:]]
     if 5 in room and highest == 4:
