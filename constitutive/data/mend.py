@@ -267,7 +267,7 @@ class Mend:
         if held_out is not None:
             mended = mended.with_paths(self._steps(held_out))
         mended = drop(mended, self.drop) if self.drop else mended
-        return mended.replace(ions=self.ions) if self.ions else mended
+        return mended.replace(ions=self.ions, ions_by_sample=None) if self.ions else mended
 
     def _steps(self, data: StressStrainData) -> StressStrainData:
         data = transpose_lattice(data) if self.transpose_lattice else data

@@ -10,10 +10,11 @@ from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding, IntakeReport, in_order
 from constitutive.intake.groups import candidate_groups, declared_group, lattice_by_columns
 from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
+from constitutive.intake.ions import clamped_mixture, larger_kind
 from constitutive.intake.ladder import WRONG, Ladder, climb
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
-from constitutive.intake.samples import clamped_mixture, coverage, duplicates
+from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
 from constitutive.intake.spectrum import rotation_is_missing
@@ -69,11 +70,11 @@ class _Check:
         self.whole = data
         self.findings: list[Finding] = []
         self.undecided: list[str] = []
-        repeated, distinct = duplicates(data)
-        mixed, alike, unknown = clamped_mixture(data)
+        mixed, clamped, unknown = clamped_mixture(data)
+        repeated, distinct = duplicates(data, clamped)
         self.findings += repeated + mixed
         self.undecided += [unknown] if unknown else []
-        self.numbers = np.nonzero(distinct & alike)[0]
+        self.numbers = np.nonzero(distinct & larger_kind(clamped))[0]
         if len(self.numbers) > MOST:
             self.numbers = self.numbers[np.linspace(0, len(self.numbers) - 1, MOST).astype(int)]
         self.data = data.select(self.numbers)

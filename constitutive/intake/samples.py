@@ -1,4 +1,4 @@
-"""Faults of single samples and of the choice of strains: duplicates, mixed ions, what the strains cannot determine."""
+"""Faults of single samples and of the choice of strains: duplicates, what the strains cannot determine."""
 
 from __future__ import annotations
 
@@ -11,80 +11,48 @@ from constitutive.intake.findings import Finding
 from constitutive.intake.series import CONSTANTS, Group, design
 from constitutive.tensors.polynomials import exponents
 
-RELAXED_FORCE = 0.02  # eV/Å; DFT relaxations stop at about 0.01
-CLAMPED_FORCE = 0.05
 SAME_F = 1e-8
+SAME_STRESS = 1e-3  # of the rms stress
 DETERMINED = 1e-2  # smallest singular value of the strains, relative to the largest
 
 _VOIGT = ("11", "22", "33", "44", "55", "66")
 _ENGINEERING = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
 
 
-def duplicates(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndarray, " n"]]:
-    """Samples with the same F, and which samples to keep (the first of each kind)."""
-    _, first, inverse = np.unique(np.round(data.F / SAME_F).reshape(len(data), 9), axis=0, return_index=True, return_inverse=True)
+def same_deformation(data: StressStrainData) -> Int[np.ndarray, " n"]:
+    """A number for each sample, the same for the same F."""
+    rounded = np.round(data.F / SAME_F).reshape(len(data), 9)
+    return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
+
+
+def contradicting(data: StressStrainData, some: Int[np.ndarray, " k"], others: Int[np.ndarray, " k"]) -> Bool[np.ndarray, " k"]:
+    """Whether the stresses of two samples differ, for each pair."""
+    stress = getattr(data, data.measure)
+    size = float(np.sqrt((stress**2).sum((1, 2)).mean())) or 1.0
+    return np.sqrt(((stress[some] - stress[others]) ** 2).sum((1, 2))) / size > SAME_STRESS
+
+
+def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[list[Finding], Bool[np.ndarray, " n"]]:
+    """Samples with the same F and of the same kind, and which samples to keep (the first of each)."""
+    label = 2 * same_deformation(data) + kind
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     keep = np.zeros(len(data), dtype=bool)
     keep[first] = True
     if keep.all():
         return [], keep
     repeated = np.nonzero(~keep)[0]
-    twin = first[inverse.ravel()[repeated]]
-    stress = getattr(data, data.measure)
-    size = float(np.sqrt((stress**2).sum((1, 2)).mean())) or 1.0
-    apart = np.sqrt(((stress[repeated] - stress[twin]) ** 2).sum((1, 2))) / size
-    contradicting = repeated[apart > 1e-3]
+    twin = first[inverse[repeated]]
+    other = repeated[contradicting(data, repeated, twin)]
     what = f"the same F as samples {where(twin)}"
-    if contradicting.size:
-        what += f", with another stress at {where(contradicting)}"
+    if other.size:
+        what += f", with another stress at {where(other)}"
     message = f"found samples {where(repeated)} with {what}; needed each state once; drop the repetitions"
-    return [Finding("duplicates", 1.0, tuple(int(i) for i in repeated), message, _drop(repeated))], keep
+    return [Finding("duplicates", 1.0, tuple(int(i) for i in repeated), message, drop_option(repeated))], keep
 
 
-def _drop(samples: Int[np.ndarray, " k"]) -> str:
+def drop_option(samples: Int[np.ndarray, " k"]) -> str:
+    """The option of `convert` that leaves samples out."""
     return "--drop " + ",".join(str(int(i)) for i in samples)
-
-
-def residual_forces(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
-    """Largest force on an atom of each sample, in eV/Å; None where the data have no forces."""
-    if data.forces is not None and data.forces.shape[1] > 0:
-        return np.sqrt((data.forces**2).sum(2)).max(1)
-    for name, factor in (("residual_force_norm", 1.0), ("residual_force_Ry_per_bohr", 25.711)):
-        values = (data.model_extra or {}).get(name)
-        if isinstance(values, list) and len(values) == len(data) and all(isinstance(v, (int, float)) for v in values):
-            return np.abs(np.array(values, dtype=np.float64)) * factor
-    return None
-
-
-def unrelaxed(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
-    """Which samples have clamped ions, by forces or else by positions; None where neither tells."""
-    forces = residual_forces(data)
-    if forces is not None:
-        low = forces[forces <= RELAXED_FORCE]
-        limit = max(CLAMPED_FORCE, 20 * float(np.median(low))) if low.size else CLAMPED_FORCE
-        return forces > limit
-    if data.positions is not None and data.frac_coords is not None and data.positions.shape[1] == len(data.frac_coords):
-        shift = data.positions - data.frac_coords
-        moved = np.abs(shift - np.round(shift)).max((1, 2))
-        return moved < 1e-7 if (moved > 1e-4).any() else None
-    return None
-
-
-def clamped_mixture(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndarray, " n"], str]:
-    """Mixed or contradicting treatment of the ions: findings, the samples of the larger kind, and what cannot be told."""
-    everything = np.ones(len(data), dtype=bool)
-    clamped = unrelaxed(data)
-    if clamped is None:
-        return [], everything, "clamped or relaxed ions: the data hold neither forces nor positions"
-    if clamped.all() and data.ions == "relaxed":
-        message = "found forces on the ions in every sample, declared relaxed; needed one treatment; declare 'clamped' or relax"
-        return [Finding("clamped_mixture", 0.95, tuple(range(len(data))), message, "--ions clamped")], everything, ""
-    if not clamped.any() or clamped.all():
-        return [], everything, ""
-    odd = clamped if clamped.mean() <= 0.5 else ~clamped
-    samples = np.nonzero(odd)[0]
-    kind = "clamped" if clamped.mean() <= 0.5 else "relaxed"
-    message = f"found {kind} ions at samples {where(samples)} and the others not; needed one treatment; drop these or recompute them"
-    return [Finding("clamped_mixture", 0.97, tuple(int(i) for i in samples), message, _drop(samples))], ~odd, ""
 
 
 def coverage(x: Float[np.ndarray, "n 6"], group: Group) -> list[Finding]:

@@ -235,8 +235,19 @@ def joined(sets: Sequence[StressStrainData]) -> StressStrainData:
     for key in ("F", *MEASURES, "W", "forces", "positions", "stress_weights", "energy_weights"):
         values = [getattr(data, key) for data in sets]
         fields[key] = np.concatenate(values) if all(value is not None for value in values) else None
-    ions = {data.ions for data in sets}
-    return first.replace(**fields, paths=[p for data in sets for p in data.paths], ions=ions.pop() if len(ions) == 1 else None)
+    return first.replace(**fields, **_joined_ions(sets), paths=[p for data in sets for p in data.paths])
+
+
+def _joined_ions(sets: Sequence[StressStrainData]) -> dict[str, Any]:
+    """One treatment of the ions for all, or that of each sample where they differ."""
+    by_sample: list[str | None] = []
+    for data in sets:
+        stated = (data.model_extra or {}).get("ions_by_sample")
+        whole = isinstance(stated, list) and len(stated) == len(data)
+        by_sample += stated if whole and data.ions is None else [data.ions] * len(data)
+    if len(set(by_sample)) == 1:
+        return {"ions": by_sample[0], "ions_by_sample": None}
+    return {"ions": None, "ions_by_sample": by_sample}
 
 
 def read_any(path: str | Path, *, structure: Any = None, options: ReadOptions | None = None) -> StressStrainData:
