@@ -89,6 +89,17 @@ def test_where_no_route_is_possible_the_message_gives_two_commands(dev: ModuleTy
         dev.choose_route()
 
 
+@pytest.mark.parametrize(("version", "taken"), [("1:0.9.0-10", True), ("0.11.0-2", True), ("0.5.2-1", False), ("(none)", False)])
+def test_a_distribution_with_a_new_dolfinx_is_used_by_apt(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
+) -> None:
+    answer = subprocess.CompletedProcess([], 0, stdout=f"python3-dolfinx:\n  Installed: (none)\n  Candidate: {version}\n")
+    monkeypatch.setattr(dev.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(dev.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 1000)
+    assert dev.apt_offers_dolfinx() is taken
+
+
 def test_a_command_sees_its_arguments_but_never_the_whole_home(
     dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
