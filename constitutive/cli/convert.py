@@ -38,6 +38,9 @@ def convert(
     transpose_cell: Annotated[bool, typer.Option("--transpose-cell", help="The cells were read by columns.")] = False,
     stress_frame: Annotated[str | None, typer.Option(help="lammps, corotational, or nine numbers of a rotation.")] = None,
     measure: Annotated[str | None, typer.Option(help="Stress measure that the numbers are.")] = None,
+    remove_reference_stress: Annotated[
+        str | None, typer.Option(help="Take off the stress at zero strain: crystal (turns with it) or lab (one Cauchy stress).")
+    ] = None,
     ions: Annotated[str | None, typer.Option(help="relaxed or clamped.")] = None,
     point_group: Annotated[str | None, typer.Option(help="Point group, where there is no structure.")] = None,
     drop: Annotated[str | None, typer.Option(help="Sample numbers to leave out, e.g. 3,7.")] = None,
@@ -74,8 +77,18 @@ def convert(
     data = mend.apply(data)
     if point_group is not None:
         data = data.with_point_group(point_group)
+    if remove_reference_stress is not None:
+        data = _without_stress(data, remove_reference_stress)
     data.save(output)
     emit(as_json, _payload(output, data), lambda: _render(output, data))
+
+
+def _without_stress(data: StressStrainData, kind: str) -> StressStrainData:
+    from constitutive.intake import without_reference_stress
+
+    removal = without_reference_stress(data, kind)
+    told = {"kind": kind, "stress_GPa": removal.stress.tolist(), "source": removal.source}
+    return removal.data.with_provenance({"removed_reference_stress": told})
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

@@ -202,11 +202,22 @@ def drop(data: StressStrainData, samples: Sequence[int]) -> StressStrainData:
     return data.select(np.setdiff1d(np.arange(len(data)), samples))
 
 
-def remove_reference_stress(data: StressStrainData, S0: Float[np.ndarray, "3 3"]) -> StressStrainData:
-    """Take a second Piola-Kirchhoff stress of the reference cell, and its energy S₀ : E, out of the data."""
+def remove_reference_stress(data: StressStrainData, S0: Float[np.ndarray, "3 3"], *, work: bool = True) -> StressStrainData:
+    """Take a second Piola-Kirchhoff stress of the reference cell (GPa), and its energy S₀ : E, out of the data; the measure stays.
+
+    With ``work=False`` W stays as it is: the stress was in no energy.
+    """
     S = data.stress("second_piola_kirchhoff") - S0
-    W = None if data.W is None else data.W - (data.green_lagrange_strain * S0).sum((1, 2))
-    return data.replace(first_piola_kirchhoff=None, cauchy=None, second_piola_kirchhoff=S, W=W)
+    lowered = data.replace(**{**dict.fromkeys(MEASURES), "second_piola_kirchhoff": S})
+    stress = lowered.stress(data.measure)
+    W = data.W if data.W is None or not work else data.W - (data.green_lagrange_strain * S0).sum((1, 2))
+    return data.replace(**{data.measure: stress}, W=W)
+
+
+def remove_constant_stress(data: StressStrainData, sigma0: Float[np.ndarray, "3 3"]) -> StressStrainData:
+    """Take one Cauchy stress in the lab frame (GPa) off every sample; the measure and W stay."""
+    lowered = data.replace(**{**dict.fromkeys(MEASURES), "cauchy": data.stress("cauchy") - sigma0})
+    return data.replace(**{data.measure: lowered.stress(data.measure)})
 
 
 @dataclass(frozen=True)

@@ -3,5 +3,6 @@
 from constitutive.intake.check import check
 from constitutive.intake.files import check_file
 from constitutive.intake.findings import FAULTS, SURE, Finding, IntakeError, IntakeReport
+from constitutive.intake.reference import Removal, without_reference_stress
 
-__all__ = ["FAULTS", "SURE", "Finding", "IntakeError", "IntakeReport", "check", "check_file"]
+__all__ = ["FAULTS", "SURE", "Finding", "IntakeError", "IntakeReport", "Removal", "check", "check_file", "without_reference_stress"]

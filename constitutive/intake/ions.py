@@ -25,7 +25,8 @@ def clamped_mixture(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndar
     """Mixed or contradicting treatment of the ions: findings, which samples are clamped, and what cannot be told."""
     clamped, how = _clamped(data)
     if clamped is None:
-        return [], np.zeros(len(data), dtype=bool), "clamped or relaxed ions: the data hold neither forces nor positions"
+        unknown = "clamped or relaxed ions: the data hold neither forces nor positions, nor two sets of the same strains"
+        return [], np.zeros(len(data), dtype=bool), unknown
     if clamped.all() and data.ions == "relaxed":
         message = "found forces on the ions in every sample, declared relaxed; needed one treatment; declare 'clamped' or relax"
         return [Finding("clamped_mixture", 0.95, tuple(range(len(data))), message, "--ions clamped")], clamped, ""

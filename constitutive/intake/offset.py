@@ -44,7 +44,7 @@ def lab_offset(
         f"found the same shear stress ({entries}) GPa (xx yy zz yz xz xy) added to every sample in the lab frame, "
         f"{100 * ratio:.2g} % of the rms stress; needed none; converge the stress (cutoff), or take it off"
     )
-    finding = Finding("reference_stress", 0.95, (), message, "calibrate --residual-stress keep|remove")
+    finding = Finding("reference_stress", 0.95, (), message, "--remove-reference-stress lab")
     as_written = (np.linalg.pinv(map_of(best)) @ sigma0.reshape(9)).reshape(3, 3)  # disordered like the rest
     return finding, data.replace(cauchy=data.cauchy - as_written)
 

@@ -170,10 +170,10 @@ def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
     message = (
         f"found a stress of ({entries}) GPa (xx yy zz yz xz xy) at F = I, {100 * ratio:.2g} % of the rms stress; "
         "needed at most 1 %; "
-        "relax the reference cell, or say whether to keep or to remove it"
+        "relax the reference cell, take it off, or say whether to keep it (calibrate --residual-stress keep|remove)"
     )
     certainty = certainty_of(1 + min((ratio - 0.005) / 0.005, ratio / max(noise, 1e-12) / 2))
-    return [Finding("reference_stress", certainty, (), message, "calibrate --residual-stress keep|remove")]
+    return [Finding("reference_stress", certainty, (), message, "--remove-reference-stress crystal")]
 
 
 def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:

@@ -243,8 +243,8 @@ def _joined_ions(sets: Sequence[StressStrainData]) -> dict[str, Any]:
     by_sample: list[str | None] = []
     for data in sets:
         stated = (data.model_extra or {}).get("ions_by_sample")
-        whole = isinstance(stated, list) and len(stated) == len(data)
-        by_sample += stated if whole and data.ions is None else [data.ions] * len(data)
+        told = isinstance(stated, list) and len(stated) == len(data) and data.ions is None
+        by_sample += list(stated or []) if told else [data.ions] * len(data)
     if len(set(by_sample)) == 1:
         return {"ions": by_sample[0], "ions_by_sample": None}
     return {"ions": None, "ions_by_sample": by_sample}
