@@ -72,12 +72,12 @@ def _cross(a, b):
 
 
 def right_cauchy_green(F: Array) -> Array:
-    """Right Cauchy–Green tensor C = FᵀF of a deformation gradient (..., 3, 3)."""
+    """Right Cauchy–Green tensor C = FᵀF of a deformation gradient (..., 3, 3); theory, eq. (1)."""
     return _transpose(F) @ F
 
 
 def green_lagrange_strain(F: Array) -> Array:
-    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3)."""
+    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3); theory, eq. (1)."""
     return (right_cauchy_green(F) - _identity_like(F)) / 2
 
 
@@ -87,38 +87,38 @@ def infinitesimal_strain(F: Array) -> Array:
 
 
 def first_from_second_piola(F: Array, S: Array) -> Array:
-    """First Piola–Kirchhoff stress P = F S, in the unit of S."""
+    """First Piola–Kirchhoff stress P = F S, in the unit of S; theory, eq. (2)."""
     return F @ S
 
 
 def second_from_first_piola(F: Array, P: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = F⁻¹ P, in the unit of P."""
+    """Second Piola–Kirchhoff stress S = F⁻¹ P, in the unit of P; theory, eq. (2)."""
     return _inverse(F) @ P
 
 
 def cauchy_from_second_piola(F: Array, S: Array) -> Array:
-    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S."""
+    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S; theory, eq. (2)."""
     return F @ S @ _transpose(F) / determinant(F)[..., None, None]
 
 
 def second_piola_from_cauchy(F: Array, sigma: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = J F⁻¹ sigma F⁻ᵀ, in the unit of sigma."""
+    """Second Piola–Kirchhoff stress S = J F⁻¹ sigma F⁻ᵀ, in the unit of sigma; theory, eq. (2)."""
     inverse = _inverse(F)
     return determinant(F)[..., None, None] * (inverse @ sigma @ _transpose(inverse))
 
 
 def first_piola_from_cauchy(F: Array, sigma: Array) -> Array:
-    """First Piola–Kirchhoff stress P = J sigma F⁻ᵀ, in the unit of sigma."""
+    """First Piola–Kirchhoff stress P = J sigma F⁻ᵀ, in the unit of sigma; theory, eq. (2)."""
     return determinant(F)[..., None, None] * (sigma @ _transpose(_inverse(F)))
 
 
 def cauchy_from_first_piola(F: Array, P: Array) -> Array:
-    """Cauchy stress sigma = P Fᵀ / J, in the unit of P."""
+    """Cauchy stress sigma = P Fᵀ / J, in the unit of P; theory, eq. (2)."""
     return P @ _transpose(F) / determinant(F)[..., None, None]
 
 
 def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = F⁻¹ tau F⁻ᵀ, in the unit of tau."""
+    """Second Piola–Kirchhoff stress S = F⁻¹ tau F⁻ᵀ, in the unit of tau; theory, eq. (2)."""
     inverse = _inverse(F)
     return inverse @ tau @ _transpose(inverse)
 
@@ -128,7 +128,7 @@ def first_elasticity(F: Array, S: Array, material_tangent: Array) -> Array:
 
     .. math:: \partial P_{iJ} / \partial F_{kL} = \delta_{ik} S_{JL} + F_{iI} F_{kK}\, (\partial S / \partial E)_{IJKL}
 
-    (Bonet & Wood, *Nonlinear Continuum Mechanics for Finite Element Analysis*, 2008, eq. 6.12).
+    (Bonet & Wood, *Nonlinear Continuum Mechanics for Finite Element Analysis*, 2008, eq. 6.12; theory, eq. (3)).
 
     Parameters
     ----------

@@ -162,6 +162,54 @@ def run_doctest(text: str, names: dict, place: str) -> None:
 # ---- what the pages claim -----------------------------------------------------------------------------------------------
 
 
+THEORY = re.compile(r"[Tt]heory, eq\. \((\d+)\)")
+
+
+def test_docstrings_and_the_theory_page_agree_on_its_numbers():
+    """Every number that a docstring names is on the page, and every equation of the page is named by a docstring."""
+    page = (CHECKOUT / "docs" / "theory.md").read_text(encoding="utf-8")
+    numbers = [int(number) for number in re.findall(r"^\| \((\d+)\) \|", page, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    named = set()
+    for path in (CHECKOUT / "constitutive").rglob("*.py"):
+        found = {int(number) for number in THEORY.findall(path.read_text(encoding="utf-8"))}
+        assert found <= set(numbers), path
+        named |= found
+    assert named == set(numbers)
+
+
+NAMED = {
+    "kinematics.green_lagrange_strain": 1,
+    "kinematics.cauchy_from_second_piola": 2,
+    "kinematics.first_elasticity": 3,
+    "laws.Law.stress": 4,
+    "laws.Law.symmetry_residual": 6,
+    "laws.SeriesLaw": 8,
+    "laws.NetworkLaw": 9,
+    "laws.NetworkLaw.stress_mandel": 10,
+    "laws.NetworkLaw.tangent_mandel": 11,
+    "laws.BoundedLaw": 12,
+    "elasticity.elastic_constants": 13,
+    "elasticity.DirectionalModuli.from_law": 14,
+    "elasticity.DirectionalModuli.youngs_modulus": 15,
+    "elasticity.DirectionalModuli.shear_modulus": 16,
+    "elasticity.DirectionalModuli.poisson_ratio": 17,
+    "elasticity.DirectionalModuli.linear_compressibility": 18,
+    "elasticity.DirectionalModuli.sound_modes": 19,
+    "elasticity.DirectionalModuli.universal_anisotropy": 20,
+    "elasticity.ellipticity": 21,
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_formula_of_the_theory_page_is_named_where_it_is_evaluated(name):
+    room, _, rest = name.partition(".")
+    found = __import__(f"constitutive.{room}", fromlist=["__doc__"])
+    for part in rest.split("."):
+        found = getattr(found, part)
+    assert str(NAMED[name]) in THEORY.findall(found.__doc__)
+
+
 def test_the_command_line_page_knows_every_command():
     text = (CHECKOUT / "docs" / "cli.md").read_text(encoding="utf-8")
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}

@@ -38,7 +38,7 @@ DEFINITIONS = ("brugger", "taylor")
 
 
 def elastic_constants(law: Law, order: int, *, at: Float[np.ndarray, "3 3"] | None = None) -> Float[np.ndarray, "..."]:
-    """Brugger's constants of order 2, 3 or 4 (GPa) as a Voigt array with ``order`` axes of length 6.
+    """Brugger's constants of order 2, 3 or 4 (GPa) as a Voigt array with ``order`` axes of length 6; theory, eq. (13).
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class PressureState:
 
 
 def constants_under_pressure(law: Law, pressure: float, *, steps: int = 60) -> PressureState:
-    r"""Equilibrium strain under a hydrostatic pressure, and the effective elastic constants there.
+    r"""Equilibrium strain under a hydrostatic pressure, and the effective elastic constants there; theory, eq. (14).
 
     .. math:: B_{ijkl} = c_{ijkl} + \tfrac12 (\delta_{ik}\sigma_{jl} + \delta_{jk}\sigma_{il} + \delta_{il}\sigma_{jk}
               + \delta_{jl}\sigma_{ik}) - \delta_{kl}\sigma_{ij}, \quad \sigma = -p\,I

@@ -133,7 +133,7 @@ class DirectionalModuli:
 
     @classmethod
     def from_law(cls, law: Law, F: Float[np.ndarray, "3 3"] | None = None, *, density: float | None = None) -> DirectionalModuli:
-        """Of a law at a deformation F (none: at zero strain).
+        """Of a law at a deformation F (none: at zero strain); theory, eq. (14).
 
         Parameters
         ----------
@@ -178,22 +178,22 @@ class DirectionalModuli:
     # -- along a direction ----------------------------------------------------------------------------------------------
 
     def youngs_modulus(self, n: Direction) -> Values:
-        """Young's modulus E(n) in GPa; n need not be of unit length."""
+        """Young's modulus E(n) in GPa; n need not be of unit length; theory, eq. (15)."""
         x = _square(n)
         return 1 / _form(x, self.compliance, x)
 
     def linear_compressibility(self, n: Direction) -> Values:
-        """Shortening along n per pressure, in 1/TPa; negative where the crystal expands under pressure."""
+        """Shortening along n per pressure, in 1/TPa; negative where the crystal expands under pressure; theory, eq. (18)."""
         return 1e3 * (_square(n) @ self.compliance @ _TRACE)
 
     def shear_modulus(self, n: Direction, m: Direction) -> Values:
-        """Shear modulus G(n, m) in GPa of the plane n sheared along m, which has to be across n."""
+        """Shear modulus G(n, m) in GPa of the plane n sheared along m, which has to be across n; theory, eq. (16)."""
         n, m = _across(n, m)
         x = np.asarray(to_mandel(n[..., :, None] * m[..., None, :]))
         return 1 / (4 * _form(x, self.compliance, x))
 
     def poisson_ratio(self, n: Direction, m: Direction) -> Values:
-        """Poisson's ratio ν(n, m): contraction along m per extension along n, m across n."""
+        """Poisson's ratio ν(n, m): contraction along m per extension along n, m across n; theory, eq. (17)."""
         n, m = _across(n, m)
         x = _square(n)
         return -_form(_square(m), self.compliance, x) / _form(x, self.compliance, x)
@@ -238,18 +238,18 @@ class DirectionalModuli:
 
     @property
     def universal_anisotropy(self) -> float:
-        """A^U = 5 G_V/G_R + K_V/K_R − 6, zero when isotropic (Ranganathan & Ostoja-Starzewski, PRL 101 (2008) 055504)."""
+        """A^U = 5 G_V/G_R + K_V/K_R − 6, zero when isotropic (Ranganathan & Ostoja-Starzewski, PRL 101 (2008) 055504; theory, eq. (20))."""
         a = self.averages
         return 5 * a.shear_voigt / a.shear_reuss + a.bulk_voigt / a.bulk_reuss - 6
 
     # -- sound ----------------------------------------------------------------------------------------------------------
 
     def sound_velocities(self, n: Direction) -> Float[np.ndarray, "*batch 3"]:
-        """Phase velocities in m/s of plane waves along n, falling: the (quasi-)longitudinal first."""
+        """Phase velocities in m/s of plane waves along n, falling: the (quasi-)longitudinal first; theory, eq. (19)."""
         return self.sound_modes(n)[0]
 
     def sound_modes(self, n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3 3"]]:
-        """Phase velocities (m/s) along n, falling, and the polarisations as rows of the second array.
+        """Phase velocities (m/s) along n, falling, and the polarisations as rows of the second array; theory, eq. (19).
 
         Raises
         ------

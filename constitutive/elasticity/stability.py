@@ -54,7 +54,7 @@ class Ellipticity:
 
 
 def ellipticity(law: Law, F: Float[np.ndarray, "n 3 3"], *, directions: int = DIRECTIONS) -> Ellipticity:
-    """Smallest eigenvalue of the acoustic tensor over directions at deformation gradients.
+    """Smallest eigenvalue of the acoustic tensor over directions at deformation gradients; theory, eq. (21).
 
     Parameters
     ----------

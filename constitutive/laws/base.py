@@ -26,7 +26,7 @@ _KINDS: dict[str, type[Law]] = {}
 
 
 class Law(torch.nn.Module, ABC):
-    """A strain-energy density with closed-form stress and tangent, in GPa.
+    """A strain-energy density with closed-form stress and tangent, in GPa; theory, eq. (7).
 
     Parameters
     ----------
@@ -78,26 +78,26 @@ class Law(torch.nn.Module, ABC):
     @final
     @torch.no_grad()
     def energy(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-        """Strain-energy density (GPa, per reference volume) of Green–Lagrange strains."""
+        """Strain-energy density (GPa, per reference volume) of Green–Lagrange strains; theory, eq. (5)."""
         return self._in_chunks(self.energy_mandel, E).reshape(E.shape[:-2])
 
     @final
     @torch.no_grad()
     def stress(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-        """Second Piola–Kirchhoff stress S = ∂ψ/∂E (GPa) of Green–Lagrange strains."""
+        """Second Piola–Kirchhoff stress S = ∂ψ/∂E (GPa) of Green–Lagrange strains; theory, eq. (4)."""
         return from_mandel(self._in_chunks(self.stress_mandel, E)).reshape(E.shape)
 
     @final
     @torch.no_grad()
     def tangent(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3 3 3"]:
-        """Material tangent dS/dE (GPa) of Green–Lagrange strains, with major and minor symmetry."""
+        """Material tangent dS/dE (GPa) of Green–Lagrange strains, with major and minor symmetry; theory, eq. (4)."""
         return tangent_from_mandel(self._in_chunks(self.tangent_mandel, E)).reshape(*E.shape, 3, 3)
 
     @final
     def forward(
         self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]
     ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3 3 3"]]:
-        """First Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy."""
+        """First Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy; theory, eq. (3)."""
         F = np.asarray(deformation_gradient, dtype=np.float64)
         E = torch.from_numpy(green_lagrange_strain(F))
         S, dSdE = self.stress(E).numpy(), self.tangent(E).numpy()
@@ -112,7 +112,7 @@ class Law(torch.nn.Module, ABC):
 
     @final
     def symmetry_residual(self, rotations: np.ndarray | None = None, seed: int = 0, size: float = 0.05) -> float:
-        """Largest |S(RERᵀ) − R S(E) Rᵀ| over 16 random strains and all rotations, relative to the largest stress.
+        """Largest |S(RERᵀ) − R S(E) Rᵀ| over 16 random strains and all rotations, relative to the largest stress; theory, eq. (6).
 
         Parameters
         ----------

@@ -86,7 +86,7 @@ class Domain:
 
 @final
 class BoundedLaw(Law):
-    """A law with its domain and a policy for strains outside it.
+    """A law with its domain and a policy for strains outside it; theory, eq. (12).
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def squareplus(z: Tensor, order: int = 0) -> Tensor:
 
 @final
 class NetworkLaw(Law):
-    """One hidden layer of H channels, each carrying the regular representation of the group.
+    """One hidden layer of H channels, each carrying the regular representation of the group; theory, eq. (9).
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ class NetworkLaw(Law):
         return squareplus(self._preactivation(x)) @ self.orbit_amplitudes - self.value - x @ self.slope
 
     def stress_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Second Piola–Kirchhoff stress (GPa)."""
+        """Second Piola–Kirchhoff stress (GPa); theory, eq. (10)."""
         rise = squareplus(self._preactivation(x), 1) - squareplus(self.orbit_biases, 1)
         return (rise * self.orbit_amplitudes) @ self.orbit_weights
 
     def tangent_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
-        """Material tangent (GPa)."""
+        """Material tangent (GPa); theory, eq. (11)."""
         curvature = squareplus(self._preactivation(x), 2) * self.orbit_amplitudes
         W = self.orbit_weights
         outer = (W[:, :, None] * W[:, None, :]).reshape(-1, 36)

@@ -23,6 +23,8 @@ from constitutive.tensors.polynomials import (
 class SeriesLaw(Law):
     r"""Energy :math:`\psi = \sum_d \sum_\alpha c_{d\alpha}\, x^\alpha`, each degree d projected on the group's invariants.
 
+    Theory, eq. (8).
+
     Parameters
     ----------
     coefficients
