@@ -12,10 +12,11 @@ from safetensors.numpy import load_file, save_file
 
 from constitutive.elasticity.constants import voigt_of_polynomial
 from constitutive.errors import DomainError, MaterialError
-from constitutive.laws import Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw
+from constitutive.laws import Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, Uncertainty
+from constitutive.laws.features import SeriesFeatures
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
-from constitutive.tensors.packing import to_mandel
+from constitutive.tensors.packing import mandel_matrix, to_mandel
 
 C2 = {"C11": 165.6, "C12": 63.9, "C44": 79.5}
 C3 = {"C111": -795.0, "C112": -445.0, "C123": -75.0, "C144": 15.0, "C155": -310.0, "C456": -86.0}  # silicon, Hall 1967
@@ -229,6 +230,39 @@ def test_domain_policies():
         material.bounded("raise").stress_mandel(far)
     with pytest.raises(MaterialError, match="no domain"):
         Material.from_constants("m-3m", C2).bounded()
+
+
+def an_uncertainty(group):
+    """Of a law with two channels and the invariants of degree 2 and 3."""
+    rng = np.random.default_rng(5)
+    features = SeriesFeatures(group.laue_rotations, (2, 3), 0.05)
+    factor = rng.normal(size=(2 + len(features.degree_of_column), 3))
+    return Uncertainty(rng.normal(size=(2, 6)), rng.normal(size=2), features, factor, np.linspace(0.7, 3, 6))
+
+
+@pytest.mark.parametrize("symbol", ["m-3m", "32", "2/m"])
+def test_uncertainty_turns_with_the_crystal(symbol, tmp_path):
+    """The covariance of S is a tensor: turned along, it is that of the turned crystal, and stays so on disk."""
+    group = PointGroup.from_symbol(symbol)
+    law = SeriesLaw({2: np.ones(21)}, group.laue_rotations)
+    material = Material(law, group, uncertainty=an_uncertainty(group))
+    turn = np.array([[0.48, -0.8, 0.36], [0.64, 0.6, 0.48], [-0.6, 0, 0.8]])
+    lab, D = material.rotated(turn), np.asarray(mandel_matrix(turn))
+    x = np.random.default_rng(3).normal(size=(5, 6)) * 0.02
+
+    def covariance(uncertainty, x):
+        spread = uncertainty.columns(x) @ uncertainty.factor
+        return spread @ spread.transpose(0, 2, 1)
+
+    expected = D @ covariance(material.uncertainty, x) @ D.T
+    assert np.abs(covariance(lab.uncertainty, x @ D.T) - expected).max() <= 1e-11 * np.abs(expected).max()
+    assert np.abs(covariance(material.uncertainty, x @ D.T) - expected).max() > 0.01 * np.abs(expected).max()  # control: not turned
+    lab.save(tmp_path)
+    again = Material.load(tmp_path)
+    assert np.allclose(covariance(again.uncertainty, x @ D.T), expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+    assert material.rotated(turn).rotated(turn.T).uncertainty.deviation_mandel(x) == pytest.approx(
+        material.uncertainty.deviation_mandel(x), rel=1e-10
+    )
 
 
 def test_rotated_material_is_covariant():

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from constitutive.laws.features import SeriesFeatures, network_columns
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
-from constitutive.tensors.polynomials import exponents
+from constitutive.tensors.polynomials import exponents, substitution
 
 LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
 
@@ -82,6 +82,15 @@ class Uncertainty:
         tensors = from_mandel(np.ascontiguousarray(spread.transpose(0, 2, 1)))
         deviation = np.sqrt(np.sum(tensors**2, axis=1))
         return torch.from_numpy(self.multiple(level) * deviation).reshape(E.shape)
+
+    def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Uncertainty:
+        """The uncertainty of the crystal turned by ``rotation`` (crystal → lab): the covariance of S turns with S."""
+        R = np.asarray(rotation, dtype=np.float64)
+        D = np.asarray(mandel_matrix(R))
+        own = self.features
+        basis = [rows @ substitution(D.T[None], d)[0] for d, rows in zip(own.degrees, own.energy, strict=True)]
+        features = SeriesFeatures(R @ own.rotations @ R.T, own.degrees, own.scale, basis)
+        return Uncertainty(self.directions @ D.T, self.biases, features, self.factor, self.quantiles)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""

@@ -132,7 +132,7 @@ class Material:
         return BoundedLaw(self.law, self.domain, policy)
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Material:
-        """The turned crystal: law, group, structure and domain, all by one rotation (crystal → lab); no uncertainty."""
+        """The turned crystal: law, group, structure, domain and uncertainty, all by one rotation (crystal → lab)."""
         R = np.asarray(rotation, dtype=np.float64)
         card = {**self.card}
         if "residual_stress" in card:
@@ -145,6 +145,7 @@ class Material:
             self.name,
             None if self.domain is None else self.domain.rotated(R),
             card,
+            uncertainty=None if self.uncertainty is None else self.uncertainty.rotated(R),
         )
 
     def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
