@@ -188,6 +188,15 @@ def test_two_parallel_sets_are_a_mixture(sets, name):
     assert findings.keys() == {"clamped_mixture", "sign"}
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_parallel_sets_do_not_hide_another_order(sets, seed):
+    """A disorder turns the work of a few differences; what is kept must still be one set, in which the order shows."""
+    both = parallel(sets["quartz"].head(40), slice(None), slice(None))
+    report = check(inject(both, "component_order", np.random.default_rng(seed)))
+    assert named(report)[:1] == ["component_order"]
+    assert report.findings[1].samples == tuple(range(40, 80))
+
+
 def test_a_few_strains_twice_are_enough(sets, tmp_path):
     """Twelve of forty strains also with clamped ions; dropping what the finding names mends the set."""
     data = parallel(sets["quartz"].head(40), slice(None), slice(12))

@@ -16,6 +16,7 @@ CLAMPED_FORCE = 0.05
 UNSTRAINED = 1e-6
 FEWEST_PAIRS = 4  # pairs of one F with different stresses, from which a rule in them is looked for
 STIFFER = 0.95  # share of the pairs whose stiffer sample has the higher energy too
+IN_BLOCKS = 0.9  # share of the pairs whose stiffer sample is the first (or the second), from which all are taken so
 LINEAR = 0.7  # residual of the difference of the pairs as a linear function of the strain; 0.1 to 0.55 in eight crystals
 NEGATIVE = 0.25  # most negative eigenvalue of that function, relative to the largest; 0.2 at most in these
 PROPORTIONAL = 0.25  # residual of the difference as a multiple of the stress, below which it is a scale; 0.35 to 0.96 in these
@@ -126,13 +127,20 @@ def parallel_sets(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
     S = data.stress("second_piola_kirchhoff")
     S = S * np.sign((S * E).sum())
     work = ((S[two] - S[one]) * E[one]).sum((1, 2))
-    stiffer, softer = np.where(work >= 0, two, one), np.where(work >= 0, one, two)
+    second = _in_blocks(work >= 0)
+    stiffer, softer = np.where(second, two, one), np.where(second, one, two)
     x, difference = np.asarray(to_mandel(E[softer])), np.asarray(to_mandel(S[stiffer] - S[softer]))
     if not _is_relaxation(x, difference, np.asarray(to_mandel(S[softer]))) or not _costs_energy(data, stiffer, softer):
         return None
     clamped = np.zeros(len(data), dtype=bool)
     clamped[stiffer] = True
     return clamped
+
+
+def _in_blocks(second: Bool[np.ndarray, " k"]) -> Bool[np.ndarray, " k"]:
+    """The same choice for all pairs, where nearly all agree: one set stands before the other, and a disorder misleads a few."""
+    share = float(second.mean()) if len(second) else 0.5
+    return np.full(len(second), share > 0.5) if abs(share - 0.5) >= IN_BLOCKS - 0.5 else second
 
 
 def _pairs(data: StressStrainData) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
