@@ -1,6 +1,7 @@
 """The command line: one JSON object on stdout, one message on stderr, exit codes, nothing written after an error."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -117,6 +118,90 @@ def test_without_json_a_person_gets_a_table(run: Run, material: Path) -> None:
     assert "GPa" in out
 
 
+# ---- the JSON of every command ---------------------------------------------------------------------------------------
+
+NUMBER = (int, float)
+MAYBE = (int, float, type(None))
+SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "symmetry": {
+        "point_group": str,
+        "laue_class": str,
+        "crystal_system": str,
+        "space_group": str,
+        "space_group_number": int,
+        "order": int,
+        "constants": dict,
+    },
+    "check": {"ok": bool, "largest_group": str, "findings": list},
+    "convert": {"written": str, "samples": int},
+    "calibrate": {
+        "folder": str,
+        "point_group": str,
+        "laue_class": str,
+        "samples": int,
+        "C_voigt_GPa": list,
+        "chosen": str,
+        "reason": str,
+        "held_out_error": NUMBER,
+        "baseline_error": MAYBE,
+        "candidates": dict,
+    },
+    "evaluate": {
+        "samples": int,
+        "second_piola_relative_error": NUMBER,
+        "first_piola_relative_error": NUMBER,
+        "cauchy_rmse_GPa": NUMBER,
+    },
+    "report": {"report": str, "bytes": int},
+    "doctor": {"versions": dict, "missing": dict},
+}
+FINDING = {"fault": str, "certainty": NUMBER, "samples": list, "message": str, "mend": (str, type(None))}
+
+
+def agree(schema: dict, payload: dict, command: str) -> None:
+    for key, kind in schema.items():
+        assert isinstance(payload[key], kind), f"{command}: {key}"
+
+
+@pytest.fixture
+def calls(document: dict, silicon_data: Path, material: Path, tmp_path: Path) -> dict[str, list[object]]:
+    """A short call of each command whose JSON has a schema."""
+    StressStrainData.load(silicon_data).structure.to_file(str(tmp_path / "POSCAR"), fmt="poscar")
+    (tmp_path / "inverted.json").write_text(json.dumps(broken(document, cauchy=(-np.array(document["cauchy"])).tolist(), paths=None)))
+    Material.from_constants("m-3m", {"C11": 165.7, "C12": 63.9, "C44": 79.6}).save(tmp_path / "constants")
+    return {
+        "symmetry": [tmp_path / "POSCAR"],
+        "check": [tmp_path / "inverted.json"],
+        "convert": [silicon_data, "-o", tmp_path / "copy.json"],
+        "calibrate": [silicon_data, "--out", tmp_path / "calibrated", "--train", "20", "--laws", "series"],
+        "evaluate": [material, silicon_data],
+        "report": [tmp_path / "constants", "-o", tmp_path / "page.html"],
+        "doctor": [],
+    }
+
+
+@pytest.mark.parametrize("command", SCHEMAS)
+def test_the_json_of_a_command_is_what_its_page_documents(run: Run, calls: dict[str, list[object]], checkout: Path, command: str) -> None:
+    text = (checkout / "docs" / "cli.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{command}[^`]*` \| (.*) \|$", text, re.MULTILINE)
+    assert row is not None
+    keys, _, inner = row[1].partition(": each ")
+    assert set(re.findall(r"`(\w+)`", keys)) == set(SCHEMAS[command])
+    code, out, _ = run(command, *calls[command], "--json")
+    assert out.count("\n") == 1
+    payload = json.loads(out)
+    agree(SCHEMAS[command], payload, command)
+    assert code == (1 if command == "check" else 0)
+    if command == "check":
+        assert set(re.findall(r"`(\w+)`", inner)) == set(FINDING)
+        assert (payload["ok"], payload["findings"][0]["fault"]) == (False, "sign")
+        for finding in payload["findings"]:
+            agree(FINDING, finding, "check, a finding")
+    if command == "calibrate":
+        assert np.shape(payload["C_voigt_GPa"]) == (6, 6)
+        assert payload["chosen"] in payload["candidates"]
+
+
 # ---- what goes wrong -------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +234,22 @@ def test_bad_data_is_refused_and_nothing_is_written(run: Run, document: dict, tm
     assert needle in stderr
     assert "Traceback" not in stderr
     assert not out.exists()
+
+
+def test_calibrate_says_how_stable_the_law_is(run: Run, silicon_data: Path, tmp_path: Path) -> None:
+    """The acoustic tensor's smallest eigenvalue beside the error, and what data of one cell cannot see."""
+    arguments = ("calibrate", silicon_data, "--out", tmp_path / "si", "--train", "20", "--laws", "series")
+    code, out, _ = run(*arguments, "--json")
+    found = json.loads(out)
+    assert code == 0
+    stability, C = found["strong_ellipticity"], found["C_voigt_GPa"]
+    assert stability["at_rest_GPa"] == pytest.approx((C[0][0] - C[0][1]) / 2, rel=1e-3)  # the slower shear along [110]
+    assert stability["smallest_GPa"] < stability["at_rest_GPa"]
+    assert (stability["smallest_GPa"] <= 0) == (stability["lost_at_share"] > 0)
+    code, out, _ = run(*arguments)
+    assert code == 0
+    for words in ("acoustic tensor", f"{stability['smallest_GPa']:.3g} GPa", "slip", "cleavage", "phonons"):
+        assert words in out
 
 
 def test_a_group_that_the_data_contradict_is_refused(run: Run, checkout: Path, tmp_path: Path) -> None:

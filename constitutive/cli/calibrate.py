@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def calibrate(
             progress=progress,
         )
     material.save(folder)
-    picture = _picture(material, folder)
+    picture, stability = _picture(material, folder), _strong_ellipticity(material)
     payload = {
         "folder": str(folder),
         "point_group": material.point_group.symbol,
@@ -69,9 +69,32 @@ def calibrate(
         "residual_stress": material.card["residual_stress"],
         "C_voigt_GPa": material.stiffness_voigt(),
         **material.report.as_dict(),
+        "strong_ellipticity": stability,
         "picture": str(picture),
     }
-    emit(as_json, payload, lambda: _render(material, folder, picture))
+    emit(as_json, payload, lambda: _render(material, stability, folder, picture))
+
+
+STRAINS = 200  # of the domain, at which the acoustic tensor is looked at
+
+
+def _strong_ellipticity(material: Material) -> dict[str, Any]:
+    """The smallest eigenvalue of the acoustic tensor (GPa) at rest and over strains of the domain; positive: strongly elliptic."""
+    import numpy as np
+
+    from constitutive.audit import deformation_of, strains_of_domain, weakest
+    from constitutive.elasticity import BLIND_SPOT
+
+    E = strains_of_domain(material, STRAINS, 0.1, np.random.default_rng(0))
+    E = E[np.linalg.eigvalsh(np.eye(3) + 2 * E)[:, 0] > 0.05]
+    found = weakest(material.law, deformation_of(np.concatenate([np.zeros((1, 3, 3)), E])))
+    return {
+        "at_rest_GPa": float(found[0]),
+        "smallest_GPa": float(found.min()),
+        "lost_at_share": float(np.mean(found[1:] <= 0)),
+        "strains": len(E),
+        "note": BLIND_SPOT,
+    }
 
 
 def _anchors(texts: list[str]) -> dict[str, tuple[float, float]]:
@@ -111,7 +134,7 @@ def _picture(material: Material, folder: Path) -> Path:
     return path
 
 
-def _render(material: Material, folder: Path, picture: Path) -> None:
+def _render(material: Material, stability: dict[str, Any], folder: Path, picture: Path) -> None:
     from rich.table import Table
 
     report = material.report
@@ -125,6 +148,11 @@ def _render(material: Material, folder: Path, picture: Path) -> None:
     out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
     if report.learning_curve:
         out.print("learning curve: " + ", ".join(f"{n} samples {100 * error:.2g} %" for n, error in report.learning_curve))
+    out.print(
+        f"strong ellipticity: smallest eigenvalue of the acoustic tensor {stability['smallest_GPa']:.3g} GPa over {stability['strains']} "
+        f"strains of the domain, {stability['at_rest_GPa']:.3g} GPa at rest; lost at {100 * stability['lost_at_share']:.2g} % of them"
+    )
+    out.print(stability["note"])
     worst = ", ".join(f"{k} ({100 * error:.2g} %)" for k, error in report.worst_samples)
     out.print(f"worst samples when left out: {worst}")
     for note in report.notes:
