@@ -1,0 +1,58 @@
+"""The generator of the shipped sets gives their very stresses again."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from constitutive.data import StressStrainData
+
+
+@pytest.fixture(scope="module")
+def generator(checkout):
+    spec = importlib.util.spec_from_file_location("make_sets", checkout / "benchmarks" / "make_sets.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SETS = {
+    "silicon_sw": ("sw", "Si.sw", ["Si"]),
+    "magnesium": ("eam/fs", "Mg_mm.eam.fs", ["Mg"]),
+    "quartz": ("vashishta", "SiO.1990.vashishta", ["Si", "O"]),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_shipped_set_is_made_again(generator, checkout, name):
+    style, file, elements = SETS[name]
+    shipped = StressStrainData.load(checkout / "materials" / name / "unseen.json").head(2)
+    made = generator.make(shipped.structure, shipped.F, style, generator.POTENTIALS / file, elements, name)
+    given = shipped.stress("cauchy")
+    assert np.abs(made.stress("cauchy") - given).max() <= 1e-6 * np.abs(given).max() + 1e-6
+    # control: the opposite strain is far off
+    other = generator.make(shipped.structure, np.linalg.inv(shipped.F), style, generator.POTENTIALS / file, elements, name)
+    assert np.abs(other.stress("cauchy") - given).max() > 0.1 * np.abs(given).max()
+
+
+def test_random_deformations_are_stretches_of_the_size_asked(generator):
+    F = generator.random_deformations(300, 0.1, np.random.default_rng(0))
+    E = (F.transpose(0, 2, 1) @ F - np.eye(3)) / 2
+    size = np.linalg.norm(E, axis=(1, 2))
+    assert np.abs(F - F.transpose(0, 2, 1)).max() < 1e-15
+    assert size.max() <= 0.1 * (1 + 1e-12)
+    assert np.mean(size < 0.05) == pytest.approx(0.5, abs=0.08)
+
+
+def test_the_script_writes_both_files(generator, checkout, tmp_path, monkeypatch):
+    from pymatgen.core import Lattice, Structure
+
+    cell = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43094978), ["Si"], [[0, 0, 0]])
+    cell.to_file(str(tmp_path / "POSCAR"), fmt="poscar")
+    words = f"{tmp_path}/POSCAR {tmp_path}/set --style sw --file Si.sw --elements Si --samples 2 --unseen 1".split()
+    monkeypatch.setattr("sys.argv", ["make_sets.py", *words])
+    generator.main()
+    data, unseen = (StressStrainData.load(tmp_path / "set" / f"{part}.json") for part in ("data", "unseen"))
+    assert (len(data.F), len(unseen.F)) == (2, 1)
+    assert data.point_group == "m-3m"
+    assert not np.allclose(data.F[0], unseen.F[0])  # unseen strains are others
