@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def pymatgen_tensor(problem, _seed):
     from constitutive.tensors.packing import from_mandel
 
     strains, stresses = ([kind(t) for t in from_mandel(part)] for kind, part in ((Strain, problem.x), (Stress, problem.y)))
-    C = tangent_to_mandel(np.asarray(ElasticTensor.from_pseudoinverse(strains, stresses)))
+    with warnings.catch_warnings():  # pymatgen warns that this fit may be questionable for VASP's data: how good it is, the table says
+        warnings.filterwarnings("ignore", "Pseudo-inverse fitting", UserWarning)
+        C = tangent_to_mandel(np.asarray(ElasticTensor.from_pseudoinverse(strains, stresses)))
     D = np.asarray(mandel_matrix(problem.rotations))
     C = np.mean(D @ C @ D.transpose(0, 2, 1), axis=0)
     return lambda x: x @ C
