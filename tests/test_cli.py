@@ -118,7 +118,7 @@ def test_without_json_a_person_gets_a_table(run: Run, material: Path) -> None:
     assert "GPa" in out
 
 
-# ---- the JSON of every command ---------------------------------------------------------------------------------------
+# ---- the JSON of the commands (report: test_report.py; the others: test_docs.py) -------------------------------------
 
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))
@@ -152,7 +152,6 @@ SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "first_piola_relative_error": NUMBER,
         "cauchy_rmse_GPa": NUMBER,
     },
-    "report": {"report": str, "bytes": int},
     "doctor": {"versions": dict, "missing": dict},
 }
 FINDING = {"fault": str, "certainty": NUMBER, "samples": list, "message": str, "mend": (str, type(None))}
@@ -168,14 +167,12 @@ def calls(document: dict, silicon_data: Path, material: Path, tmp_path: Path) ->
     """A short call of each command whose JSON has a schema."""
     StressStrainData.load(silicon_data).structure.to_file(str(tmp_path / "POSCAR"), fmt="poscar")
     (tmp_path / "inverted.json").write_text(json.dumps(broken(document, cauchy=(-np.array(document["cauchy"])).tolist(), paths=None)))
-    Material.from_constants("m-3m", {"C11": 165.7, "C12": 63.9, "C44": 79.6}).save(tmp_path / "constants")
     return {
         "symmetry": [tmp_path / "POSCAR"],
         "check": [tmp_path / "inverted.json"],
         "convert": [silicon_data, "-o", tmp_path / "copy.json"],
         "calibrate": [silicon_data, "--out", tmp_path / "calibrated", "--train", "20", "--laws", "series"],
         "evaluate": [material, silicon_data],
-        "report": [tmp_path / "constants", "-o", tmp_path / "page.html"],
         "doctor": [],
     }
 
