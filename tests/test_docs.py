@@ -232,6 +232,31 @@ def test_the_json_keys_that_are_promised_are_there(tmp_path):
         assert promised <= set(json.loads(done.stdout)), command
 
 
+def test_the_benchmarks_page_claims_only_what_was_recorded():
+    """A script with figures has them on the page that its row names; one without says so, and the arithmetic of the tables is right."""
+    text = (CHECKOUT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(benchmarks/\w+\.py)` .* \| ([^|]+) \|$", text, re.MULTILINE))
+    scripts = [
+        path
+        for path in (CHECKOUT / "benchmarks").glob("*.py")
+        if not path.stem.endswith("_sets") and '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    ]
+    assert set(rows) == {f"benchmarks/{path.name}" for path in scripts}
+    for script, place in rows.items():
+        if place == "none recorded":
+            assert text.count(script) == 2, script  # its name and its command
+            continue
+        page, _, section = re.search(r"\(([\w.]*)(#?)([\w-]*)\)", place).groups()
+        if page:
+            assert script in (CHECKOUT / "docs" / page).read_text(encoding="utf-8"), script
+        else:
+            assert f"## {section.replace('-', ' ').capitalize()}\n" in text, script
+    rates = re.findall(r"^\S.*? +(\d+\.\d\d) .* (\d+\.\d\d) +(\d+)%$", text, re.MULTILINE)
+    assert len(rates) == 7
+    for rate, limit, share in rates:
+        assert abs(100 * float(rate) / float(limit) - float(share)) < 1, (rate, limit)
+
+
 def test_every_example_has_its_place_in_the_gallery():
     text = (CHECKOUT / "docs" / "gallery.md").read_text(encoding="utf-8")
     examples = [path.name for path in (CHECKOUT / "fem_examples").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
