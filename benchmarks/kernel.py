@@ -1,11 +1,13 @@
 """How fast compiled laws are, beside what the machine can do and beside other ways to evaluate the same law: all in one run, one core.
 
-./dev python benchmarks/kernel.py [--json] [--repeat N] [--points N] [--no-peers]
+./dev python benchmarks/kernel.py [--json] [--repeat N] [--points N] [--no-peers] [--threads N]
 
 For each law: million points per second and core of stress and tangent together, of the stress alone (residuals), of the tangent alone
 (Jacobians; the stress is known there), both with single-precision tangents; flops, operations and bytes per point, the share of the peak
 of flops, and that of the limit that operations and bytes set. An operation is a multiplication, an addition or a fused pair of them.
 Times are processor seconds, the least of several runs, so that a busy machine does not count.
+--threads adds the speed-up on that many threads, by the clock, beside that of a loop of nothing but multiply-adds at the same time: what
+the machine had to give.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +162,33 @@ def row(name: str, law: Law, points: int, repeat: int, peak: dict[str, float]) -
     }  # fmt: skip
 
 
+def thread_row(name: str, law: Law, threads: int, repeat: int) -> dict[str, Any]:
+    """Speed-up of stress and tangent on several threads, and that of a bare loop run in turns with it."""
+    n = 8 * 16_384
+    x = np.random.default_rng(1).uniform(-0.08, 0.08, (n, 6))
+    S, C = np.empty((n, 6)), np.empty((n, 21))
+    one, several = kernel.compile(law, threads=1), kernel.compile(law, threads=threads)
+    lib, pool = cache.load(PROBE, "long width(void); double fused(long n);").lib, ThreadPoolExecutor(threads)
+    calls: dict[str, Callable[[], Any]] = {
+        "law_on_one": lambda: one.evaluate(x, stress=S, tangent=C),
+        "law_on_several": lambda: several.evaluate(x, stress=S, tangent=C),
+        "loop_on_one": lambda: lib.fused(10_000_000 * threads),
+        "loop_on_several": lambda: list(pool.map(lib.fused, [10_000_000] * threads)),
+    }
+    clock, spent = dict.fromkeys(calls, 0.0), dict.fromkeys(calls, 0.0)
+    for _ in range(repeat):
+        for what, call in calls.items():
+            start, began = time.perf_counter(), time.process_time()
+            call()
+            clock[what] += time.perf_counter() - start
+            spent[what] += time.process_time() - began
+    return {
+        "law": name, "threads": threads, "points": n, "speed_up": clock["law_on_one"] / clock["law_on_several"],
+        "speed_up_of_a_bare_loop": clock["loop_on_one"] / clock["loop_on_several"],
+        "processor_time_over_that_of_one": spent["law_on_several"] / spent["law_on_one"], "seconds": clock,
+    }  # fmt: skip
+
+
 def peer_rows(network: Law, points: int, repeat: int) -> list[dict[str, Any]]:
     """Stress and tangent together by other means, in points per second."""
     rows = []
@@ -182,6 +212,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--repeat", type=int, default=12)
     parser.add_argument("--points", type=int, default=16_384, help="points in a batch: strains and answers stay in the second cache")
     parser.add_argument("--no-peers", action="store_true", help="our laws only")
+    parser.add_argument("--threads", type=int, default=0, help="also the speed-up on that many threads")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     peak = machine(options.repeat)
@@ -189,12 +220,13 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     ours = rows[0]["points_per_second_per_core"]["stress_and_tangent"]
     others = [] if options.no_peers else peer_rows(laws()["network of 768 units"], options.points, options.repeat)
     others = [{**other, "ours_over_theirs": ours / other["points_per_second_per_core"]} for other in others]
+    threaded = [thread_row(name, law, options.threads, options.repeat) for name, law in list(laws().items())[:2] if options.threads > 1]
     report = {
         "points_per_second_per_core": {r["law"]: r["points_per_second_per_core"]["stress_and_tangent"] for r in rows},
         "points_per_second_per_core_float32_tangents": {
             r["law"]: r["points_per_second_per_core"]["stress_and_tangent_float32"] for r in rows
         },
-        "rows": rows, "machine": peak, "peers": others, "compiler": kernel.which().reason,
+        "rows": rows, "machine": peak, "peers": others, "threads": threaded, "compiler": kernel.which().reason,
     }  # fmt: skip
     print(json.dumps(report) if options.json else text(report))
     return report
@@ -222,6 +254,10 @@ def text(report: dict[str, Any]) -> str:
     for peer in report["peers"]:
         rate = peer["points_per_second_per_core"] / 1e6
         lines.append(f"{peer['way']:44s}{rate:8.4f}   ours is {peer['ours_over_theirs']:.0f} times as fast")
+    for r in report["threads"]:
+        lines.append(f"{r['threads']} threads, {r['law']}: {r['speed_up']:.2f} times as fast as one by the clock, "
+                     f"a bare loop {r['speed_up_of_a_bare_loop']:.2f} times; processor time "
+                     f"{r['processor_time_over_that_of_one']:.2f} times that of one")  # fmt: skip
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 ``AutogradLaw``   the same network, its energy only; stress and tangent by torch's vmap(jacrev(grad))
 ``E3nnLaw``       e3nn tensor products and a gate on 0e + 2e; stress and tangent by torch's autograd
+``CompiledLaw``   another of these by torch.compile, where that finds torch's C++ headers (Debian: libtorch-dev)
 ``JaxLaw``        the same network in JAX: jit(vmap(grad)), jit(vmap(hessian)), as users of dolfinx-external-operator write it
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -70,6 +71,32 @@ class AutogradLaw(Peer):
 
     def tangent_mandel(self, x):
         return torch.cat([self.hessian(part).detach() for part in torch.split(x, 64)])
+
+
+class CompiledLaw(Peer):
+    """Stress and tangent of another law by torch's own compiler, one program per size of batch."""
+
+    def __init__(self, law: NetworkLaw | AutogradLaw) -> None:
+        super().__init__(law.rotations.numpy())
+        closed = isinstance(law, NetworkLaw)
+        self.energy_mandel = law.energy_mandel
+        self.gradient = torch.compile(law.stress_mandel if closed else law.gradient, dynamic=False)
+        self.hessian = torch.compile(law.tangent_mandel if closed else law.hessian, dynamic=False)
+
+    def stress_mandel(self, x):
+        return self.gradient(x).detach()
+
+    def tangent_mandel(self, x):
+        return self.hessian(x).detach()
+
+
+@cache
+def torch_compiles() -> bool:
+    """Whether torch.compile makes code here: it takes a compiler and torch's C++ headers."""
+    try:
+        return torch.compile(lambda x: torch.sqrt(x + 1))(torch.ones(64, dtype=torch.float64)).shape == (64,)
+    except Exception:  # noqa: BLE001 - whatever its back end raises, there is no such row
+        return False
 
 
 class E3nnLaw(Peer):
@@ -147,6 +174,9 @@ def peers(network: NetworkLaw) -> dict[str, Callable[[], Law]]:
         "torch autograd, vmap(jacrev(grad))": partial(AutogradLaw, network),
         "e3nn layers under autograd": E3nnLaw,
     }
+    if torch_compiles():
+        found["torch.compile, closed form"] = partial(CompiledLaw, network)
+        found["torch.compile, vmap(jacrev(grad))"] = lambda: CompiledLaw(AutogradLaw(network))
     if importlib.util.find_spec("jax") is not None:
         found["JAX, jit(vmap(jacfwd(grad)))"] = partial(JaxLaw, network)
     return found
