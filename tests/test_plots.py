@@ -9,7 +9,10 @@ import pytest
 
 from constitutive import plots
 from constitutive.elasticity import DirectionalModuli, half_sphere
+from constitutive.laws import LinearLaw
 from constitutive.plots import interactive, shapes
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import stiffness_mandel_to_voigt
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,28 @@ def test_directional_pictures_are_drawn_both_ways(silicon, quantity):
     np.testing.assert_allclose(np.sqrt(x**2 + y**2 + z**2), np.abs(shown), atol=1e-12)
     assert len(interactive.sections({"no strain": silicon}, quantity).data) == (3 if quantity == "youngs_modulus" else 6)
     assert interactive.pole_figure(silicon, quantity).data[0].type == "contour"
+
+
+def test_two_states_are_shown_on_one_scale(silicon):
+    """At finite strain beside rest: same colours, same axes, each surface its own."""
+    F = np.diag([1.04, 1.0, 1.0])
+    law = LinearLaw.from_voigt(stiffness_mandel_to_voigt(silicon.stiffness), np.asarray(PointGroup.from_symbol("m-3m").laue_rotations))
+    strained = DirectionalModuli.from_law(law, F)
+    scale = plots.span((silicon, strained), "youngs_modulus")
+    assert scale[0] == pytest.approx(min(moduli.extremes("youngs_modulus")[0].value for moduli in (silicon, strained)))
+    assert scale[1] > silicon.extremes("youngs_modulus")[1].value  # of the other state
+    pictures = [interactive.surface(moduli, span=scale) for moduli in (silicon, strained)]
+    assert {(picture.data[0].cmin, picture.data[0].cmax) for picture in pictures} == {scale}
+    ranges = [picture.layout.scene.xaxis.range for picture in pictures]
+    assert ranges[0] == ranges[1]
+    for picture, moduli in zip(pictures, (silicon, strained), strict=True):
+        n = np.asarray(picture.data[0].customdata).reshape(-1, 3)
+        np.testing.assert_allclose(np.ravel(picture.data[0].surfacecolor), moduli.youngs_modulus(n))
+    assert np.abs(np.subtract(*(np.asarray(p.data[0].surfacecolor) for p in pictures))).max() > 1  # GPa: the control
+    contours = [interactive.pole_figure(moduli, span=scale).data[0].contours for moduli in (silicon, strained)]
+    assert {(c.start, c.end) for c in contours} == {scale}
+    assert png(plots.surface(strained, span=scale))
+    assert png(plots.pole_figure(strained, span=scale))
 
 
 # ---- quality ------------------------------------------------------------------------------------------------------------

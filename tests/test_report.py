@@ -1,12 +1,16 @@
 """The report: complete, escaped, drawn without a complaint by a real browser from disk, and its 3D views turn."""
 
 import base64
+import fcntl
 import hashlib
+import html
 import html.parser
 import json
+import os
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,39 +19,59 @@ from browser import Page
 
 from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
+from constitutive.elasticity import independent_places
+from constitutive.elasticity.constants import name_of
 from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report import gather, page
+from constitutive.report.facts import published_of, states
 from constitutive.report.markup import nested, render, script_data, table, tag
 from constitutive.report.sections import LAW, SECTIONS
+from constitutive.symmetry import PointGroup
 
 HOSTILE = '</script><img src=x onerror="window.bitten=1"><b>&amp;\'"`${1}'
-SOLIDS = ("crystal-cell", "surface-youngs-modulus", "surface-shear-modulus", "surface-poisson-ratio")
+SURFACES = ("surface-youngs-modulus", "surface-shear-modulus", "surface-poisson-ratio")
+STRAINED = tuple(f"{name}-strained" for name in (*SURFACES, "pole-figure"))
+SOLIDS = ("crystal-cell", *SURFACES)
 
 
-@pytest.fixture(scope="module")
-def data(silicon_data: Path) -> StressStrainData:
-    return StressStrainData.load(silicon_data)
+@pytest.fixture(scope="session")
+def built(silicon_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a material and its page, made once in a run: workers that share the run wait for the first."""
+    here = tmp_path_factory.getbasetemp()
+    folder = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "shared-report"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "report.html").exists():
+            build(StressStrainData.load(silicon_data), folder)
+    return folder
 
 
-@pytest.fixture(scope="module")
-def material(data: StressStrainData) -> Material:
-    """A calibrated material, with words in its card and name that try to leave their place."""
+def build(data: StressStrainData, folder: Path) -> None:
+    """A calibrated material and its page, with words in card, name and data that try to leave their place."""
     good = calibrate(data, train=30)
     card = {**good.card, "provenance": {HOSTILE: [HOSTILE, 1.5, None]}}
     card["calibration"] = {**card["calibration"], "reason": HOSTILE, "notes": [HOSTILE]}
-    return Material(good.law, good.point_group, good.structure, HOSTILE, good.domain, card)
-
-
-@pytest.fixture(scope="module")
-def written(material: Material, data: StressStrainData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    material = Material(good.law, good.point_group, good.structure, HOSTILE, good.domain, card)
+    material.save(folder / "material")
     hostile = data.model_copy(update={"paths": [{**row, "path": HOSTILE + row["path"]} for row in data.paths]})
     known = gather(material, hostile, learning_curve=False)
     n = np.array([8.0, 16.0])
     known.curves[LAW] = Curve(n, 0.1 / n, 0.05 / n, 0.2 / n)
-    file = tmp_path_factory.mktemp("report") / "report.html"
-    file.write_text(page(known), encoding="utf-8")
-    return file
+    draft = folder / "draft.html"
+    draft.write_text(page(known), encoding="utf-8")
+    draft.replace(folder / "report.html")
+
+
+@pytest.fixture(scope="module")
+def written(built: Path) -> Path:
+    return built / "report.html"
+
+
+@pytest.fixture(scope="module")
+def material(built: Path) -> Material:
+    return Material.load(built / "material")
 
 
 class Reader(html.parser.HTMLParser):
@@ -83,6 +107,7 @@ def test_the_page_is_well_formed_and_complete(written):
         figures
     )
     assert {"sections-youngs-modulus", "stability-shear-xy"} < set(figures)
+    assert {"pole-figure", *STRAINED} < set(figures)
     assert len([a for name, a in reader.tags if name == "section"]) == len(SECTIONS)
 
 
@@ -104,10 +129,30 @@ def test_the_page_may_run_only_its_own_scripts_and_ask_for_nothing(written):
     assert "unsafe-inline" not in policy.split("style-src")[0]
 
 
+def figure_of(page: Path, identity: str) -> dict:
+    text = page.read_text(encoding="utf-8")
+    return json.loads(re.search(rf'<figure id="{identity}".*?<script type="application/json">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def numbers_of(array: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(array["bdata"])).reshape([int(n) for n in array.get("shape", "-1").split(",")])
+
+
+def test_surfaces_at_finite_strain_are_those_of_the_strained_crystal(written, material):
+    (_, rest), (_, strained), *_ = states(material).items()
+    shown = {}
+    for identity, moduli in (("surface-youngs-modulus", rest), ("surface-youngs-modulus-strained", strained)):
+        surface = figure_of(written, identity)["data"][0]
+        E = numbers_of(surface["surfacecolor"])
+        np.testing.assert_allclose(E.ravel(), moduli.youngs_modulus(numbers_of(surface["customdata"]).reshape(-1, 3)), rtol=1e-12)
+        shown[identity] = (E, surface["cmin"], surface["cmax"])
+    (at_rest, *scale), (stretched, *same) = shown.values()
+    assert scale == same  # one scale for both
+    assert np.abs(at_rest - stretched).max() > 1  # GPa
+
+
 def test_figures_hold_what_was_measured(written, material):
-    text = written.read_text(encoding="utf-8")
-    block = re.search(r'<figure id="elastic-constants".*?<script type="application/json">(.*?)</script>', text, re.DOTALL)[1]
-    points = json.loads(block)["data"][0]
+    points = figure_of(written, "elastic-constants")["data"][0]
     assert points["y"] == ["C11", "C12", "C44"]
     values = np.frombuffer(base64.b64decode(points["x"]["bdata"]))
     C = material.stiffness_voigt()
@@ -171,6 +216,30 @@ def test_a_material_of_constants_alone_has_a_report_too(tmp_path):
     assert 'id="accuracy"' not in text
 
 
+CRYSTALS = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))["crystals"]
+
+
+@pytest.mark.parametrize("crystal", CRYSTALS)
+def test_every_published_constant_names_its_source_and_is_one_that_the_report_shows(crystal):
+    group = PointGroup.from_symbol({"227": "m-3m", "225": "m-3m", "186": "6mm", "194": "6/mmm"}[crystal.split()[1]])
+    shown = {name_of(place) for order in (2, 3) for place in independent_places(np.asarray(group.laue_rotations), order)}
+    for name, entry in CRYSTALS[crystal].items():
+        assert re.fullmatch(r"measured \(.* (19|20)\d\d\)", name)
+        assert entry["source"]
+        assert entry["read_from"]
+        assert set(entry["values"]) <= shown
+        assert published_of(crystal)[name].values == entry["values"]
+    assert published_of("Si 1") == {}
+
+
+def test_published_constants_stand_beside_those_of_the_law(written):
+    names = {trace.get("name") for trace in figure_of(written, "elastic-constants")["data"]}
+    assert {html.escape(name) for name in published_of("Si 227")} < names
+    text = written.read_text(encoding="utf-8")
+    for entry in published_of("Si 227").values():
+        assert html.escape(entry.source) in text
+
+
 # ---- markup -------------------------------------------------------------------------------------------------------------
 
 
@@ -198,13 +267,16 @@ def test_nested_data_and_tables():
     assert '<td class="number">2</td>' in render(table(("x", "y"), [(1, 2)], numbers=1))
 
 
-def test_the_command_writes_the_page_whole_or_not_at_all(tmp_path):
+def test_the_command_writes_the_page_whole_or_not_at_all(checkout, tmp_path):
     material = Material.from_constants("m-3m", {"C11": 170.0, "C12": 65.0, "C44": 80.0}, name="made up")
     material.save(tmp_path / "material")
     command = [str(Path(sys.executable).with_name("constitutive")), "report", str(tmp_path / "material"), "--json", "-o"]
     done = subprocess.run([*command, str(tmp_path / "out" / "r.html")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     payload = json.loads(done.stdout)
+    documented = re.search(r"^\| `report DIR` \| (.*) \|$", (checkout / "docs" / "cli.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert set(re.findall(r"`(\w+)`", documented)) == set(payload) == {"report", "bytes"}
+    assert payload["report"] == str(tmp_path / "out" / "r.html")
     assert payload["bytes"] == (tmp_path / "out" / "r.html").stat().st_size
     (tmp_path / "blocked").write_text("a file where a folder is needed")
     failed = subprocess.run([*command, str(tmp_path / "blocked" / "r.html")], capture_output=True, text=True)

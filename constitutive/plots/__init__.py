@@ -9,6 +9,7 @@ from constitutive.plots.directional import pole_figure, sections, surface
 from constitutive.plots.parity import error_by_strain, parity, rms_error
 from constitutive.plots.paths import Path, paths, split_paths
 from constitutive.plots.quality import Curve, coverage, domain, elastic_constants, learning_curve, stability_map
+from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "pole_figure",
     "rms_error",
     "sections",
+    "span",
     "split_paths",
     "stability_map",
     "styled",

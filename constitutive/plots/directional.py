@@ -17,7 +17,7 @@ from constitutive.plots.style import INK, MUTED, RULE, SEQUENTIAL, Figure, colou
 
 
 @styled
-def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus") -> Figure:
+def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *, span: tuple[float, float] | None = None) -> Figure:
     """The surface whose distance from the origin along n is the quantity, coloured by it.
 
     Where a second direction matters, two panels show the smallest and the largest over it; a negative value is drawn
@@ -28,13 +28,17 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus") ->
     moduli : DirectionalModuli
     quantity : str
         One of ``constitutive.elasticity.QUANTITIES``.
+    span : (float, float), optional
+        Ends of the scale, in the quantity's unit; its own smallest and largest value when not given. Surfaces of two states are
+        compared on one scale: ``constitutive.plots.span``.
     """
     n = shapes.sphere(61)
     found = shapes.values(moduli, quantity, n)
     figure = new_figure(3.2 * len(found) + 0.6, 3.2)
-    norm = Normalize(min(v.min() for v in found.values()), max(v.max() for v in found.values()))
+    low, high = span or (min(float(v.min()) for v in found.values()), max(float(v.max()) for v in found.values()))
+    norm = Normalize(low, high)
     shades = mpl.colormaps[SEQUENTIAL]
-    reach = max(float(np.abs(v).max()) for v in found.values())
+    reach = max(abs(low), abs(high))
     axes: list[Any] = [figure.add_subplot(1, len(found), k + 1, projection="3d") for k in range(len(found))]
     for ax, (name, value) in zip(axes, found.items(), strict=True):
         x, y, z = np.moveaxis(n * value[..., None], -1, 0)
@@ -89,6 +93,7 @@ def pole_figure(
     quantity: Quantity = "youngs_modulus",
     *,
     directions: Mapping[str, np.ndarray] | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Figure:
     """A quantity over all directions of the upper half sphere, in Lambert's equal-area projection along z.
 
@@ -99,13 +104,16 @@ def pole_figure(
         One of ``constitutive.elasticity.QUANTITIES``; of two directions, the largest over the second is shown.
     directions : mapping, optional
         Labels and Cartesian vectors of directions to mark.
+    span : (float, float), optional
+        Ends of the scale, in the quantity's unit, where two states are to be compared.
     """
     axis, n = shapes.hemisphere_map(241)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
     figure = new_figure(3.6, 3.1)
     ax = figure.subplots()
-    spread = float(np.nanmax(value) - np.nanmin(value))
-    levels = 14 if spread > 1e-9 * abs(float(np.nanmax(value))) else [np.nanmin(value) * 0.999, np.nanmax(value) * 1.001]
+    low, high = span or (float(np.nanmin(value)), float(np.nanmax(value)))
+    uniform = high - low <= 1e-9 * abs(high)
+    levels = [low * 0.999, high * 1.001] if uniform else MaxNLocator(14).tick_values(low, high)
     filled = ax.contourf(axis, axis, value, levels=levels, cmap=SEQUENTIAL)
     ax.contour(axis, axis, value, levels=list(filled.levels)[::2], colors="white", linewidths=0.4, alpha=0.7)
     ring = np.linspace(0, 2 * np.pi, 181)

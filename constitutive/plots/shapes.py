@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Float
 
@@ -51,6 +53,12 @@ def hemisphere_map(
         z = np.where(r2 <= 1 + 1e-12, 1 - r2, np.nan)
         factor = np.sqrt(1 + z)
     return axis, np.stack([X * factor, Y * factor, z], axis=-1)
+
+
+def span(states: Iterable[DirectionalModuli], quantity: Quantity) -> tuple[float, float]:
+    """Smallest and largest value of a quantity over all directions of some states: one scale for pictures to be compared."""
+    ends = [moduli.extremes(quantity) for moduli in states]
+    return min(low.value for low, _ in ends), max(high.value for _, high in ends)
 
 
 def project(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:

@@ -37,16 +37,40 @@ def constants(material: Material, order: int) -> ConstantsTable:
     return constants_table(material.law.rotated(np.asarray(material.point_group.frame).T), order)
 
 
-def published(material: Material) -> dict[str, dict[str, float]]:
-    """Measured constants of a well-known crystal, by source; none for others."""
+@dataclass(frozen=True)
+class Published:
+    """Measured constants of a crystal from one source.
+
+    Attributes
+    ----------
+    values : dict
+        Constants by name (GPa), in the standard axes.
+    source : str
+        The work that measured them.
+    """
+
+    values: dict[str, float]
+    source: str
+
+
+def published(material: Material) -> dict[str, Published]:
+    """Measured constants of a well-known crystal, by who measured them; none for others."""
     if material.structure is None:
         return {}
     from constitutive.symmetry.detection import find_symmetry
 
-    known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
     number = find_symmetry(material.structure).space_group_number
-    found: Any = known.get(f"{material.structure.composition.reduced_formula} {number}", {})
-    return found if isinstance(found, dict) else {}
+    return published_of(f"{material.structure.composition.reduced_formula} {number}")
+
+
+def published_of(crystal: str) -> dict[str, Published]:
+    """Measured constants of the crystal of a formula and a space group number, such as "Si 227"."""
+    known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = known["crystals"].get(crystal, {})
+    return {
+        name: Published({constant: float(value) for constant, value in entry["values"].items()}, entry["source"])
+        for name, entry in found.items()
+    }
 
 
 def density(material: Material) -> float | None:

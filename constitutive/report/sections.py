@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from constitutive.elasticity import QUANTITIES, UNITS, independent_places
-from constitutive.plots import Path, interactive, split_paths
+from constitutive.plots import Path, interactive, span, split_paths
 from constitutive.plots.shapes import TITLES
 from constitutive.report import facts
 from constitutive.report.markup import Markup, figure, nested, table, tag
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 LAW, LINEAR, FREE = "learned law", "linear elasticity", "unconstrained network"
 ORDERS = (2, 3)
+SURFACES = {
+    "youngs_modulus": "Young's modulus: the distance of the surface from the origin along n is E(n).",
+    "shear_modulus": "Shear modulus of the plane across n: the smallest over all directions of shear; around it the largest.",
+    "poisson_ratio": "Poisson's ratio when pulled along n: the smallest over all directions across; around it the largest.",
+}
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,8 @@ def elastic_constants(known: Known) -> Section:
     names = [name for found in sets for name in found.names]
     values = np.concatenate([found.values for found in sets])
     errors = facts.constant_errors(known.material, sets)
-    sources = facts.published(known.material)
+    measured = facts.published(known.material)
+    sources = {name: found.values for name, found in measured.items()}
     head = ["constant", "this law (GPa)", *(["90 % interval (± GPa)"] if errors is not None else []), *sources]
     rows = []
     for k, name in enumerate(names):
@@ -229,35 +235,39 @@ def elastic_constants(known: Known) -> Section:
         "Derivatives of the strain energy by the Green–Lagrange strain at zero strain (Brugger's definition), in the standard axes "
         "of the crystal. Measured values are at room temperature; the law is as good as the simulation behind it."
     )
+    origins = tag("ul", [tag("li", f"{name}: {found.source}.") for name, found in measured.items()]) if measured else ""
     picture = interactive.elastic_constants(names, values, errors, published=sources)
-    return Section("constants", "Elastic constants", [figure("elastic-constants", picture, caption), table(head, rows, numbers=1)])
+    return Section("constants", "Elastic constants", [figure("elastic-constants", picture, caption), table(head, rows, numbers=1), origins])
 
 
 def directional(known: Known) -> Section:
     """Surfaces, sections, pole figure, averages, extremes and sound."""
     states = facts.states(known.material)
-    rest = states["no strain"]
-    captions = {
-        "youngs_modulus": "Young's modulus: the distance of the surface from the origin along n is E(n).",
-        "shear_modulus": "Shear modulus of the plane across n: the smallest over all directions of shear; around it the largest.",
-        "poisson_ratio": "Poisson's ratio when pulled along n: the smallest over all directions across; around it the largest.",
-    }
-    solids = [_surface(rest, quantity, caption) for quantity, caption in captions.items()]
-    caption = "Young's modulus over all directions of the half sphere, equal-area projection along z."
-    pole = figure("pole-figure", interactive.pole_figure(rest), caption)
-    content: list[Any] = [tag("h3", "At rest"), tag("div", [solids[0], pole, *solids[1:]], class_="pair")]
-    content.append(tag("h3", "At finite strain"))
-    for quantity in captions:
+    rest, *strained = states
+    spans = {quantity: span((states[name] for name in (rest, *strained[:1])), quantity) for quantity in SURFACES}
+    content: list[Any] = [tag("h3", "At rest"), _solids(states[rest], spans)]
+    if strained:
+        told = f"The same at {strained[0]}, for a small further load; colours and axes as at rest."
+        content += [tag("h3", f"At finite strain, {strained[0]}"), tag("p", told), _solids(states[strained[0]], spans, "-strained")]
+    content.append(tag("h3", "At rest and at finite strain"))
+    for quantity in SURFACES:
         chosen = states if quantity == "youngs_modulus" else dict(list(states.items())[:2])  # two curves each: no more than two
-        told = " and ".join(name for name in chosen if name != "no strain") or "no other state, none is stable"
+        told = " and ".join(name for name in chosen if name != rest) or "no other state, none is stable"
         caption = f"Sections of {TITLES[quantity]} through the coordinate planes: at rest, and for a small further load at {told}."
         content.append(figure(f"sections-{quantity.replace('_', '-')}", interactive.sections(chosen, quantity), caption))
-    content += [tag("h3", "Averages and extremes"), _averages(states), _extremes(states["no strain"])]
+    content += [tag("h3", "Averages and extremes"), _averages(states), _extremes(states[rest])]
     return Section("directional", "Moduli by direction", content)
 
 
-def _surface(moduli: Any, quantity: str, caption: str) -> Markup:
-    return figure(f"surface-{quantity.replace('_', '-')}", interactive.surface(moduli, quantity), caption)
+def _solids(moduli: Any, spans: dict[str, tuple[float, float]], suffix: str = "") -> Markup:
+    """The surfaces and the pole figure of one state, on given scales."""
+    solids = []
+    for quantity, caption in SURFACES.items():
+        picture = interactive.surface(moduli, quantity, span=spans[quantity])
+        solids.append(figure(f"surface-{quantity.replace('_', '-')}{suffix}", picture, caption))
+    caption = "Young's modulus over all directions of the half sphere, equal-area projection along z."
+    pole = figure(f"pole-figure{suffix}", interactive.pole_figure(moduli, span=spans["youngs_modulus"]), caption)
+    return tag("div", [solids[0], pole, *solids[1:]], class_="pair")
 
 
 def _averages(states: dict[str, Any]) -> Markup:

@@ -15,14 +15,14 @@ from constitutive.plots.interactive.theme import new_figure, plain, scene
 from constitutive.plots.style import INK, RULE, SEQUENTIAL, colours
 
 
-def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus") -> go.Figure:
+def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *, span: tuple[float, float] | None = None) -> go.Figure:
     """The surface of a quantity, to turn by hand; see :func:`constitutive.plots.surface`.
 
     The largest over the second direction is drawn translucent around the smallest.
     """
     n = shapes.sphere(55)
     found = shapes.values(moduli, quantity, n)
-    low, high = (bound(bound(v) for v in found.values()) for bound in (_least, _most))
+    low, high = span or (_least(_least(v) for v in found.values()), _most(_most(v) for v in found.values()))
     reach = max(abs(low), abs(high))
     figure = new_figure(400, margin={"l": 0, "r": 0, "t": 10, "b": 0})
     bar = {"title": {"text": UNITS[quantity], "side": "top"}, "len": 0.7, "thickness": 14}
@@ -81,12 +81,14 @@ def pole_figure(
     quantity: Quantity = "youngs_modulus",
     *,
     directions: Mapping[str, np.ndarray] | None = None,
+    span: tuple[float, float] | None = None,
 ) -> go.Figure:
     """A quantity over all directions in Lambert's equal-area projection; see :func:`constitutive.plots.pole_figure`."""
     axis, n = shapes.hemisphere_map(121)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
     figure = new_figure(400, margin={"l": 10, "r": 10, "t": 20, "b": 20}, showlegend=False)
     hover = f"{shapes.TITLES[quantity]} = %{{z:.4g}} {UNITS[quantity]}<extra></extra>"
+    levels = None if span is None or span[1] == span[0] else {"start": span[0], "end": span[1], "size": (span[1] - span[0]) / 14}
     figure.add_contour(
         x=axis,
         y=axis,
@@ -94,6 +96,7 @@ def pole_figure(
         colorscale=SEQUENTIAL.capitalize(),
         line={"width": 0.5, "color": "rgba(255,255,255,0.7)"},
         hovertemplate=hover,
+        contours=levels,
         colorbar={"title": {"text": UNITS[quantity], "side": "top"}, "len": 0.7, "thickness": 14},
     )
     ring = np.linspace(0, 2 * np.pi, 181)
