@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
 from constitutive.calibration.checks import group_test
 from constitutive.calibration.choose import folds
@@ -261,6 +262,23 @@ def test_a_group_that_the_data_contradict():
         calibrate(samples_of(tetragonal, 20))
     good = problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations)
     assert not group_test(good).contradicted
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("gallium_nitride", "m-3m"), ("quartz", "6/mmm"), ("coesite", "mmm")])
+@pytest.mark.parametrize("samples", [30, 100])
+def test_wrong_groups_of_real_data_are_recognised_and_right_ones_kept(name: str, wrong: str, samples: int):
+    data = StressStrainData.load(shipped(name) / "data.json").head(samples)
+    right = PointGroup.from_structure(data.structure)
+    assert group_test(problem_of(data, PointGroup.from_symbol(wrong).laue_rotations)).contradicted
+    assert not group_test(problem_of(data, right.laue_rotations)).contradicted
+
+
+@pytest.mark.parametrize("samples", [10, 15, 20])
+@pytest.mark.parametrize("name", ["gallium_nitride", "magnesium", "silicon_tersoff"])
+def test_few_samples_are_no_reason_to_doubt_a_group(name: str, samples: int):
+    data = StressStrainData.load(shipped(name) / "data.json").head(samples)
+    group = PointGroup.from_structure(data.structure)
+    assert not group_test(problem_of(data, group.laue_rotations)).contradicted
 
 
 def test_the_group_has_to_come_from_somewhere():
