@@ -82,12 +82,10 @@ def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise
         test = checks.group_test(problem_of(data, np.array(material.point_group.laue_rotations)))
     except ConstitutiveError as error:
         return not_measured(meaning, str(error))
-    limit = checks.NOTICEABLE
-    if test.probability >= checks.SIGNIFICANCE:
-        limit = max(limit, test.residual)
+    limit = checks.NOTICEABLE if test.contradicted else max(checks.NOTICEABLE, test.residual)
     return Promise(
         float(test.residual),
-        float(max(limit, test.subgroup_residual / 0.7)),
+        float(limit),
         meaning,
         f"the data bear {test.subgroup} at most: look for a wrong frame or k-points that break the symmetry (constitutive check)",
         details={"best subgroup": test.subgroup, "its residual": float(test.subgroup_residual), "p": float(test.probability)},

@@ -14,7 +14,6 @@ from constitutive.errors import CalibrationError
 from constitutive.intake.groups import laue_symbol, subgroups
 from constitutive.laws.features import SeriesFeatures
 
-SIGNIFICANCE = 1e-3  # of the F-test between a group and one of its subgroups
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
 WILD = 15.0  # times the usual error at the same strain ...
 GROSS = 0.15  # ... and this share of the stress: then a sample is wild
@@ -58,10 +57,9 @@ class GroupTest:
         The residuals of a series that is too short depend on each other, and the F-test counts each as if it stood alone: a chance of
         one in a thousand is then nothing. So the subgroup must predict about as well, and the group be improbable for every sample.
         """
-        if self.residual <= NOTICEABLE or self.probability >= SIGNIFICANCE:
-            return False
         as_good = self.subgroup_residual < AS_GOOD * self.residual
-        return bool(as_good and self.probability < min(PER_SAMPLE**self.samples, BEYOND_CHANCE))
+        improbable = self.probability < min(PER_SAMPLE**self.samples, BEYOND_CHANCE)
+        return bool(self.residual > NOTICEABLE and as_good and improbable)
 
 
 def group_test(problem: Problem) -> GroupTest:
