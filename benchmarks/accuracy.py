@@ -19,10 +19,11 @@ from rich.table import Table
 
 from constitutive.calibration.choose import baseline, choose
 from constitutive.calibration.network import Shape, fit_network
-from constitutive.calibration.problem import Problem, problem_of
-from constitutive.calibration.series import fit_series, series_choices
+from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.laws import Domain
+from constitutive.laws.leave_one_out import series_choices
+from constitutive.laws.problem import Problem, problem_of
 from constitutive.plots.quality import Curve, learning_curve
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, tangent_to_mandel

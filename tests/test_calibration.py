@@ -8,16 +8,16 @@ import torch
 
 from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
-from constitutive.calibration.checks import group_test
 from constitutive.calibration.choose import folds
 from constitutive.calibration.network import Shape, _State, fit_network
-from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.elasticity import ellipticity
 from constitutive.errors import CalibrationError, DataError
+from constitutive.intake.group_test import group_test
 from constitutive.kinematics import cauchy_from_second_piola
 from constitutive.laws import NetworkLaw, SumLaw
+from constitutive.laws.problem import Problem, problem_of
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel

@@ -75,14 +75,14 @@ def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise
     meaning = "residual of a series of the group, against one of the subgroup that fits best"
     if data is None:
         return not_measured(meaning, NO_DATA)
-    from constitutive.calibration import checks
-    from constitutive.calibration.problem import problem_of
+    from constitutive.intake.group_test import NOTICEABLE, group_test
+    from constitutive.laws.problem import problem_of
 
     try:
-        test = checks.group_test(problem_of(data, np.array(material.point_group.laue_rotations)))
+        test = group_test(problem_of(data, np.array(material.point_group.laue_rotations)))
     except ConstitutiveError as error:
         return not_measured(meaning, str(error))
-    limit = checks.NOTICEABLE if test.contradicted else max(checks.NOTICEABLE, test.residual)
+    limit = NOTICEABLE if test.contradicted else max(NOTICEABLE, test.residual)
     return Promise(
         float(test.residual),
         float(limit),

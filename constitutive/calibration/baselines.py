@@ -7,12 +7,12 @@ import torch
 from constitutive.calibration.calibrate import group_of
 from constitutive.calibration.choose import baseline
 from constitutive.calibration.network import fit_network
-from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.reference import judge
 from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.laws import LinearLaw, UnconstrainedNetworkLaw
+from constitutive.laws.problem import Problem, problem_of
 from constitutive.symmetry import PointGroup
 
 

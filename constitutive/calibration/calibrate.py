@@ -12,13 +12,13 @@ from jaxtyping import Float
 from constitutive.calibration import checks
 from constitutive.calibration.choose import Choice, Progress, choose, learning_curve
 from constitutive.calibration.outer import Outer, anchored, constants_with_errors, made_elliptic, rank_of_data, uncertainty_of
-from constitutive.calibration.problem import Problem, problem_of
 from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.intake import FAULTS, check
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
+from constitutive.laws.problem import Problem, problem_of
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel, to_mandel

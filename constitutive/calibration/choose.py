@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from constitutive.calibration.network import NetworkFit, Shape, fit_network
-from constitutive.calibration.problem import Problem
-from constitutive.calibration.series import SeriesFit, fit_series, series_choices
+from constitutive.calibration.series import SeriesFit, fit_series
 from constitutive.errors import CalibrationError
 from constitutive.laws import Domain
+from constitutive.laws.leave_one_out import series_choices
+from constitutive.laws.problem import Problem
 from constitutive.tensors.polynomials import invariant_polynomials
 
 UNITS = 768  # |G|·H of the saved law at most

@@ -18,10 +18,10 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from constitutive.calibration.problem import Problem
 from constitutive.laws import Law, NetworkLaw, SumLaw, UnconstrainedNetworkLaw
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.network import change_of_basis
+from constitutive.laws.problem import Problem
 
 STEPS = 100
 PATIENCE = 12  # steps in a row that gain less than 1e-4 of the objective

@@ -22,12 +22,12 @@ from jaxtyping import Float
 
 from constitutive.calibration.choose import random_strains
 from constitutive.calibration.network import NetworkFit
-from constitutive.calibration.problem import Problem
 from constitutive.elasticity import ellipticity
 from constitutive.elasticity.constants import ENGINEERING, elastic_constants, independent_places, name_of, voigt_of_polynomial
 from constitutive.errors import CalibrationError
 from constitutive.laws import Domain, Law
 from constitutive.laws.features import SeriesFeatures, network_columns
+from constitutive.laws.problem import Problem
 from constitutive.laws.uncertainty import LEVELS, Uncertainty
 from constitutive.tensors.packing import from_mandel, to_mandel
 

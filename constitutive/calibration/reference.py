@@ -8,11 +8,12 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.problem import Problem, problem_of
-from constitutive.calibration.series import fit_series, ridge_trial, series_choices
+from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.laws.features import SeriesFeatures
+from constitutive.laws.leave_one_out import ridge_trial, series_choices
+from constitutive.laws.problem import Problem, problem_of
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking

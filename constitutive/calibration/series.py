@@ -1,9 +1,4 @@
-r"""Series laws by ridge regression in closed form, chosen by leaving one sample out in closed form.
-
-With the singular value decomposition of the columns the ridge solution and its hat matrix H cost nothing more for each ridge λ, and
-the error at sample n of the fit without it follows without refitting: :math:`(1 - H_{nn})^{-1} r_n`, where :math:`H_{nn}` is the 6×6
-block of the sample (Golub, Heath & Wahba, Technometrics 21 (1979) 215, generalised from rows to blocks of rows).
-"""
+"""Series laws by ridge regression in closed form, chosen by leaving one sample out in closed form."""
 
 from __future__ import annotations
 
@@ -14,10 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.network import NetworkFit
-from constitutive.calibration.problem import Problem
-from constitutive.laws.features import SeriesFeatures
-
-RIDGES = tuple(10.0**k for k in range(-12, 1, 2))  # relative to the largest singular value, squared
+from constitutive.laws.leave_one_out import leave_one_out
+from constitutive.laws.problem import Problem
 
 
 @final
@@ -45,43 +38,7 @@ class SeriesFit:
 
 def fit_series(problem: Problem, degrees: tuple[int, ...]) -> SeriesFit:
     """Best ridge fit of the series of some degrees."""
-    features = SeriesFeatures(problem.rotations, degrees, problem.scale)
-    columns = np.einsum("nij,njk->nik", problem.norm, features(problem.x))
-    n, _, k = columns.shape
-    target = problem.measured(problem.y).ravel() / problem.unit
-    U, s, Vt = np.linalg.svd(columns.reshape(6 * n, k), full_matrices=False)
-    project = U.T @ target
-    trials = [ridge_trial(U, s, project, target, ridge, n) for ridge in RIDGES]
-    best = min(range(len(RIDGES)), key=lambda k: float((trials[k][1] ** 2).sum()) * (1 - 1e-3 * k / len(RIDGES)))
-    filtered, errors = trials[best]
-    coefficients = Vt.T @ (filtered / np.maximum(s, 1e-300) * project)
-    predicted = problem.y - np.linalg.solve(problem.norm, errors[:, :, None] * problem.unit)[:, :, 0]
+    found = leave_one_out(problem, degrees)
     none = np.zeros((0, 6)), np.zeros(0), np.zeros(0)
-    size = float(np.linalg.norm(target - columns.reshape(6 * n, k) @ coefficients) / np.linalg.norm(target))
-    fit = NetworkFit(*none, coefficients, features, problem.group, problem.unit, size)
-    return SeriesFit(fit, predicted, RIDGES[best], features.degrees)
-
-
-def ridge_trial(
-    U: np.ndarray, s: np.ndarray, project: np.ndarray, target: np.ndarray, ridge: float, n: int
-) -> tuple[np.ndarray, Float[np.ndarray, "n 6"]]:
-    """Filter factors of one ridge, and each sample's error when left out (in units of the problem)."""
-    filtered = s**2 / (s**2 + ridge * s[0] ** 2)
-    residual = target - U @ (filtered * project)
-    rows = U.reshape(n, 6, -1)
-    hat = np.einsum("nik,k,njk->nij", rows, filtered, rows)
-    rest = (1 + 1e-9) * np.eye(6) - hat
-    return filtered, np.linalg.solve(rest, residual.reshape(n, 6, 1))[:, :, 0]
-
-
-def series_choices(problem: Problem, highest: int = 6, share: float = 0.7) -> list[tuple[int, ...]]:
-    """Degree sets 2…d whose columns stay below a share of the numbers to fit; always at least degree 2."""
-    from constitutive.tensors.polynomials import invariant_polynomials
-
-    choices, columns = [], 0
-    for degree in range(2, highest + 1):
-        columns += len(invariant_polynomials(problem.rotations, degree))
-        if degree > 2 and columns > share * 6 * len(problem):
-            break
-        choices.append(tuple(range(2, degree + 1)))
-    return choices
+    fit = NetworkFit(*none, found.coefficients, found.features, problem.group, problem.unit, found.misfit)
+    return SeriesFit(fit, found.prediction, found.ridge, found.features.degrees)

@@ -58,7 +58,7 @@ def candidate_groups(data: StressStrainData) -> list[Group]:
     parents = ([declared.rotations] if declared is not None else []) + parents
     found: dict[bytes, Group] = {} if declared is None else {_key(declared.rotations): declared}
     for parent in parents:
-        for members in subgroups(_table(parent)):
+        for members in subgroups(multiplication_table(parent)):
             rotations = parent[list(members)]
             key = _key(rotations)
             if key not in found:
@@ -106,7 +106,7 @@ def laue_symbol(rotations: Float[np.ndarray, "g 3 3"]) -> str:
     return _symbol_of_orders(tuple((int(v), int(c)) for v, c in zip(values, counts, strict=True)))
 
 
-def _table(rotations: Float[np.ndarray, "g 3 3"]) -> Int[np.ndarray, "g g"]:
+def multiplication_table(rotations: Float[np.ndarray, "g 3 3"]) -> Int[np.ndarray, "g g"]:
     """Multiplication table of a group of rotations."""
     products = np.einsum("aij,bjk->abik", rotations, rotations)
     distance = np.abs(products[:, :, None] - rotations[None, None]).max((3, 4))

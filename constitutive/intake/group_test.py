@@ -1,0 +1,100 @@
+"""Whether data contradict a point group: the series under the group against the series under each of its subgroups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+from constitutive.intake.groups import laue_symbol, multiplication_table, subgroups
+from constitutive.laws.features import SeriesFeatures
+from constitutive.laws.leave_one_out import LeftOut, leave_one_out, series_choices
+from constitutive.laws.problem import Problem
+
+NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
+AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
+SHARE = 1 / 4  # of the numbers to fit: more coefficients would follow anything
+# Wrong groups on the shipped sets gave a probability of at most 0.35 to the power of the samples, right ones of 0.63 and more
+PER_SAMPLE, BEYOND_CHANCE = 0.45, 1e-12
+
+
+@final
+@dataclass(frozen=True)
+class GroupTest:
+    """The data against a group and its best subgroup.
+
+    Attributes
+    ----------
+    residual
+        Relative error of the best series under the group on samples left out.
+    subgroup
+        Laue class of the subgroup that fits best.
+    subgroup_residual
+        Its error.
+    probability
+        That a law of the group would give so large a ratio by chance (F-test).
+    samples
+        How many there are.
+    """
+
+    residual: float
+    subgroup: str
+    subgroup_residual: float
+    probability: float
+    samples: int = 0
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the data rule the group out.
+
+        The residuals of a series that is too short depend on each other, and the F-test counts each as if it stood alone: a chance of
+        one in a thousand is then nothing. So the subgroup must predict about as well, and the group be improbable for every sample.
+        """
+        as_good = self.subgroup_residual < AS_GOOD * self.residual
+        improbable = self.probability < min(PER_SAMPLE**self.samples, BEYOND_CHANCE)
+        return bool(self.residual > NOTICEABLE and as_good and improbable)
+
+
+def group_test(problem: Problem) -> GroupTest:
+    """The series under the group against the series under each of its subgroups; the one that speaks most against the group."""
+    own = min((leave_one_out(problem, degrees) for degrees in series_choices(problem)), key=lambda fit: _error(problem, fit))
+    residual = _error(problem, own)
+    tests = [GroupTest(residual, laue_symbol(problem.rotations), residual, 1.0, len(problem))]
+    for rotations in _lower_groups(problem.rotations) if residual > NOTICEABLE else ():
+        lower = replace(problem, rotations=rotations)
+        fit = min((leave_one_out(lower, degrees) for degrees in series_choices(lower, 4, SHARE)), key=lambda fit: _error(lower, fit))
+        error, chance = _error(lower, fit), _chance(problem, lower, fit.features.degrees)
+        tests.append(GroupTest(residual, laue_symbol(rotations), error, chance, len(problem)))
+    return min(tests, key=lambda test: (not test.contradicted, test.subgroup_residual))
+
+
+def _error(problem: Problem, fit: LeftOut) -> float:
+    return problem.relative_error(fit.prediction)
+
+
+def _chance(problem: Problem, lower: Problem, degrees: tuple[int, ...]) -> float:
+    """F-test of the group against the subgroup, both with the series of the same degrees."""
+    squares, columns = _series_squares(problem, degrees)
+    less, more = _series_squares(lower, degrees)
+    rows = 6 * len(problem)
+    if more <= columns or more >= rows - 6:
+        return 1.0
+    ratio = (squares - less) / (more - columns) / max(less / (rows - more), 1e-300)
+    return float(f_distribution.sf(ratio, more - columns, rows - more))
+
+
+def _series_squares(problem: Problem, degrees: tuple[int, ...]) -> tuple[float, int]:
+    features = SeriesFeatures(problem.rotations, degrees, problem.scale)(problem.x)
+    A = np.einsum("nij,njk->nik", problem.norm, features).reshape(6 * len(problem), -1)
+    target = problem.measured(problem.y).ravel()
+    solution, _, rank, _ = np.linalg.lstsq(A, target, rcond=1e-9)
+    rest = target - A @ solution
+    return float(rest @ rest), int(rank)
+
+
+def _lower_groups(rotations: np.ndarray) -> list[np.ndarray]:
+    """Distinct proper subgroups, in every orientation, the largest first and the trivial one last."""
+    found = sorted(subgroups(multiplication_table(rotations)), key=lambda members: (-len(members), sorted(members)))
+    return [rotations[sorted(members)] for members in found if len(members) < len(rotations)]
