@@ -15,12 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import Page
 
 from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
 from constitutive.elasticity import independent_places
 from constitutive.elasticity.constants import name_of
+from constitutive.laws import Uncertainty
+from constitutive.laws.features import SeriesFeatures
+from constitutive.laws.uncertainty import LEVELS
 from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report import gather, page
@@ -28,6 +32,7 @@ from constitutive.report.facts import published_of, states
 from constitutive.report.markup import nested, render, script_data, table, tag
 from constitutive.report.sections import LAW, SECTIONS
 from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import from_mandel, to_mandel
 
 HOSTILE = '</script><img src=x onerror="window.bitten=1"><b>&amp;\'"`${1}'
 SURFACES = ("surface-youngs-modulus", "surface-shear-modulus", "surface-poisson-ratio")
@@ -238,6 +243,26 @@ def test_published_constants_stand_beside_those_of_the_law(written):
     text = written.read_text(encoding="utf-8")
     for entry in published_of("Si 227").values():
         assert html.escape(entry.source) in text
+
+
+def test_bands_of_the_cauchy_stress_are_those_of_sampled_laws():
+    """Laws drawn from the posterior, each with its own S: the spread of F S Fᵀ / J is the band."""
+    rng = np.random.default_rng(0)
+    rotations = np.asarray(PointGroup.from_symbol("m-3m").laue_rotations)
+    features = SeriesFeatures(rotations, (2, 3), 0.05)
+    terms = sum(len(rows) for rows in features.energy)
+    factor = rng.normal(size=(terms, terms))
+    known = Uncertainty(np.zeros((0, 6)), np.zeros(0), features, factor, np.linspace(0.7, 2.6, len(LEVELS)))
+    F = np.eye(3) + rng.uniform(-0.1, 0.1, (4, 3, 3))
+    E = (F.swapaxes(1, 2) @ F - np.eye(3)) / 2
+    parameters = factor @ rng.normal(size=(terms, 20_000))
+    S = from_mandel(np.einsum("nik,ks->sni", known.columns(np.asarray(to_mandel(E))), parameters))
+    sampled = (F @ S @ F.swapaxes(1, 2) / np.linalg.det(F)[:, None, None]).std(axis=0)
+    half = known.half_width_cauchy(F, 0.9)
+    np.testing.assert_allclose(half, known.multiple(0.9) * sampled, rtol=0.03)
+    own = known.half_width(torch.from_numpy(E)).numpy()
+    independent = np.sqrt(F**2 @ own**2 @ (F**2).swapaxes(1, 2)) / np.linalg.det(F)[:, None, None]
+    assert np.abs(independent / half - 1).max() > 0.2  # the control
 
 
 # ---- markup -------------------------------------------------------------------------------------------------------------

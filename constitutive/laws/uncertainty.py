@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from constitutive.kinematics import cauchy_from_second_piola, green_lagrange_strain
 from constitutive.laws.features import SeriesFeatures, network_columns
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
 from constitutive.tensors.polynomials import exponents, substitution
@@ -77,11 +78,29 @@ class Uncertainty:
             Probability, 0.5 to 0.99.
         """
         E = torch.as_tensor(E, dtype=torch.float64)
-        flat = E.reshape(-1, 3, 3).numpy()
-        spread = self.columns(np.asarray(to_mandel(flat))) @ self.factor  # n 6 r: a stress for each direction of θ
-        tensors = from_mandel(np.ascontiguousarray(spread.transpose(0, 2, 1)))
-        deviation = np.sqrt(np.sum(tensors**2, axis=1))
+        deviation = _size(self._modes(E.reshape(-1, 3, 3).numpy()))
         return torch.from_numpy(self.multiple(level) * deviation).reshape(E.shape)
+
+    def half_width_cauchy(self, F: Float[np.ndarray, "n 3 3"], level: float = 0.9) -> Float[np.ndarray, "n 3 3"]:
+        """Half the width of the interval that holds each component of the Cauchy stress with the given probability (GPa).
+
+        At given F the Cauchy stress F S Fᵀ / J is linear in S: its covariance is that of S, carried over whole. The components
+        of S are far from independent, and to add their half-widths as if they were would be wrong in either direction.
+
+        Parameters
+        ----------
+        F
+            Deformation gradients.
+        level
+            Probability, 0.5 to 0.99.
+        """
+        modes = cauchy_from_second_piola(F[:, None], self._modes(green_lagrange_strain(F)))
+        return self.multiple(level) * _size(modes)
+
+    def _modes(self, E: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n r 3 3"]:
+        """Stresses S (GPa) of the independent directions of the posterior, one deviation each."""
+        spread = self.columns(np.asarray(to_mandel(E))) @ self.factor
+        return np.asarray(from_mandel(np.ascontiguousarray(spread.transpose(0, 2, 1))))
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Uncertainty:
         """The uncertainty of the crystal turned by ``rotation`` (crystal → lab): the covariance of S turns with S."""
@@ -115,3 +134,8 @@ class Uncertainty:
         factor = arrays["factor"].reshape(H + K, -1)
         features = SeriesFeatures(rotations, degrees, scale, basis)
         return cls(arrays["directions"].reshape(H, 6), arrays["biases"], features, factor, arrays["quantiles"].reshape(len(LEVELS)))
+
+
+def _size(modes: Float[np.ndarray, "n r 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Standard deviation of each component."""
+    return np.sqrt(np.sum(modes**2, axis=1))

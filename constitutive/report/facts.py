@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -157,21 +158,10 @@ def inside(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
     return (material.domain.distance(x) <= 1 + 1e-9).numpy()
 
 
-def interval_of(material: Material, level: float = 0.9) -> Any:
-    """A function from deformations (n, 3, 3) to half-widths of the interval of the Cauchy stress (GPa); None where unknown.
-
-    The half-widths of the components of S are carried over as if they were independent.
-    """
+def interval_of(material: Material, level: float = 0.9) -> Callable[[np.ndarray], np.ndarray] | None:
+    """A function from deformations (n, 3, 3) to half-widths of the interval of the Cauchy stress (GPa); None where unknown."""
     uncertainty = material.uncertainty
-    if uncertainty is None:
-        return None
-
-    def half_width(F: np.ndarray) -> np.ndarray:
-        E = (F.swapaxes(-1, -2) @ F - np.eye(3)) / 2
-        half = uncertainty.half_width(torch.from_numpy(E), level).numpy()
-        return np.sqrt(F**2 @ half**2 @ (F**2).swapaxes(-1, -2)) / np.linalg.det(F)[..., None, None]
-
-    return half_width
+    return None if uncertainty is None else lambda F: uncertainty.half_width_cauchy(F, level)
 
 
 def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndarray | None:
