@@ -14,6 +14,7 @@ from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.elasticity import ellipticity
 from constitutive.errors import CalibrationError, DataError
+from constitutive.intake import IntakeError
 from constitutive.intake.group_test import group_test
 from constitutive.kinematics import cauchy_from_second_piola
 from constitutive.laws import NetworkLaw, SumLaw
@@ -258,8 +259,10 @@ def test_rank_of_the_data_is_stated():
 
 def test_a_group_that_the_data_contradict():
     tetragonal = Material.from_constants("4/mmm", {"C11": 160, "C12": 60, "C13": 40, "C33": 100, "C44": 50, "C66": 80}).law
-    with pytest.raises(CalibrationError, match=r"contradict the point group m-3m.*4/mmm"):
+    with pytest.raises(IntakeError, match=r"contradict the point group m-3m.*4/mmm") as caught:
         calibrate(samples_of(tetragonal, 20))
+    assert caught.value.finding.fault == "wrong_group"
+    assert calibrate(samples_of(tetragonal, 20), laws="series", allow=("wrong_group",)).point_group == CUBIC
     good = problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations)
     assert not group_test(good).contradicted
 

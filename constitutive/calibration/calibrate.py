@@ -70,9 +70,10 @@ def calibrate(
     Raises
     ------
     CalibrationError
-        No group, too few samples, a residual stress that nobody ruled on, or a group that the data contradict.
+        No group, too few samples, or a residual stress that nobody ruled on.
     IntakeError
-        The intake check is sure of a fault that is not in `allow`; ``.finding`` says which, and what mends it.
+        The intake check is sure of a fault that is not in `allow`, such as a group that the data contradict; ``.finding`` says
+        which, and what mends it.
     """
     tell = progress or (lambda _what, _fraction: None)
     samples = data if train is None else data.head(train)
@@ -86,7 +87,8 @@ def calibrate(
     checks.require_enough(problem)
     problem, kept, notes = _cleaned(problem)
     problem, kept, notes = _tamed(problem, kept, notes)
-    checks.require_group(problem, group.symbol)
+    if "wrong_group" not in allow:
+        checks.require_group(problem)
     domain = Domain.of_strains(problem.x, rotations)
     choice = choose(problem, domain, seed, tell, laws=laws)
     tell("uncertainty and constants", 0.97)
@@ -121,7 +123,7 @@ def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str
     return outer, notes
 
 
-JUDGED_HERE = ("reference_stress", "wrong_group", "coverage", "duplicates", "outliers")  # calibration rules on these itself
+JUDGED_HERE = ("reference_stress", "coverage", "duplicates", "outliers")  # calibration rules on these itself
 
 
 def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> None:

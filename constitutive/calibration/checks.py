@@ -17,22 +17,17 @@ REWEIGHTINGS = 6
 FEWEST = 3  # samples
 
 
-def require_group(problem: Problem, symbol: str) -> GroupTest:
+def require_group(problem: Problem) -> GroupTest:
     """Refuse data that contradict the group.
 
     Raises
     ------
-    CalibrationError
-        The F-test rules the group out and its residual is over 2 % of the rms stress.
+    IntakeError
+        The group test rules the group out; ``.finding`` is what the intake check says of it.
     """
     test = group_test(problem)
     if test.contradicted:
-        raise CalibrationError(
-            f"the data contradict the point group {symbol}: laws exact under it miss {100 * test.residual:.1f} % of the "
-            f"stress of samples left out, under {test.subgroup} {100 * test.subgroup_residual:.1f} % (chance "
-            f"{test.probability:.0e}); check that the structure is that of the simulation and that F and the stress stand in its "
-            "Cartesian frame, or give the right group"
-        )
+        raise test.finding().error()
     return test
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding, IntakeReport, in_order
-from constitutive.intake.groups import candidate_groups, declared_group, lattice_by_columns
+from constitutive.intake.group_test import GroupTest, group_test, problem_read
+from constitutive.intake.groups import candidate_groups, declared_group, group_option, lattice_by_columns
 from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.ions import clamped_mixture, larger_kind
-from constitutive.intake.ladder import WRONG, Ladder, climb
+from constitutive.intake.ladder import climb
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
 from constitutive.intake.spectrum import rotation_is_missing
-from constitutive.intake.verdict import outlier_findings, reading_findings, reference_findings, scale_findings
+from constitutive.intake.verdict import group_finding, outlier_findings, reading_findings, reference_findings, scale_findings
 
 FEWEST = 4
 FEW = 16
@@ -91,12 +93,16 @@ class _Check:
         best = self._without_offset(self._best_reading())
         fit = self._fit(best)
         steps = climb(self.data, best, fit.kept, self.declared)
-        best = self._wrong_group(best, steps)
-        fit = self._fit(best)
-        self._judge(best, fit)
+        test = self._test(best, fit, self.declared)
+        wrong = bool(best.group) or (test is not None and test.contradicted)
+        largest = steps.largest(None if wrong else self.declared, partial(self._contradicts, best, fit))
+        if wrong and not best.group and largest is not None:
+            best = replace(best, group=self._named(largest))
+            fit = self._fit(best)
+        self._judge(best, fit, test, largest)
         self._cannot_tell()
-        largest = steps.largest(None if best.group else self.declared)
-        return IntakeReport(in_order(self.findings), largest, declared, fit.residual, steps.table(), tuple(self.undecided))
+        symbol = largest.symbol if largest else ""
+        return IntakeReport(in_order(self.findings), symbol, declared, fit.residual, steps.table(), tuple(self.undecided))
 
     def _without_offset(self, best: Hypothesis) -> Hypothesis:
         """Take off a constant stress in the lab frame, if there is one, and look again."""
@@ -110,24 +116,33 @@ class _Check:
         self.fits.clear()
         return self._best_reading()
 
-    def _wrong_group(self, best: Hypothesis, steps: Ladder) -> Hypothesis:
-        """The reading with the group of least residual, where the declared one is much worse."""
-        if self.declared is None or best.group or len(self.data) < FEW:
-            return best
-        group, residual = steps.best()
-        if steps.of(self.declared) < WRONG * residual:
-            return best
-        name = _unique(group.symbol, self.groups)
-        self.groups[name] = group
-        return replace(best, group=name)
+    def _test(self, best: Hypothesis, fit: RobustFit, group: Group | None) -> GroupTest | None:
+        """The samples, read as is best, against a group; None where no group is declared or nothing fits."""
+        if group is None or fit.residual > HOPELESS or fit.size <= 0:
+            return None
+        offset = bool(reference_findings(fit, self._coarser(best)))
+        return group_test(problem_read(self.data, best, fit, group.rotations, offset=offset))
 
-    def _judge(self, best: Hypothesis, fit: RobustFit) -> None:
+    def _contradicts(self, best: Hypothesis, fit: RobustFit, group: Group) -> bool:
+        test = self._test(best, fit, group)
+        return test is not None and test.contradicted
+
+    def _named(self, group: Group) -> str:
+        """The name under which readings know a group, a new one where it has none yet."""
+        known = (name for name, other in self.groups.items() if name and other is group)
+        name = next(known, None) or _unique(group.symbol, self.groups)
+        self.groups[name] = group
+        return name
+
+    def _judge(self, best: Hypothesis, fit: RobustFit, test: GroupTest | None, largest: Group | None) -> None:
         missing = rotation_is_missing(self.data, self.groups[best.group], fit)
         if missing is not None:
             self.findings.append(missing[0])
             self.findings += scale_findings(missing[1], self.data)[0]
         else:
             self.findings += reading_findings(best, fit, self._fit, self.data)
+            if best.group:
+                self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
             scale, undecided = scale_findings(fit, self.data)
             coarse = self._coarser(best)
             self.findings += scale + self._reference(fit, coarse) + outlier_findings(fit, self.numbers)
@@ -190,9 +205,7 @@ class _Check:
         self.groups["-1"] = trivial_group()
         names = ["-1"]
         for group in candidate_groups(self.data):
-            name = _unique(group.symbol, self.groups)
-            self.groups[name] = group
-            names.append(name)
+            names.append(self._named(group))
         return sorted((Hypothesis(group=name) for name in names), key=self._quick)[:6]
 
     def _quick(self, hypothesis: Hypothesis) -> float:

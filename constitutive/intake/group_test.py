@@ -6,18 +6,25 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
+from jaxtyping import Float
 from scipy.stats import f as f_distribution
 
+from constitutive.data import StressStrainData
+from constitutive.intake.findings import Finding
 from constitutive.intake.groups import laue_symbol, multiplication_table, subgroups
+from constitutive.intake.hypotheses import Hypothesis, deformation, reading
+from constitutive.intake.robust import RobustFit
+from constitutive.intake.search import map_of, stress_rows
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.leave_one_out import LeftOut, leave_one_out, series_choices
-from constitutive.laws.problem import Problem
+from constitutive.laws.problem import LARGE_STRAIN, Problem, measure_norm
 
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
 AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
 SHARE = 1 / 4  # of the numbers to fit: more coefficients would follow anything
 # Wrong groups on the shipped sets gave a probability of at most 0.35 to the power of the samples, right ones of 0.63 and more
 PER_SAMPLE, BEYOND_CHANCE = 0.45, 1e-12
+CERTAIN = 0.98
 
 
 @final
@@ -27,6 +34,8 @@ class GroupTest:
 
     Attributes
     ----------
+    group
+        Laue class of the group.
     residual
         Relative error of the best series under the group on samples left out.
     subgroup
@@ -39,6 +48,7 @@ class GroupTest:
         How many there are.
     """
 
+    group: str
     residual: float
     subgroup: str
     subgroup_residual: float
@@ -56,17 +66,27 @@ class GroupTest:
         improbable = self.probability < min(PER_SAMPLE**self.samples, BEYOND_CHANCE)
         return bool(self.residual > NOTICEABLE and as_good and improbable)
 
+    def finding(self, option: str = "") -> Finding:
+        """What to say of a contradiction, with the option of `convert` that gives the right group."""
+        message = (
+            f"found data that contradict the point group {self.group}: laws exact under it miss {100 * self.residual:.1f} % of the "
+            f"stress of samples left out, under {self.subgroup} {100 * self.subgroup_residual:.1f} % (chance {self.probability:.0e}); "
+            "needed data that bear it; check that the structure is that of the simulation and that F and the stress stand in its "
+            "Cartesian frame, or give the right group"
+        )
+        return Finding("wrong_group", CERTAIN, (), message, option)
+
 
 def group_test(problem: Problem) -> GroupTest:
     """The series under the group against the series under each of its subgroups; the one that speaks most against the group."""
     own = min((leave_one_out(problem, degrees) for degrees in series_choices(problem)), key=lambda fit: _error(problem, fit))
-    residual = _error(problem, own)
-    tests = [GroupTest(residual, laue_symbol(problem.rotations), residual, 1.0, len(problem))]
+    residual, group = _error(problem, own), laue_symbol(problem.rotations)
+    tests = [GroupTest(group, residual, group, residual, 1.0, len(problem))]
     for rotations in _lower_groups(problem.rotations) if residual > NOTICEABLE else ():
         lower = replace(problem, rotations=rotations)
         fit = min((leave_one_out(lower, degrees) for degrees in series_choices(lower, 4, SHARE)), key=lambda fit: _error(lower, fit))
         error, chance = _error(lower, fit), _chance(problem, lower, fit.features.degrees)
-        tests.append(GroupTest(residual, laue_symbol(rotations), error, chance, len(problem)))
+        tests.append(GroupTest(group, residual, laue_symbol(rotations), error, chance, len(problem)))
     return min(tests, key=lambda test: (not test.contradicted, test.subgroup_residual))
 
 
@@ -98,3 +118,30 @@ def _lower_groups(rotations: np.ndarray) -> list[np.ndarray]:
     """Distinct proper subgroups, in every orientation, the largest first and the trivial one last."""
     found = sorted(subgroups(multiplication_table(rotations)), key=lambda members: (-len(members), sorted(members)))
     return [rotations[sorted(members)] for members in found if len(members) < len(rotations)]
+
+
+def problem_read(
+    data: StressStrainData, hypothesis: Hypothesis, fit: RobustFit, rotations: Float[np.ndarray, "g 3 3"], *, offset: bool
+) -> Problem:
+    """The samples that belong to a fit, read under its hypothesis, as a problem under a group.
+
+    Parameters
+    ----------
+    data
+        As in the file.
+    hypothesis
+        How they are to be read.
+    fit
+        The fit under that reading: which samples it kept, and the stress at zero strain.
+    rotations
+        The group to be tested.
+    offset
+        Whether that stress is taken off.
+    """
+    read = reading(data, hypothesis.deformation, hypothesis.measure, hypothesis.frame)
+    S = np.einsum("nai,ij,nj->na", read.to_second[:, :6], map_of(hypothesis), stress_rows(data))
+    y = S - fit.reference_stress if offset else S
+    large = np.linalg.norm(read.x, axis=1).max() > LARGE_STRAIN
+    measure = (hypothesis.measure or data.measure) if large else "second_piola_kirchhoff"
+    norm = measure_norm(deformation(data, hypothesis.deformation), "cauchy" if measure == "kirchhoff" else measure)
+    return Problem(read.x, y, norm, rotations).subset(np.nonzero(fit.kept)[0])

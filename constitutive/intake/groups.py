@@ -36,6 +36,12 @@ def declared_group(data: StressStrainData) -> Group | None:
     return group_of(found.laue_rotations, found.laue_class)
 
 
+def group_option(data: StressStrainData, group: Group | None) -> str:
+    """The option of `convert` that declares a group: its symbol for standard axes, else only a structure has its orientation."""
+    standard = group is not None and _key(group.rotations) == _key(np.asarray(PointGroup.from_symbol(group.symbol).laue_rotations))
+    return f"--point-group {group.symbol}" if group is not None and standard and data.lattice is None else "--reference STRUCTURE"
+
+
 def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
     """The data with the reference cell transposed, where the structure is more symmetric so; None where it is not."""
     given = declared_group(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,6 @@ from constitutive.intake.series import Group, highest_degree
 
 BORNE = 1.4  # residual relative to the best group's, up to which a group is borne
 SAME = 1.2  # residual of a larger group relative to the declared one's, up to which it is borne
-WRONG = 2.2  # residual relative to the best group's, from which the declared group is wrong
 LADDER_DEGREE = 4
 HIGHEST_DEGREE = 6
 HOPELESS = 0.5
@@ -51,17 +51,26 @@ class Ladder:
         """Residual of one of the candidates."""
         return float(self.residuals[self.groups.index(group)])
 
-    def largest(self, declared: Group | None) -> str:
-        """Symbol of the largest group borne; of several of one order the declared one. Empty where no group fits."""
+    def largest(self, declared: Group | None, contradicted: Callable[[Group], bool]) -> Group | None:
+        """The largest group borne; of several of one order the declared one. None where no group fits.
+
+        Parameters
+        ----------
+        declared
+            The declared group, unless the data contradict it.
+        contradicted
+            Whether the data contradict a group by the group test; only groups whose residual is small enough are asked about.
+        """
         reference = float(self.residuals.min())
         if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
-            return ""
+            return None
         limit = max(BORNE * reference, FLOOR)
-        if declared is not None and self.of(declared) <= WRONG * reference:
+        rungs = zip(self.groups, self.residuals, strict=True)
+        if declared is not None:
             limit = max(SAME * self.of(declared), FLOOR)
-            larger = zip(self.groups, self.residuals, strict=True)
-            return next((g.symbol for g, r in larger if g.order > declared.order and r <= limit), declared.symbol)
-        return next(g.symbol for g, r in zip(self.groups, self.residuals, strict=True) if r <= limit)
+            larger = (g for g, r in rungs if g.order > declared.order and r <= limit and not contradicted(g))
+            return next(larger, declared)
+        return next((g for g, r in rungs if r <= limit and not contradicted(g)), self.best()[0])
 
     def table(self) -> dict[str, float]:
         """The least residual of each Laue class."""

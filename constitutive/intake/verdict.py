@@ -12,6 +12,7 @@ from constitutive.data import StressStrainData
 from constitutive.data.checks import where
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
 from constitutive.intake.findings import Finding
+from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
 from constitutive.tensors.packing import from_mandel
@@ -19,6 +20,7 @@ from constitutive.tensors.packing import from_mandel
 TYPICAL_STIFFNESS = 150.0  # GPa
 TYPICAL_ATOMIC_STIFFNESS = 12.0  # eV: stiffness times volume per atom, 1.5 (Cs) to 60 (Os)
 IMPLAUSIBLE = np.log(12.0)  # factor from the typical value beyond which a unit is wrong without further evidence
+UNTESTED = 0.85  # the most that a group is doubted which the group test does not rule out
 SAME_UNIT = 0.12
 KNOWN_UNIT = 0.08  # relative distance within which a ratio of units is recognised
 COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/bohr^3", "Ha/bohr^3", "Mbar")
@@ -30,14 +32,30 @@ def certainty_of(ratio: float) -> float:
 
 
 def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], data: StressStrainData) -> list[Finding]:
-    """One finding for each fault of the best reading."""
+    """One finding for each fault of the best reading but that of the group."""
     found = []
     for fault in best.faults:
+        if fault == "wrong_group":
+            continue
         ratio = fit_of(best.without(fault)).residual / fit.residual
         message, mend = _describe(fault, best, data)
         message = f"found a residual {ratio:.3g} times smaller ({fit.residual:.2g}) {message}"
         found.append(Finding(fault, certainty_of(ratio), (), message, mend))
     return found
+
+
+def group_finding(
+    best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], test: GroupTest | None, option: str
+) -> Finding:
+    """What speaks against the declared group: the group test, by which alone it is sure; else how much better others fit."""
+    if test is not None and test.contradicted:
+        return test.finding(option)
+    ratio = fit_of(best.without("wrong_group")).residual / fit.residual
+    message = (
+        f"found a residual {ratio:.3g} times smaller ({fit.residual:.2g}) without assuming the declared group, under {best.group}; "
+        "needed data of one crystal in the frame of its structure; give the right group or structure"
+    )
+    return Finding("wrong_group", min(certainty_of(ratio), UNTESTED), (), message, option)
 
 
 def _describe(fault: str, best: Hypothesis, data: StressStrainData) -> tuple[str, str]:
@@ -54,11 +72,7 @@ def _describe(fault: str, best: Hypothesis, data: StressStrainData) -> tuple[str
     if fault == "objectivity":
         text = "with a stress that turns with the crystal (R of F = R U); the stress as given does not follow the rotation in F"
         return f"{text}; needed both in one lab frame; turn it", "--stress-frame corotational"
-    if fault == "stress_measure":
-        return f"reading the stress as {best.measure}; declared is {data.measure}; relabel it", f"--measure {best.measure}"
-    return f"without assuming the declared group, under {best.group}; needed data of one crystal in the frame of its structure", (
-        f"--point-group {best.group}"
-    )
+    return f"reading the stress as {best.measure}; declared is {data.measure}; relabel it", f"--measure {best.measure}"
 
 
 def _describe_frame(best: Hypothesis) -> tuple[str, str]:
