@@ -17,6 +17,7 @@ from constitutive.data import StressStrainData
 from constitutive.laws import Domain, Law, LinearLaw, SeriesLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import to_mandel
 
 EXACT = ("objectivity", "symmetry", "reference_stress", "tangent", "conservation", "save_load")
 
@@ -135,15 +136,30 @@ def test_without_data_it_says_what_it_could_not_measure(linear):
     json.dumps(found, allow_nan=False)
 
 
-def test_stability_is_noted_and_broken_only_where_it_was_promised():
-    """St Venant–Kirchhoff loses ellipticity under compression: below a stretch of 0.58 for uniaxial strain of this kind."""
-    law = LinearLaw.from_voigt(stiff(), PointGroup.from_symbol("m-3m").laue_rotations)
-    material = Material(law, PointGroup.from_symbol("m-3m"), domain=Domain(np.eye(6), 0.45))
-    found = audit(material, samples=60).promises["stability"]
-    assert found.standing == "noted"
-    assert found.figure > 0
-    promised = replace(material, card={"elliptic": True})
-    assert "stability" in audit(promised, samples=60).broken
+def test_stability_is_measured_from_rest_to_the_border_of_the_domain():
+    """St Venant–Kirchhoff under pressure, E = e I: (C11 − C12)/2 · (1 + 2e) + (C11 + 2 C12) e vanishes at e = −52.5/405."""
+    group = PointGroup.from_symbol("m-3m")
+    law = LinearLaw.from_voigt(stiff(), group.laue_rotations)
+    wide, narrow = (Material(law, group, domain=Domain(np.eye(6), reach)) for reach in (0.25, 0.1))
+    found = audit(wide, samples=60).promises["stability"]
+    assert (found.standing, found.limit) == ("kept", 0.5)
+    assert 1 - np.sqrt(3) * (52.5 / 405) / 0.25 - 1 / 128 < found.figure < 0.5
+    assert any(text.startswith("lost first at |E| = 0.") for text in found.details)
+    assert audit(narrow, samples=60).promises["stability"].figure == 0
+    promised = audit(replace(wide, card={"elliptic": True}), samples=60)
+    assert "stability" in promised.broken
+    assert "--elliptic" in promised.broken["stability"].advice
+    too_wide = audit(Material(law, group, domain=Domain(np.eye(6), 0.6)), samples=60)
+    assert "stability" in too_wide.broken
+
+
+def test_a_law_that_is_not_stable_at_rest_is_found():
+    C = stiff()
+    C[3:, 3:] *= -1
+    group = PointGroup.from_symbol("m-3m")
+    found = audit(Material(LinearLaw.from_voigt(C, group.laue_rotations), group), samples=20)
+    assert found.broken["stability"].figure == 1
+    assert "at rest" in found.broken["stability"].advice
 
 
 def test_loss_of_ellipticity_where_it_can_be_computed_by_hand():
@@ -180,6 +196,41 @@ def test_random_strains_and_their_stretches():
 def test_a_figure_that_is_no_number_breaks_the_promise():
     promise = Promise(float("nan"), 1.0, "", "")
     assert promise.standing == "broken"
+
+
+def test_unseen_states_count_instead_of_paths(calibrated, data):
+    others = data.select(slice(30, 55))
+    found = audit(calibrated, data, unseen=others, samples=20).promises
+    assert found["held_out"].standing == found["coverage"].standing == "kept"
+    T = calibrated.law.stress(torch.from_numpy(others.green_lagrange_strain)).numpy()
+    S = others.stress("second_piola_kirchhoff")
+    inside = calibrated.domain.distance(torch.from_numpy(np.asarray(to_mandel(others.green_lagrange_strain)))).numpy() <= 1
+    assert found["held_out"].figure == pytest.approx(np.linalg.norm((T - S)[inside]) / np.linalg.norm(S[inside]), rel=1e-3)
+    assert found["outside_domain"].figure == pytest.approx(np.mean(~inside))
+
+
+def test_the_command_says_which_promise_a_spoilt_folder_breaks(calibrated, data, tmp_path):
+    """On disk, as a user meets it: exit code 1, the name of the promise, and what to do."""
+    stated = {**calibrated.card["calibration"], "held_out_error": 1e-7}
+    boast = replace(calibrated, card={**calibrated.card, "calibration": stated})
+    law = LinearLaw.from_voigt(stiff(), calibrated.law.rotations.numpy())
+    spoilt = {
+        "held_out": boast,
+        "stability": Material(law, calibrated.point_group, domain=Domain(np.eye(6), 0.45), card={"elliptic": True}),
+    }
+    for name, material in spoilt.items():
+        folder = tmp_path / name
+        material.save(folder)
+        data.save(folder / "data.json")
+        done = run("audit", folder, "--json")
+        assert done.returncode == 1, done.stderr
+        payload = json.loads(done.stdout)
+        assert payload["standing"][name] == "broken"
+        assert payload["advice"][name]
+        assert not payload["passed"]
+    told = run("audit", folder)
+    assert told.returncode == 1
+    assert "stability is broken" in told.stdout
 
 
 def test_the_command_exits_by_the_outcome(linear, tmp_path):

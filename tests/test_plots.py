@@ -70,7 +70,7 @@ def test_error_by_strain_and_its_median(states):
     F, stress = states
     E = (F.swapaxes(1, 2) @ F - np.eye(3)) / 2
     assert png(plots.error_by_strain(E, stress, {"law": 1.01 * stress}))
-    from constitutive.plots.parity import running_median
+    from constitutive.plots.numbers import running_median
 
     x, y = running_median(np.array([3.0, 1.0, 2.0]), np.array([30.0, 10.0, 20.0]), bins=1)
     assert (x.tolist(), y.tolist()) == ([2.0], [20.0])
@@ -131,6 +131,7 @@ def test_directional_pictures_are_drawn_both_ways(silicon, quantity):
     x, y, z = (np.asarray(screen.data[-1][axis]) for axis in "xyz")
     shown = np.asarray(screen.data[-1].surfacecolor)
     np.testing.assert_allclose(np.sqrt(x**2 + y**2 + z**2), np.abs(shown), atol=1e-12)
+    assert [trace.scene for trace in screen.data] == (["scene"] if quantity == "youngs_modulus" else ["scene", "scene2"])
     assert len(interactive.sections({"no strain": silicon}, quantity).data) == (3 if quantity == "youngs_modulus" else 6)
     assert interactive.pole_figure(silicon, quantity).data[0].type == "contour"
 
@@ -152,9 +153,55 @@ def test_two_states_are_shown_on_one_scale(silicon):
         np.testing.assert_allclose(np.ravel(picture.data[0].surfacecolor), moduli.youngs_modulus(n))
     assert np.abs(np.subtract(*(np.asarray(p.data[0].surfacecolor) for p in pictures))).max() > 1  # GPa: the control
     contours = [interactive.pole_figure(moduli, span=scale).data[0].contours for moduli in (silicon, strained)]
-    assert {(c.start, c.end) for c in contours} == {scale}
+    assert len({(c.start, c.end, c.size) for c in contours}) == 1
+    assert scale[0] < contours[0].start < contours[0].end < scale[1]
     assert png(plots.surface(strained, span=scale))
     assert png(plots.pole_figure(strained, span=scale))
+
+
+def test_numbers_of_pictures():
+    from constitutive.plots import numbers
+
+    assert numbers.apart([0.0, 0.1, 5.0], 1.0) == pytest.approx([-0.45, 0.55, 5.0])
+    assert numbers.apart([3.0, 1.0, 2.0], 0.5) == [3.0, 1.0, 2.0]  # the order of the curves is kept, and what is apart stays
+    assert numbers.log_ticks(0.011, 0.9, percent=True)[1] == ["1 %", "2 %", "5 %", "10 %", "20 %", "50 %", "100 %"]
+    assert numbers.log_ticks(2e-4, 3.0)[1] == ["0.001", "0.01", "0.1", "1"]
+    curve = plots.Curve(*(np.array([8.0, 55.0, 60.0]) for _ in range(4)))
+    assert numbers.sample_ticks({"law": curve}) == [8, 60]
+    second, third = numbers.constant_rows(["C11", "C111"], np.array([1.0, 2.0]), None, {"x": {"C111": 3.0}})
+    assert (second.names, second.published["x"]) == (["C11"], ([], []))
+    assert (third.names, third.published["x"]) == (["C111"], (["C111"], [3.0]))
+
+
+def test_a_path_tells_what_its_parameter_is():
+    t = np.array([0.95, 1.0, 1.05])
+    n = np.ones(3) / np.sqrt(3)
+    stretched = np.eye(3) + (t - 1)[:, None, None] * np.outer(n, n)
+    sheared = np.eye(3) + (t - 1)[:, None, None] * np.outer([1, 0, 0], [0, 1, 0])
+    strained = np.sqrt(1 + 2 * (t - 1))[:, None, None] * np.diag([1.0, 0, 0]) + np.diag([0, 1.0, 1.0])
+    told = [plots.Path("p_1", p, F, F).coordinate for p, F in ((t, stretched), (t - 1, sheared), (t - 1, strained), (2 * t, sheared))]
+    assert told == ["stretch λ", "shear γ", "Green–Lagrange strain E", "path parameter"]
+    assert plots.Path("uniaxial100", t, sheared, sheared).title == "uniaxial 100"
+
+
+def test_lines_without_a_simulation_show_none(states):
+    F, stress = states
+    law = {"law": lambda F: F}
+    for simulated in (True, False):
+        path = plots.Path("p", np.linspace(0, 1, len(F)), F, stress, simulated=simulated)
+        assert any(trace.name == "simulation" for trace in interactive.paths([path], law).data) is simulated
+        legend = plots.paths([path], law).legends[0]
+        assert ("simulation" in [text.get_text() for text in legend.get_texts()]) is simulated
+
+
+def test_errors_along_paths_stand_beside_their_own_bands(states):
+    F, stress = states
+    path = plots.Path("p", np.linspace(0, 1, len(F)), F, stress)
+    law, band = (lambda F: np.zeros_like(F)), (lambda F: np.ones_like(F))
+    assert png(plots.path_errors([path], law, band))
+    points = [trace for trace in interactive.path_errors([path], law, band).data if trace.mode == "markers"]
+    assert {trace.name for trace in points} == {"xx", "yy", "zz", "yz", "xz", "xy"}
+    np.testing.assert_allclose(next(trace.y for trace in points if trace.name == "xz"), stress[:, 0, 2])
 
 
 # ---- quality ------------------------------------------------------------------------------------------------------------

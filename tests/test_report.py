@@ -29,6 +29,7 @@ from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report import gather, page
 from constitutive.report.facts import published_of, states
+from constitutive.report.learning import sizes_of
 from constitutive.report.markup import nested, render, script_data, table, tag
 from constitutive.report.sections import LAW, SECTIONS
 from constitutive.symmetry import PointGroup
@@ -36,8 +37,9 @@ from constitutive.tensors.packing import from_mandel, to_mandel
 
 HOSTILE = '</script><img src=x onerror="window.bitten=1"><b>&amp;\'"`${1}'
 SURFACES = ("surface-youngs-modulus", "surface-shear-modulus", "surface-poisson-ratio")
-STRAINED = tuple(f"{name}-strained" for name in (*SURFACES, "pole-figure"))
-SOLIDS = ("crystal-cell", *SURFACES)
+COMPRESSIBILITY = ("surface-linear-compressibility-strained", "pole-figure-compressibility-strained")
+STRAINED = (*(f"{name}-strained" for name in (*SURFACES, "pole-figure")), *COMPRESSIBILITY)
+SOLIDS = ("crystal-cell", *SURFACES, *(name for name in STRAINED if name.startswith("surface")))
 
 
 @pytest.fixture(scope="session")
@@ -174,25 +176,34 @@ def test_a_browser_draws_every_figure_and_the_solids_turn(written, tmp_path):
         for identity in browser.value("report.drawn"):
             drawn = f"document.querySelector('#{identity} .main-svg') !== null"
             assert browser.value(drawn), identity
-        for identity in SOLIDS:
+        solids = browser.value("[...document.querySelectorAll('figure[data-figure=solid]')].map(figure => figure.id)")
+        assert set(solids) == set(SOLIDS)
+        for identity in solids:
             assert browser.value(f"document.querySelector('#{identity} .still').src.startsWith('data:image/png')"), identity
             assert turned(browser, identity), identity
-        assert spread_of_pixels(browser, "surface-youngs-modulus") > 20
+            assert spread_of_pixels(browser, identity) > 10, identity
+        assert browser.value("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth + 1)")
         assert [text for text in browser.complaints() if "willReadFrequently" not in text] == []
         browser.pdf(tmp_path / "report.pdf")
         assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def turned(browser: Page, identity: str) -> bool:
-    """Whether dragging a 3D view moves its camera."""
+    """Whether dragging a 3D view moves its camera; where two views stand side by side, both."""
     plot = f"document.querySelector('#{identity} .plot')"
     browser.value(f"{plot}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-    eye = f"JSON.stringify({plot}._fullLayout.scene._scene.getCamera().eye)"
-    box = browser.value(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({plot}.getBoundingClientRect())")
-    before = browser.value(eye)
-    browser.drag(*box, 80, 30)
-    browser.wait_for(f"{eye} !== {json.dumps(before)}", 60)
-    return browser.value(eye) != before
+    eyes = f"JSON.stringify(Object.keys({plot}._fullLayout).filter(k => /^scene[0-9]*$/.test(k))"
+    eyes += f".map(k => {plot}._fullLayout[k]._scene.getCamera().eye))"
+    views = len(json.loads(browser.value(eyes)))
+    box = browser.value(f"(r => [r.x + r.width * {0.42 if views == 1 else 0.22}, r.y + r.height / 2])({plot}.getBoundingClientRect())")
+    before = json.loads(browser.value(eyes))
+    browser.drag(*box, 60, 30)
+    changed = " && ".join(
+        f"JSON.stringify(JSON.parse({eyes})[{k}]) !== {json.dumps(json.dumps(eye, separators=(',', ':')))}" for k, eye in enumerate(before)
+    )
+    browser.wait_for(changed, 60)
+    after = json.loads(browser.value(eyes))
+    return all(one != other for one, other in zip(before, after, strict=True))
 
 
 def spread_of_pixels(browser: Page, identity: str) -> float:
@@ -237,12 +248,29 @@ def test_every_published_constant_names_its_source_and_is_one_that_the_report_sh
     assert published_of("Si 1") == {}
 
 
+def test_learning_curves_go_up_to_all_samples():
+    assert sizes_of(55) == [8, 16, 32, 55]
+    assert sizes_of(200) == [8, 16, 32, 64, 128, 200]
+    assert sizes_of(66) == [8, 16, 32, 64]
+    assert sizes_of(7) == []
+
+
+def test_provenance_and_constants_are_told_in_words(written):
+    text = written.read_text(encoding="utf-8")
+    section = re.search(r'<section id="provenance">(.*?)</section>', text, re.DOTALL)[1]
+    assert "constants GPa" not in section
+    assert "3 of 3 constants of order 2" in section
+    table = re.search(r'<section id="constants">.*?(<table.*?</table>)', text, re.DOTALL)[1]
+    assert re.search(r'<tr><td>C<sub>11</sub></td>(<td class="number">[^<]+</td>){5}</tr>', table)
+
+
 def test_published_constants_stand_beside_those_of_the_law(written):
     names = {trace.get("name") for trace in figure_of(written, "elastic-constants")["data"]}
     assert {html.escape(name) for name in published_of("Si 227")} < names
     text = written.read_text(encoding="utf-8")
     for entry in published_of("Si 227").values():
         assert html.escape(entry.source) in text
+        assert html.escape(f"Read {entry.read_from}") in text  # first or second hand
 
 
 def test_bands_of_the_cauchy_stress_are_those_of_sampled_laws():

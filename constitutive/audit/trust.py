@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float
 
 from constitutive.audit.model import Promise, not_measured
-from constitutive.audit.physics import deformation_of
-from constitutive.audit.stability import margin
+from constitutive.audit.stability import stability
 from constitutive.errors import ConstitutiveError
 from constitutive.material import Material
-from constitutive.tensors.packing import from_mandel, to_mandel
+from constitutive.tensors.packing import to_mandel
 
 if TYPE_CHECKING:
     from constitutive.data import StressStrainData
@@ -25,7 +24,14 @@ LEAST_COVERAGE = 0.8  # of held-out stresses in 90 % intervals
 WORSE = 3.0  # how much worse than in cross-validation a law may do on held-out states of its domain
 
 
-def trust(material: Material, data: StressStrainData | None, samples: int, radius: float, rng: np.random.Generator) -> dict[str, Promise]:
+def trust(
+    material: Material,
+    data: StressStrainData | None,
+    unseen: StressStrainData | None,
+    samples: int,
+    radius: float,
+    rng: np.random.Generator,
+) -> dict[str, Promise]:
     """Promises that depend on the domain and on data.
 
     Parameters
@@ -33,6 +39,8 @@ def trust(material: Material, data: StressStrainData | None, samples: int, radiu
     material : Material
     data : StressStrainData, optional
         What it was calibrated on, with held-out ``paths`` where it has them.
+    unseen : StressStrainData, optional
+        Other states that the law has not seen; they count instead of the paths.
     samples : int
         Random strains of the domain.
     radius : float
@@ -40,35 +48,10 @@ def trust(material: Material, data: StressStrainData | None, samples: int, radiu
     rng : numpy Generator
     """
     return {
-        "stability": _stability(material, samples, radius, rng),
+        "stability": stability(material, samples, radius, rng),
         "data_symmetry": _data_symmetry(material, data),
-        **_held_out(material, data),
+        **_held_out(material, data, unseen),
     }
-
-
-def strains_of_domain(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Float[np.ndarray, "n 3 3"]:
-    """Random strains inside the domain of a material, or of norms up to ``radius`` where it states none."""
-    x = rng.normal(size=(samples, 6))
-    x *= (rng.uniform(size=samples) ** (1 / 6) / np.linalg.norm(x, axis=1))[:, None]
-    if material.domain is None:
-        return from_mandel(radius * x)
-    values, vectors = np.linalg.eigh(material.domain.metric)
-    return from_mandel(material.domain.radius * (x / np.sqrt(values)) @ vectors.T)
-
-
-def _stability(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Promise:
-    E = strains_of_domain(material, samples, radius, rng)
-    values, _ = np.linalg.eigh(np.eye(3) + 2 * E)
-    E = E[values[:, 0] > 0.05]
-    found = margin(material.law, deformation_of(E))
-    promised = bool(material.card.get("elliptic", False))
-    return Promise(
-        float(np.mean(found <= 0)),
-        0.0 if promised else None,
-        "share of strains of the domain where a plane wave has no real speed",
-        "calibrate with the penalty on lost ellipticity, or keep the strains smaller",
-        details={"weakest direction relative to rest": float(found.min()), "strains": len(E)},
-    )
 
 
 def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise:
@@ -92,21 +75,27 @@ def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise
     )
 
 
-def _held_out(material: Material, data: StressStrainData | None) -> dict[str, Promise]:
+def _held_out(material: Material, data: StressStrainData | None, unseen: StressStrainData | None) -> dict[str, Promise]:
     meanings = {
         "held_out": "relative error of S on held-out states inside the domain, by size of strain",
         "coverage": "share of held-out stresses outside the law's 90 % intervals, inside the domain",
-        "outside_domain": "share of held-out states outside the domain of the law",
+        "outside_domain": "share of held-out states outside the domain of the law, where it extrapolates: told, no promise",
     }
-    paths = None if data is None else data.paths_data()
-    if data is None or paths is None:
-        reason = NO_DATA if data is None else "the data hold no held-out states (paths)"
+    held_out = unseen if unseen is not None or data is None else data.paths_data()
+    if held_out is None:
+        reason = NO_DATA if data is None else "the data hold no held-out states (paths), and no unseen ones were given"
         return {name: not_measured(meaning, reason) for name, meaning in meanings.items()}
     from constitutive.calibration.reference import honoured
+    from constitutive.data import require_same_reference
 
-    E, S = paths.green_lagrange_strain, honoured(paths, material.card)
+    require_same_reference(held_out.structure, material.structure)
+    E, S = held_out.green_lagrange_strain, honoured(held_out, material.card)
     T = material.law.stress(torch.from_numpy(E)).numpy()
     inside = inside_domain(material, E)
+    outside = Promise(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_outside(inside, S, T))
+    if not inside.any():
+        reason = "every held-out state lies outside the domain of the law"
+        return {**{name: not_measured(meanings[name], reason) for name in ("held_out", "coverage")}, "outside_domain": outside}
     stated = material.card.get("calibration", {}).get("held_out_error")
     return {
         "held_out": Promise(
@@ -117,7 +106,7 @@ def _held_out(material: Material, data: StressStrainData | None) -> dict[str, Pr
             details=errors_by_size(E[inside], S[inside], T[inside]),
         ),
         "coverage": _coverage(material, E[inside], T[inside] - S[inside], meanings["coverage"]),
-        "outside_domain": Promise(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_which_outside(inside)),
+        "outside_domain": outside,
     }
 
 
@@ -154,6 +143,12 @@ def errors_by_size(E: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"],
     return {f"|E| {size[g].min():.3f}–{size[g].max():.3f}": relative(T[g], S[g]) for g in groups}
 
 
-def _which_outside(inside: np.ndarray) -> dict[str, Any]:
+def _outside(inside: np.ndarray, S: np.ndarray, T: np.ndarray) -> dict[str, Any]:
+    """Which states lie outside, and how well the law does there."""
     outside = np.flatnonzero(~inside)
-    return {"states": outside[:20].tolist()} if len(outside) else {}
+    if not len(outside):
+        return {}
+    return {
+        "states": ", ".join(map(str, outside[:20])) + (" …" if len(outside) > 20 else ""),
+        "error of S there": relative(T[~inside], S[~inside]),
+    }

@@ -29,6 +29,10 @@ def audit(
         Path | None,
         typer.Option(help="Data set it was calibrated on; DIR/data.json where that is there.", show_default=False),
     ] = None,
+    unseen: Annotated[
+        Path | None,
+        typer.Option(help="States it has not seen; DIR/unseen.json where that is there, else the data's paths.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random strains and rotations.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +40,7 @@ def audit(
 
     Exact physics (objectivity, symmetry under each generator, reference stress, tangent, conservation round closed cycles)
     at 200 seeded strains, relative to the largest stress or tangent; the same law after saving and in compiled code;
-    stability in its domain; and, with data, their symmetry and the errors on held-out states.
+    how far from rest it stays stable in its domain; and, with data, their symmetry and the errors and coverage on held-out states.
 
     Exit codes: 0 all kept, 1 a promise is broken, 2 the folder or the data cannot be read.
 
@@ -51,7 +55,7 @@ def audit(
 
     material = Material.load(folder)
     with err.status("measuring …"):
-        found = measure(material, data_of(folder, data), seed=seed)
+        found = measure(material, data_of(folder, data), unseen=unseen_of(folder, unseen), seed=seed)
     emit(as_json, found.as_dict(), lambda: _render(folder, found))
     if not found.passed:
         raise typer.Exit(1)
@@ -62,6 +66,15 @@ def data_of(folder: Path, given: Path | None) -> StressStrainData | None:
     from constitutive.data import StressStrainData
 
     found = given or next((path for path in (folder / "data.json", folder / "data.h5") if path.exists()), None)
+    return None if found is None else StressStrainData.load(found)
+
+
+def unseen_of(folder: Path, given: Path | None) -> StressStrainData | None:
+    """The unseen states that the user named, or those beside the material, or none."""
+    from constitutive.data import StressStrainData
+
+    beside = folder / "unseen.json"
+    found = given or (beside if beside.exists() else None)
     return None if found is None else StressStrainData.load(found)
 
 

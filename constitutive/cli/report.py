@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from constitutive.cli.audit import data_of
+from constitutive.cli.audit import data_of, unseen_of
 from constitutive.cli.console import JsonOption, ProgressBar, emit, out
 
 
@@ -22,6 +22,10 @@ def report(
     data: Annotated[
         Path | None,
         typer.Option(help="Data set it was calibrated on; DIR/data.json where that is there.", show_default=False),
+    ] = None,
+    unseen: Annotated[
+        Path | None,
+        typer.Option(help="States it has not seen; DIR/unseen.json where that is there, else the data's paths.", show_default=False),
     ] = None,
     learning_curve: Annotated[bool, typer.Option(help="Calibrate again on fewer samples, for the learning curve.")] = True,
     seed: Annotated[int, typer.Option(help="Of the baselines and the choice of samples.")] = 0,
@@ -45,7 +49,8 @@ def report(
 
     material = Material.load(folder)
     with ProgressBar() as progress:
-        page = write(material, data_of(folder, data), learning_curve=learning_curve, seed=seed, progress=progress)
+        samples, others = data_of(folder, data), unseen_of(folder, unseen)
+        page = write(material, samples, unseen=others, learning_curve=learning_curve, seed=seed, progress=progress)
     written = write_atomically(output, page)
     emit(as_json, {"report": str(output), "bytes": written}, lambda: out.print(f"wrote {output} ({written / 1e6:.1f} MB)"))
 

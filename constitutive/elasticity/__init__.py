@@ -14,10 +14,8 @@ from constitutive.elasticity.directional import (
     Averages,
     DirectionalModuli,
     Extreme,
-    half_sphere,
-    plane_axes,
-    unit,
 )
+from constitutive.elasticity.directions import half_sphere, plane_axes, unit
 from constitutive.elasticity.stability import BLIND_SPOT, Ellipticity, StabilityMap, born_stable, ellipticity, stability_map
 
 __all__ = [

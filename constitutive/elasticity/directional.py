@@ -20,7 +20,6 @@ Wallace's stress-strain coefficients (ibid.; Barron & Klein, Proc. Phys. Soc. 85
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, final
@@ -28,19 +27,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 import numpy as np
 from jaxtyping import Float, Num
 
+from constitutive.elasticity.directions import Direction, apart, half_sphere, low_index, plane_axes, ring, unit, upward
 from constitutive.errors import ConstitutiveError
 from constitutive.tensors.packing import stiffness_voigt_to_mandel, tangent_from_mandel, tangent_to_mandel, to_mandel
 
 if TYPE_CHECKING:
     from constitutive.laws import Law
 
-Direction: TypeAlias = Num[np.ndarray, "*#batch 3"] | Sequence[float | int]  # of any length but 0
 Values: TypeAlias = Float[np.ndarray, "*#batch"] | np.float64
 Quantity: TypeAlias = str  # one of these:
 QUANTITIES: tuple[Quantity, ...] = ("youngs_modulus", "shear_modulus", "poisson_ratio", "linear_compressibility")
 UNITS = {"youngs_modulus": "GPa", "shear_modulus": "GPa", "poisson_ratio": "", "linear_compressibility": "1/TPa"}
 _STARTS = 12  # best points of the grid, apart from each other, from which an extreme is refined
 _COMPASS = np.arange(8) * np.pi / 4
+_SAME = 1e-10  # relative difference of values that are one
 _TRACE = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])  # the identity tensor in Mandel components
 
 
@@ -282,15 +282,21 @@ class DirectionalModuli:
     def _extreme(self, quantity: Quantity, sign: float) -> Extreme:
         n = half_sphere(2000)
         n = n[np.argsort(sign * self._outermost(quantity, n, sign)[0], kind="stable")]
-        n = n[_apart(n)[:_STARTS]]
+        n = n[apart(n)[:_STARTS]]
         for step in 0.06 * 0.75 ** np.arange(110):  # a shrinking compass around every start: no derivatives, no traps at kinks
             u, v = plane_axes(n)
             tries = unit(np.stack([n, *(n + step * (np.cos(t) * u + np.sin(t) * v) for t in _COMPASS)]))
             best = np.argmin(sign * self._outermost(quantity, tries, sign)[0], axis=0)
             n = tries[best, np.arange(len(n))]
-        n = _upward(n[np.argmin(sign * self._outermost(quantity, n, sign)[0])])
+        n = self._simplest(quantity, upward(n[np.argmin(sign * self._outermost(quantity, n, sign)[0])]), sign)
         value, across = self._outermost(quantity, n, sign)
-        return Extreme(float(value), n, None if across is None else _upward(across))
+        return Extreme(float(value), n, None if across is None else upward(across))
+
+    def _simplest(self, quantity: Quantity, n: np.ndarray, sign: float) -> np.ndarray:
+        """Of directions as extreme as n, the simplest: symmetry makes several of them, or a whole circle."""
+        tries = np.concatenate([low_index(), ring(n), n[None]])
+        values = sign * np.asarray(self._outermost(quantity, tries, sign)[0])
+        return upward(tries[np.argmax(values <= values[-1] + _SAME * abs(values[-1]))])
 
     def _outermost(self, quantity: Quantity, n: np.ndarray, sign: float) -> tuple[Any, np.ndarray | None]:
         """Value at n, the smallest (sign +1) or largest (−1) over m where there is an m, and that m."""
@@ -338,47 +344,6 @@ class DirectionalModuli:
         return found
 
 
-def unit(n: Direction) -> Float[np.ndarray, "*batch 3"]:
-    """Vectors scaled to length 1.
-
-    Raises
-    ------
-    ConstitutiveError
-        A vector is zero or not finite.
-    """
-    n = np.asarray(n, dtype=np.float64)
-    length = np.linalg.norm(n, axis=-1, keepdims=True)
-    if not (np.isfinite(length).all() and (length > 0).all()):
-        raise ConstitutiveError("a direction of length 0 or with a non-finite component was given; give non-zero vectors")
-    return n / length
-
-
-def plane_axes(n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3"]]:
-    """Two unit vectors u, v across the unit vectors n, with u × v = n."""
-    n = np.asarray(n, dtype=np.float64)
-    helper = np.eye(3)[np.argmin(np.abs(n), axis=-1)]
-    u = unit(np.cross(n, helper))
-    return u, np.cross(n, u)
-
-
-def half_sphere(number: int) -> Float[np.ndarray, "number 3"]:
-    """Directions spread evenly over the upper half sphere (Fibonacci's spiral)."""
-    k = np.arange(number) + 0.5
-    z = k / number
-    angle = np.pi * (1 + np.sqrt(5)) * k
-    radius = np.sqrt(1 - z * z)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=-1)
-
-
-def _apart(n: np.ndarray) -> np.ndarray:
-    """Positions of directions that are more than 15° from every better one chosen before (the list is sorted, best first)."""
-    chosen = [0]
-    for k, direction in enumerate(n[:400]):
-        if np.abs(n[chosen] @ direction).max() < np.cos(np.radians(15)):
-            chosen.append(k)
-    return np.array(chosen)
-
-
 def _spatial(law: Law, F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Push-forward of dS/dE divided by J, and Cauchy stress (GPa)."""
     import torch
@@ -405,8 +370,3 @@ def _across(n: Direction, m: Direction) -> tuple[np.ndarray, np.ndarray]:
     if tilt > 1e-6:
         raise ConstitutiveError(f"m has to be across n: found a cosine of {tilt:.3g} between them, 0 is needed")
     return n, m
-
-
-def _upward(n: np.ndarray) -> np.ndarray:
-    significant = n[np.abs(n) > 1e-6]
-    return -n if len(significant) and significant[-1] < 0 else n

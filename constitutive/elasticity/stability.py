@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.elasticity.constants import elastic_constants
-from constitutive.elasticity.directional import half_sphere
+from constitutive.elasticity.directions import half_sphere
 from constitutive.laws import Law
 from constitutive.tensors.packing import stiffness_voigt_to_mandel
 

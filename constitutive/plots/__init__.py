@@ -6,9 +6,10 @@ the same names, with Plotly, for screens.
 
 from constitutive.plots.crystal import crystal
 from constitutive.plots.directional import pole_figure, sections, surface
-from constitutive.plots.parity import error_by_strain, parity, rms_error
-from constitutive.plots.paths import Path, paths, split_paths
-from constitutive.plots.quality import Curve, coverage, domain, elastic_constants, learning_curve, stability_map
+from constitutive.plots.numbers import Curve, rms_error
+from constitutive.plots.parity import error_by_strain, parity
+from constitutive.plots.paths import Path, path_errors, paths, split_paths
+from constitutive.plots.quality import coverage, domain, elastic_constants, learning_curve, stability_map
 from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
 
@@ -23,6 +24,7 @@ __all__ = [
     "error_by_strain",
     "learning_curve",
     "parity",
+    "path_errors",
     "paths",
     "pole_figure",
     "rms_error",

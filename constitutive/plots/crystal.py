@@ -96,7 +96,7 @@ def axis_order(element: Any) -> int:
 
 def disc(normal: Float[np.ndarray, "3"], radius: float, points: int = 49) -> Float[np.ndarray, "points 3"]:
     """Points on a circle across a normal."""
-    from constitutive.elasticity.directional import plane_axes
+    from constitutive.elasticity.directions import plane_axes
 
     u, v = plane_axes(np.asarray(normal, dtype=float))
     angle = np.linspace(0, 2 * np.pi, points)[:, None]
@@ -115,7 +115,7 @@ def atom_style(kind: str) -> tuple[str, float]:
 
 
 @styled
-def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool = False) -> Figure:
+def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool | None = None) -> Figure:
     """The conventional cell with its atoms and symmetry axes, and mirror planes where asked.
 
     Parameters
@@ -123,8 +123,8 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
     structure : pymatgen Structure
     group : PointGroup, optional
         Found from the structure when not given.
-    mirrors : bool
-        Draw the mirror planes as discs.
+    mirrors : bool, optional
+        Draw the mirror planes as discs; without a word, no.
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import Normalize
+from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
@@ -34,7 +35,7 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
     """
     n = shapes.sphere(61)
     found = shapes.values(moduli, quantity, n)
-    figure = new_figure(3.2 * len(found) + 0.6, 3.2)
+    figure = new_figure(3.0 * len(found) + 0.7, 3.0)
     low, high = span or (min(float(v.min()) for v in found.values()), max(float(v.max()) for v in found.values()))
     norm = Normalize(low, high)
     shades = mpl.colormaps[SEQUENTIAL]
@@ -44,11 +45,14 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
         x, y, z = np.moveaxis(n * value[..., None], -1, 0)
         ax.plot_surface(x, y, z, facecolors=shades(norm(value)), rcount=61, ccount=121, linewidth=0, shade=True, antialiased=False)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach), xlabel="x", ylabel="y", zlabel="z")
-        ax.set_box_aspect((1, 1, 1))
-        ax.set_title(f"{name} over m" if name else "", fontweight="normal")
-        ax.tick_params(pad=-2, labelsize=6)
-        ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = -6
-    bar = figure.colorbar(mpl.cm.ScalarMappable(norm, SEQUENTIAL), ax=axes, shrink=0.7, pad=0.08)
+        ax.set_box_aspect((1, 1, 1), zoom=0.88)
+        ax.set_title(f"{name} over m" if name else "", fontweight="normal", loc="center")
+        ax.tick_params(pad=-2, labelsize=6.5)
+        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+            axis.labelpad = -5
+            axis.set_major_locator(MaxNLocator(4))
+            axis.set_pane_color((1, 1, 1, 0))
+    bar = figure.colorbar(mpl.cm.ScalarMappable(norm, SEQUENTIAL), ax=axes, shrink=0.7, pad=0.1)
     bar.set_label(shapes.label(quantity))
     return figure
 
@@ -65,15 +69,15 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
         One of ``constitutive.elasticity.QUANTITIES``; where a second direction matters, the largest over it is drawn
         solid and the smallest dashed.
     """
-    tones = colours(list(states))
-    figure = new_figure(7.0, 2.9)
+    tones, widths = colours(list(states)), shapes.widths(states)
+    figure = new_figure(7.0, 3.0)
     for k, plane in enumerate(shapes.PLANES):
         ax: Any = figure.add_subplot(1, 3, k + 1, projection="polar")
         angle, n = shapes.circle(plane)
         for name, moduli in states.items():
             for which, value in shapes.values(moduli, quantity, n).items():
                 style = "--" if which == "smallest" else "-"
-                ax.plot(angle, value, style, color=tones[name], label=" ".join(filter(None, (name, which))))
+                ax.plot(angle, value, style, color=tones[name], linewidth=0.7 * widths[name], label=", ".join(filter(None, (name, which))))
         ax.set_title(f"{plane} plane", loc="center", pad=8, fontweight="normal")
         ax.set_thetagrids(range(0, 360, 45), [plane[0], "", plane[1], "", "", "", "", ""])
         ax.tick_params(labelsize=6.5, pad=1)
@@ -109,24 +113,25 @@ def pole_figure(
     """
     axis, n = shapes.hemisphere_map(241)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
-    figure = new_figure(3.6, 3.1)
+    figure = new_figure(3.7, 3.1)
     ax = figure.subplots()
     low, high = span or (float(np.nanmin(value)), float(np.nanmax(value)))
-    uniform = high - low <= 1e-9 * abs(high)
-    levels = [low * 0.999, high * 1.001] if uniform else MaxNLocator(14).tick_values(low, high)
-    filled = ax.contourf(axis, axis, value, levels=levels, cmap=SEQUENTIAL)
-    ax.contour(axis, axis, value, levels=list(filled.levels)[::2], colors="white", linewidths=0.4, alpha=0.7)
-    ring = np.linspace(0, 2 * np.pi, 181)
-    ax.plot(np.cos(ring), np.sin(ring), color=INK, linewidth=0.8)
+    levels = shapes.levels(low, high)
+    filled = ax.contourf(axis, axis, value, levels=levels, cmap=SEQUENTIAL, extend="both")
+    lines = ax.contour(axis, axis, value, levels=levels[1:-1], colors="white", linewidths=0.5, alpha=0.7)
+    rim = Circle((0, 0), 1, facecolor="none", edgecolor=INK, linewidth=0.9, transform=ax.transData)
+    ax.add_patch(rim)
+    for drawn in (filled, lines):
+        drawn.set_clip_path(rim)
     for extreme, marker in zip(moduli.extremes(quantity), "v^", strict=True):
         ax.plot(*shapes.project(extreme.direction), marker, color="white", markeredgecolor=INK, markersize=6, clip_on=False)
     for name, vector in {"x": np.eye(3)[0], "y": np.eye(3)[1], **(directions or {})}.items():
         x, y = shapes.project(np.asarray(vector))
         halo = [withStroke(linewidth=1.5, foreground="white")]
-        place: dict[str, Any] = {"xytext": (9 * x, 9 * y), "textcoords": "offset points", "ha": "center", "va": "center"}
+        place: dict[str, Any] = {"xytext": (12 * x, 12 * y), "textcoords": "offset points", "ha": "center", "va": "center"}
         ax.annotate(name, (x, y), fontsize=7.5, path_effects=halo, **place)
     ax.set_axis_off()
     ax.set(aspect="equal", xlim=(-1.12, 1.12), ylim=(-1.12, 1.12))
-    figure.colorbar(filled, ax=ax, shrink=0.75, pad=0.06).set_label(shapes.label(quantity))
+    figure.colorbar(filled, ax=ax, shrink=0.75, pad=0.06, extendfrac=0, ticks=levels[::2]).set_label(shapes.label(quantity))
     ax.text(0, -1.2, "▽ smallest   △ largest", ha="center", fontsize=7, color=MUTED)
     return figure

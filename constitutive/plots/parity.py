@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from constitutive.plots.numbers import error_clouds, log_ticks, parity_limits, rms_error
 from constitutive.plots.style import INK, MUTED, RULE, Figure, colours, new_figure, styled
 from constitutive.tensors.packing import stress_to_voigt
 
@@ -44,28 +45,16 @@ def parity(
     tones = colours(list(predictions))
     figure = new_figure(2.05 * (len(predictions) + 1) + 0.5, 2.65)
     axes = figure.subplots(1, len(predictions) + 1)
-    lowest, highest = _limits([reference, *predictions.values()])
+    limits = parity_limits(reference)
     for k, (ax, (name, predicted)) in enumerate(zip(axes, predictions.items(), strict=False)):
         _parity_panel(ax, reference, predicted, name, tones[name], unit)
-        ax.set(xlim=(lowest, highest), ylim=(lowest, highest), xlabel=f"reference ({unit})", aspect="equal")
+        ax.set(xlim=limits, ylim=limits, xlabel=f"reference ({unit})", aspect="equal")
         ax.set_ylabel(f"predicted {quantity} ({unit})" if k == 0 else "")
         ax.tick_params(labelleft=k == 0)
     axes[0].legend(loc="lower right", handletextpad=0.1, borderaxespad=0.2)
     _error_distribution(axes[-1], reference, predictions, tones, unit)
     figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left") if title else None
     return figure
-
-
-def rms_error(reference: Stresses, predicted: Stresses) -> float:
-    """Root of the mean square error over all samples and all nine components, in the unit of the stresses."""
-    return float(np.sqrt(np.mean((predicted - reference) ** 2)))
-
-
-def _limits(stresses: list[np.ndarray]) -> tuple[float, float]:
-    """Common limits of both axes: those of the reference, so that a wild baseline does not squeeze the rest."""
-    low, high = float(stresses[0].min()), float(stresses[0].max())
-    margin = 0.08 * max(high - low, 1e-12)
-    return low - margin, high + margin
 
 
 def _parity_panel(ax: Axes, reference: np.ndarray, predicted: np.ndarray, name: str, tone: str, unit: str) -> None:
@@ -115,22 +104,16 @@ def error_by_strain(
         Of the stresses.
     """
     tones = colours(list(predictions))
-    figure = new_figure(3.5, 2.7)
+    figure = new_figure(3.5, 3.0)
     ax = figure.subplots()
-    size = np.linalg.norm(strain, axis=(1, 2))
-    for (name, predicted), marker in zip(predictions.items(), "osD^v<>" * 3, strict=False):
-        error = np.linalg.norm(predicted - reference, axis=(1, 2)).clip(1e-9)
-        ax.plot(size, error, marker, color=tones[name], markersize=3, markerfacecolor="none", alpha=0.6)
-        ax.plot(*running_median(size, error), color=tones[name], label=name)
+    clouds = error_clouds(strain, reference, predictions)
+    for (name, cloud), marker in zip(clouds.items(), "osD^v<>" * 3, strict=False):
+        ax.plot(cloud.size, cloud.error, marker, color=tones[name], markersize=3, markerfacecolor="none", alpha=0.6)
+        ax.plot(cloud.median_size, cloud.median_error, color=tones[name], label=name)
     ax.set(yscale="log", xlabel="size of the strain, |E|", ylabel=f"|error of the stress| ({unit})")
+    ticks, texts = log_ticks(*ax.get_ylim())
+    ax.set_yticks(ticks, texts)
+    ax.set_yticks([], minor=True)
     ax.grid(True, color=RULE)
-    ax.legend(loc="best")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def running_median(
-    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], bins: int = 8
-) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
-    """Medians of x and of y in groups of equal number, in the order of x."""
-    groups = np.array_split(np.argsort(x), min(bins, max(1, len(x) // 3)))
-    return np.array([np.median(x[g]) for g in groups]), np.array([np.median(y[g]) for g in groups])

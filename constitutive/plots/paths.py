@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from constitutive.plots.numbers import COMPONENT_COLOURS, apart
 from constitutive.plots.style import INK, MUTED, Figure, colours, new_figure, styled
-from constitutive.tensors.packing import VOIGT_PAIRS, stress_to_voigt
+from constitutive.tensors.packing import stress_to_voigt
 
 COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
+COMPONENT_MARKERS = ("o", "s", "D", "^", "v", "P")
 DENSE = 81  # points of a curve
 
 StressOf = Callable[[Float[np.ndarray, "n 3 3"]], Float[np.ndarray, "n 3 3"]]
@@ -32,12 +36,36 @@ class Path:
         Deformation gradients.
     stress : (n, 3, 3)
         Stresses that the simulation gave.
+    simulated : bool
+        Whether there was a simulation; without one the stresses are a law's own and no states are drawn.
     """
 
     name: str
     parameter: Float[np.ndarray, " n"]
     F: Float[np.ndarray, "n 3 3"]
     stress: Float[np.ndarray, "n 3 3"]
+    simulated: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name for people: "uniaxial100" is "uniaxial 100"."""
+        return re.sub(r"(?<=[a-z])(?=\d)", " ", self.name.replace("_", " "))
+
+    @property
+    def coordinate(self) -> str:
+        """What the parameter is, where F tells: a stretch, a shear, a strain."""
+        t = np.asarray(self.parameter)[:, None]
+        E = (self.F.swapaxes(1, 2) @ self.F - np.eye(3)) / 2
+        stretches = np.linalg.svd(self.F, compute_uv=False)
+        off = [self.F[:, i, j] for i in range(3) for j in range(3) if i != j]
+        for name, found in (
+            ("stretch λ", stretches),
+            ("shear γ", np.stack(off, axis=1)),
+            ("Green–Lagrange strain E", E.reshape(-1, 9)),
+        ):
+            if (np.abs(found - t) < 1e-6).any(axis=1).all():
+                return name
+        return "path parameter"
 
     def dense(self) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m 3 3"]]:
         """Many points on the path: its parameter, and F interpolated linearly between the states."""
@@ -54,6 +82,88 @@ class Path:
             if all(np.abs(stress[:, k] - stress[:, j]).max() > 0.01 * scale for j in kept):
                 kept.append(int(k))
         return kept or [0]
+
+    def label(self, component: int) -> str:
+        """Name of a component with those that are equal to it: "yy, zz"."""
+        stress = stress_to_voigt(self.stress)
+        scale = float(np.abs(stress).max())
+        same = [j for j in range(len(COMPONENTS)) if np.abs(stress[:, j] - stress[:, component]).max() <= 0.01 * scale]
+        return ", ".join(COMPONENTS[j] for j in same)
+
+
+@dataclass(frozen=True)
+class PathCurves:
+    """What the panel of a path shows: curves of each law for each component worth one.
+
+    Attributes
+    ----------
+    t : (m,)
+        Points of the curves.
+    components : list of int
+        Voigt positions.
+    values, halves : dict
+        By law: stresses (k, m), and the half-widths of its band where it has one.
+    states : (k, n)
+        Of the simulation.
+    limits : (float, float)
+        Of the stress axis: a baseline that shoots away hides nothing.
+    labels : list of (float, str)
+        Where the name of each component stands at the end of its curve.
+    """
+
+    t: Float[np.ndarray, " m"]
+    components: list[int]
+    values: dict[str, Float[np.ndarray, "k m"]]
+    halves: dict[str, Float[np.ndarray, "k m"]]
+    states: Float[np.ndarray, "k n"]
+    limits: tuple[float, float]
+    labels: list[tuple[float, str]]
+
+
+def path_curves(path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf]) -> PathCurves:
+    """The numbers of a path's panel."""
+    t, F = path.dense()
+    shown = path.components()
+    values = {name: stress_to_voigt(np.asarray(law(F)))[:, shown].T for name, law in laws.items()}
+    halves = {name: stress_to_voigt(np.asarray(band(F)))[:, shown].T for name, band in bands.items()}
+    states = stress_to_voigt(path.stress)[:, shown].T
+    edges = [edge for name, half in halves.items() for edge in (values[name] - half, values[name] + half)]
+    low, high = (float(end([end(part) for part in (states, 0.0 * states, *edges)])) for end in (np.min, np.max))
+    room = 0.12 * max(high - low, 1e-12)
+    limits = (low - room, high + room)
+    places = apart(states[:, -1].tolist(), 0.085 * (limits[1] - limits[0]))
+    return PathCurves(t, shown, values, halves, states, limits, [(y, path.label(k)) for y, k in zip(places, shown, strict=True)])
+
+
+@dataclass(frozen=True)
+class PathErrors:
+    """Errors of a law along a path, component by component, with its band.
+
+    Attributes
+    ----------
+    t : (m,)
+        Points of the bands.
+    components : list of int
+        Voigt positions of the components worth one.
+    halves : (k, m)
+        Half-widths of the band.
+    errors : (k, n)
+        Simulation minus law at the states.
+    """
+
+    t: Float[np.ndarray, " m"]
+    components: list[int]
+    halves: Float[np.ndarray, "k m"]
+    errors: Float[np.ndarray, "k n"]
+
+
+def errors_along(path: Path, law: StressOf, band: StressOf) -> PathErrors:
+    """The numbers of a panel of errors."""
+    t, F = path.dense()
+    shown = path.components()
+    halves = stress_to_voigt(np.asarray(band(F)))[:, shown].T
+    errors = stress_to_voigt(path.stress - np.asarray(law(path.F)))[:, shown].T
+    return PathErrors(t, shown, halves, errors)
 
 
 def split_paths(
@@ -79,7 +189,7 @@ def paths(
     bands: Mapping[str, StressOf] | None = None,
     quantity: str = "Cauchy stress",
     unit: str = "GPa",
-    xlabel: str = "path parameter",
+    xlabel: str = "",
     title: str = "",
 ) -> Figure:
     """Stress along paths: a panel for each path, with the simulation's states as circles and a curve for each law.
@@ -94,65 +204,83 @@ def paths(
     bands : mapping, optional
         For some of these names, a function from deformation gradients to half-widths of a band (n, 3, 3).
     quantity, unit, xlabel, title : str
-        Names for the axes and the figure.
+        Names for the axes and the figure; without ``xlabel`` each panel tells what its parameter is.
 
     Returns
     -------
     Figure
     """
     tones = colours(list(laws))
-    columns = min(len(reference), 4)
-    rows = -(-len(reference) // columns)
-    figure = new_figure(max(2.35 * columns, 3.4), 2.3 * rows + 0.45)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, path in zip(axes, reference, strict=False):
+    figure, axes = _panels(len(reference))
+    for ax, path in zip(axes, reference, strict=True):
         _path_panel(ax, path, laws, bands or {}, tones)
-        ax.set_xlabel(xlabel)
-    for ax in axes[::columns]:
-        ax.set_ylabel(f"{quantity} ({unit})")
-    for ax in axes[len(reference) :]:
-        ax.set_axis_off()
+        _name(ax, path, xlabel)
+    axes[0].set_ylabel(f"{quantity} ({unit})")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left") if title else None
     return figure
 
 
+@styled
+def path_errors(
+    reference: Sequence[Path], law: StressOf, band: StressOf, *, quantity: str = "simulation − law", unit: str = "GPa"
+) -> Figure:
+    """Errors of a law along paths on their own scale, each component beside the band that the law gives it.
+
+    Parameters
+    ----------
+    reference : sequence of Path
+        States with their stresses.
+    law, band : callable
+        From deformation gradients (n, 3, 3) to stresses, and to half-widths of their intervals.
+    quantity, unit : str
+        Names for the axis.
+    """
+    figure, axes = _panels(len(reference))
+    handles: dict[str, Any] = {}
+    for ax, path in zip(axes, reference, strict=True):
+        found = errors_along(path, law, band)
+        ax.axhline(0, color=MUTED, linewidth=0.5)
+        for k, half, error in zip(found.components, found.halves, found.errors, strict=True):
+            tone = COMPONENT_COLOURS[k]
+            ax.fill_between(found.t, -half, half, color=tone, alpha=0.16, linewidth=0)
+            ax.plot(found.t, np.array([-half, half]).T, color=tone, linewidth=0.6, alpha=0.7)
+            (points,) = ax.plot(path.parameter, error, COMPONENT_MARKERS[k], color=tone, markerfacecolor="white", markersize=4.2, zorder=5)
+            handles.setdefault(COMPONENTS[k], points)
+        _name(ax, path, "")
+    axes[0].set_ylabel(f"{quantity} ({unit})")
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=6)
+    return figure
+
+
+def _panels(number: int) -> tuple[Figure, list[Axes]]:
+    columns = min(number, 4)
+    rows = -(-number // columns)
+    figure = new_figure(max(2.35 * columns, 3.4), 2.3 * rows + 0.45)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[number:]:
+        ax.set_axis_off()
+    return figure, list(axes[:number])
+
+
+def _name(ax: Axes, path: Path, xlabel: str) -> None:
+    ax.set_title(path.title)
+    ax.set_xlabel(xlabel or path.coordinate)
+
+
 def _path_panel(ax: Axes, path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf], tones: Mapping[str, str]) -> None:
-    t, F = path.dense()
-    shown = path.components()
+    found = path_curves(path, laws, bands)
     ax.axhline(0, color=MUTED, linewidth=0.5)
-    for order, (name, law) in enumerate(laws.items()):
-        values = stress_to_voigt(np.asarray(law(F)))[:, shown]
-        style = ("-", "--", ":", "-.")[order % 4]
+    for order, (name, values) in enumerate(found.values.items()):
         width, depth = (1.8 if order == 0 else 1.2), 4 - 0.1 * order
-        lines = ax.plot(t, values, style, color=tones[name], linewidth=width, zorder=depth)
+        lines = ax.plot(found.t, values.T, ("-", "--", ":", "-.")[order % 4], color=tones[name], linewidth=width, zorder=depth)
         lines[0].set_label(name)
-        if name in bands:
-            half = stress_to_voigt(np.asarray(bands[name](F)))[:, shown]
-            for low, high in zip((values - half).T, (values + half).T, strict=True):
-                ax.fill_between(t, low, high, color=tones[name], alpha=0.2, linewidth=0)
-    points = stress_to_voigt(path.stress)[:, shown]
-    circles = ax.plot(path.parameter, points, "o", color=INK, markerfacecolor="white", markersize=4.2, zorder=5)
-    circles[0].set_label("simulation")
-    _limit_to_reference(ax, points)
-    _name_components(ax, path, points, shown)
-    ax.set_title(path.name.replace("_", " "))
-
-
-def _limit_to_reference(ax: Axes, points: np.ndarray) -> None:
-    """Keep a baseline that shoots away from hiding the rest."""
-    low, high = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
-    room = 0.25 * max(high - low, 1e-12)
-    limits = ax.get_ylim()
-    ax.set_ylim(max(limits[0], low - room), min(limits[1], high + room))
-
-
-def _name_components(ax: Axes, path: Path, points: np.ndarray, shown: list[int]) -> None:
-    """Names of the components beside the last state, each with those that are equal to it."""
-    stress = stress_to_voigt(path.stress)
-    scale = float(np.abs(stress).max())
-    for column, k in enumerate(shown):
-        same = [j for j in range(len(VOIGT_PAIRS)) if np.abs(stress[:, j] - stress[:, k]).max() <= 0.01 * scale]
-        label, place = ", ".join(COMPONENTS[j] for j in same), (path.parameter[-1], points[-1, column])
-        ax.annotate(label, place, xytext=(5, 0), textcoords="offset points", va="center", fontsize=7, color=INK)
+        for curve, half in zip(values, found.halves.get(name, ()), strict=False):
+            ax.fill_between(found.t, curve - half, curve + half, color=tones[name], alpha=0.2, linewidth=0)
+    if path.simulated:
+        circles = ax.plot(path.parameter, found.states.T, "o", color=INK, markerfacecolor="white", markersize=4.2, zorder=5)
+        circles[0].set_label("simulation")
+    ax.set_ylim(*found.limits)
+    for place, label in found.labels:
+        ax.annotate(label, (found.t[-1], place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7, color=INK)

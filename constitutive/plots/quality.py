@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.plots.style import BLUE, DIVERGING, GREEN, INK, MUTED, ORANGE, PURPLE, Figure, colours, new_figure, styled
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Error against the number of samples.
-
-    Attributes
-    ----------
-    samples : (n,)
-        Numbers of training samples.
-    median, low, high : (n,)
-        Median and range of the error over seeds or folds.
-    """
-
-    samples: Float[np.ndarray, " n"]
-    median: Float[np.ndarray, " n"]
-    low: Float[np.ndarray, " n"]
-    high: Float[np.ndarray, " n"]
+from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours
+from constitutive.plots.style import BLUE, DIVERGING, INK, MUTED, Figure, colours, new_figure, styled
 
 
 @styled
@@ -41,17 +23,20 @@ def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error 
         Name of the error.
     """
     tones = colours(list(curves))
-    figure = new_figure(3.5, 2.7)
+    figure = new_figure(3.5, 2.9)
     ax = figure.subplots()
     for (name, curve), marker in zip(curves.items(), "osD^v<>" * 3, strict=False):
         ax.plot(curve.samples, curve.median, marker=marker, markersize=3.5, color=tones[name], label=name)
         ax.fill_between(curve.samples, curve.low, curve.high, color=tones[name], alpha=0.15, linewidth=0)
-    ticks = sorted({int(n) for curve in curves.values() for n in curve.samples})
     ax.set(xscale="log", yscale="log", xlabel="training samples", ylabel=f"held-out {error}")
-    ax.set_xticks(ticks, [str(n) for n in ticks])
+    numbers = sample_ticks(curves)
+    ax.set_xticks(numbers, [str(n) for n in numbers])
+    places, texts = log_ticks(*ax.get_ylim(), percent=True)
+    ax.set_yticks(places, texts)
     ax.set_xticks([], minor=True)
+    ax.set_yticks([], minor=True)
     ax.grid(True, which="major")
-    ax.legend()
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -77,24 +62,20 @@ def elastic_constants(
     unit : str
         Of all of them.
     """
-    sources = published or {}
-    tones = dict(zip(sources, (ORANGE, GREEN, PURPLE, MUTED) * 5, strict=False))
-    groups = [[k for k, name in enumerate(names) if len(name) == length] for length in sorted({len(n) for n in names})]
-    figure = new_figure(3.6, 0.26 * len(names) + 0.45 * len(groups) + 0.5)
-    axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[len(g) + 0.6 for g in groups])[:, 0]
+    groups, tones = constant_rows(names, values, errors, published), source_colours(published)
+    figure = new_figure(3.6, 0.26 * len(names) + 0.6 * len(groups) + 0.2 + 0.16 * len(tones))
+    axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=[len(group.names) + 0.6 for group in groups])[:, 0]
     for ax, group in zip(axes, groups, strict=True):
-        rows = np.arange(len(group))[::-1]
-        spread = None if errors is None else errors[group]
-        ax.errorbar(values[group], rows, xerr=spread, fmt="o", color=BLUE, markersize=4, capsize=2, label="this law")
-        for (source, constants), marker in zip(sources.items(), "Dsv^x+" * 3, strict=False):
-            known = [(row, constants[names[k]]) for row, k in zip(rows, group, strict=True) if names[k] in constants]
-            (points,) = ax.plot([v for _, v in known], [r - 0.2 for r, _ in known], marker, color=tones[source])
+        rows = {name: len(group.names) - 1 - k for k, name in enumerate(group.names)}
+        own = {"fmt": "o", "color": BLUE, "markersize": 4, "capsize": 2, "label": "this law"}
+        ax.errorbar(group.values, list(rows.values()), xerr=group.errors, **own)
+        for (source, (known, constants)), marker in zip(group.published.items(), "Dsv^x+" * 3, strict=False):
+            (points,) = ax.plot(constants, [rows[name] - 0.2 for name in known], marker, color=tones[source])
             points.set(markersize=4, markerfacecolor="none", label=source)
-        ax.set_yticks(rows, [names[k] for k in group])
-        ax.set(ylim=(-0.6, len(group) - 0.4))
+        ax.set_yticks(list(rows.values()), list(rows))
+        ax.set(ylim=(-0.6, len(group.names) - 0.4), xlabel=unit)
         ax.grid(True, axis="x")
-    axes[-1].set_xlabel(unit)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=1)
     return figure
 
 
@@ -166,7 +147,7 @@ def domain(reach: Mapping[str, tuple[float, float]]) -> Figure:
     ax.barh(rows, high - low, left=low, height=0.45, color=BLUE, alpha=0.75)
     for row, left, right in zip(rows, low, high, strict=True):
         for end, side in ((left, -1), (right, 1)):
-            text = ax.annotate(f"{end:+.1f}", (end, row), xytext=(3 * side, 0), textcoords="offset points")
+            text = ax.annotate(f"{end:+.1f}".replace("-", MINUS), (end, row), xytext=(3 * side, 0), textcoords="offset points")
             text.set(fontsize=6.5, ha="left" if side > 0 else "right", va="center")
     ax.axvline(0, color=INK, linewidth=0.6)
     ax.set_yticks(rows, list(reach))

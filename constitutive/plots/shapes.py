@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.ticker import MaxNLocator
 
 from constitutive.elasticity.directional import UNITS, DirectionalModuli, Quantity
 
@@ -15,6 +16,8 @@ TITLES: dict[str, str] = {
     "poisson_ratio": "Poisson's ratio ν(n, m)",
     "linear_compressibility": "linear compressibility β(n)",
 }
+SYMBOLS = {"youngs_modulus": "E", "shear_modulus": "G", "poisson_ratio": "ν", "linear_compressibility": "β"}
+MARGIN = 1.04  # how far a map goes beyond the equator, so that its rim can be cut clean
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
 
@@ -22,6 +25,19 @@ def label(quantity: Quantity) -> str:
     """Name of a quantity with its unit."""
     unit = UNITS[quantity]
     return f"{TITLES[quantity]} ({unit})" if unit else TITLES[quantity]
+
+
+def short(quantity: Quantity) -> str:
+    """Symbol of a quantity with its unit, for scales: "E (GPa)"."""
+    unit = UNITS[quantity]
+    return f"{SYMBOLS[quantity]} ({unit})" if unit else SYMBOLS[quantity]
+
+
+def levels(low: float, high: float) -> list[float]:
+    """Round numbers from at or below ``low`` to at or above ``high``: contours of a map."""
+    if high - low <= 1e-9 * abs(high):
+        return [low * 0.999, high * 1.001] if low > 0 else [low - 1e-9, high + 1e-9]
+    return [float(level) for level in MaxNLocator(12, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
 
 
 def sphere(points: int = 73) -> Float[np.ndarray, "theta phi 3"]:
@@ -42,17 +58,25 @@ def circle(plane: str, points: int = 361) -> tuple[Float[np.ndarray, " n"], Floa
 def hemisphere_map(
     points: int = 161,
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points points 3"]]:
-    """Coordinates of a square map and the upper unit vector behind each point; NaN outside the unit circle.
+    """Coordinates of a square map and the unit vector behind each point; NaN well outside the unit circle.
 
-    The projection is Lambert's of equal area, scaled so that the equator is the unit circle.
+    The projection is Lambert's of equal area, scaled so that the equator is the unit circle; the map goes a little beyond it.
     """
-    axis = np.linspace(-1, 1, points)
+    axis = np.linspace(-MARGIN, MARGIN, points)
     X, Y = np.meshgrid(axis, axis, indexing="xy")
     r2 = X * X + Y * Y
     with np.errstate(invalid="ignore"):
-        z = np.where(r2 <= 1 + 1e-12, 1 - r2, np.nan)
+        z = np.where(r2 <= MARGIN**2 + 0.1, 1 - r2, np.nan)
         factor = np.sqrt(1 + z)
     return axis, np.stack([X * factor, Y * factor, z], axis=-1)
+
+
+def frame() -> Float[np.ndarray, "n 2"]:
+    """Outline of what lies outside the unit circle of a map: a square with a round hole."""
+    angle = np.linspace(0, 2 * np.pi, 241)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    outer = 1.3 * np.array([[1, 0], [1, -1], [-1, -1], [-1, 1], [1, 1], [1, 0]])
+    return np.concatenate([ring, outer])
 
 
 def span(states: Iterable[DirectionalModuli], quantity: Quantity) -> tuple[float, float]:
@@ -66,6 +90,11 @@ def project(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
     n = np.asarray(n, dtype=float) / np.linalg.norm(n, axis=-1, keepdims=True)
     n = np.where(n[..., 2:] < 0, -n, n)
     return n[..., :2] / np.sqrt(1 + n[..., 2:])
+
+
+def widths(states: Iterable[str]) -> dict[str, float]:
+    """Line width of each state: the first bold, the next thinner, so that colour is not all that tells them apart."""
+    return {name: max(1.4, 3.0 - 0.8 * k) for k, name in enumerate(states)}
 
 
 def values(moduli: DirectionalModuli, quantity: Quantity, n: Float[np.ndarray, "*batch 3"]) -> dict[str, np.ndarray]:

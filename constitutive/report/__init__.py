@@ -10,8 +10,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from constitutive import __version__
+from constitutive.report.known import Known, Section
 from constitutive.report.markup import Markup, render, tag
-from constitutive.report.sections import SECTIONS, Known, Section
+from constitutive.report.sections import SECTIONS
 
 if TYPE_CHECKING:
     from constitutive.audit import Audit
@@ -27,6 +28,7 @@ def report(
     material: Material,
     data: StressStrainData | None = None,
     *,
+    unseen: StressStrainData | None = None,
     learning_curve: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
@@ -39,6 +41,8 @@ def report(
         What to report on.
     data : StressStrainData, optional
         What it was calibrated on; with it come accuracy, baselines and the learning curve.
+    unseen : StressStrainData, optional
+        States that the law has not seen, to judge it by; the held-out paths of the data where none are given.
     learning_curve : bool
         Calibrate again on fewer samples, and draw the errors.
     seed : int
@@ -51,13 +55,14 @@ def report(
     str
         HTML, UTF-8.
     """
-    return page(gather(material, data, learning_curve=learning_curve, seed=seed, progress=progress), progress=progress)
+    return page(gather(material, data, unseen=unseen, learning_curve=learning_curve, seed=seed, progress=progress), progress=progress)
 
 
 def gather(
     material: Material,
     data: StressStrainData | None = None,
     *,
+    unseen: StressStrainData | None = None,
     learning_curve: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
@@ -67,15 +72,15 @@ def gather(
 
     tell = progress or (lambda _what, _fraction: None)
     tell("auditing", 0.05)
-    audited = audit(material, data, seed=seed)
+    audited = audit(material, data, unseen=unseen, seed=seed)
     if data is None:
-        return Known(material, data, audited)
+        return Known(material, data, audited, unseen=unseen)
     from constitutive.report.learning import baselines, curves
 
     tell("fitting the baselines", 0.15)
     others = baselines(material, data, seed)
-    found = curves(material, data, seed, tell) if learning_curve else {}
-    return Known(material, data, audited, others, found)
+    found, note = curves(material, data, unseen, others, seed, tell) if learning_curve else ({}, "")
+    return Known(material, data, audited, others, found, unseen, note)
 
 
 def page(known: Known, *, progress: Progress | None = None) -> str:

@@ -16,6 +16,7 @@ from constitutive.audit import deformation_of, margin
 from constitutive.elasticity import ConstantsTable, DirectionalModuli, constants_table
 from constitutive.errors import ConstitutiveError
 from constitutive.material import Material
+from constitutive.plots.numbers import MINUS
 from constitutive.tensors.packing import to_mandel
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ class Published:
         Constants by name (GPa), in the standard axes.
     source : str
         The work that measured them.
+    read_from : str
+        Where these numbers were read, the work itself not being at hand.
     """
 
     values: dict[str, float]
     source: str
+    read_from: str
 
 
 def published(material: Material) -> dict[str, Published]:
@@ -69,7 +73,7 @@ def published_of(crystal: str) -> dict[str, Published]:
     known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = known["crystals"].get(crystal, {})
     return {
-        name: Published({constant: float(value) for constant, value in entry["values"].items()}, entry["source"])
+        name: Published({constant: float(value) for constant, value in entry["values"].items()}, entry["source"], entry["read_from"])
         for name, entry in found.items()
     }
 
@@ -99,7 +103,9 @@ def states(material: Material) -> dict[str, DirectionalModuli]:
     for strain in (0.7 * limit, -0.7 * limit):
         F = deformation_of(strain * LINES["stretch along x"][None])[0]
         try:
-            found[f"E_xx = {100 * strain:+.1f} %"] = DirectionalModuli.from_law(material.law, F, density=density(material))
+            found[f"Eₓₓ = {100 * strain:+.1f} %".replace("-", MINUS)] = DirectionalModuli.from_law(
+                material.law, F, density=density(material)
+            )
         except ConstitutiveError:
             continue  # not stable there: the map of stability shows where
     return found
@@ -140,7 +146,7 @@ def invented_paths(material: Material, points: int = 9) -> list[Path]:
         low, high = reach(material)[name]
         t = np.linspace(low, high, points)
         F = deformation_of(t[:, None, None] * LINES[name])
-        found.append(Path(name, t, F, cauchy(material.law, F)))
+        found.append(Path(name, t, F, cauchy(material.law, F), simulated=False))
     return found
 
 

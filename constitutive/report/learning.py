@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ import torch
 
 from constitutive.errors import CalibrationError
 from constitutive.plots import Curve
-from constitutive.report.sections import FREE, LAW, LINEAR
+from constitutive.report.known import FREE, LAW, LINEAR, held_out_of
 
 if TYPE_CHECKING:
     from constitutive.data import StressStrainData
     from constitutive.material import Material
 
-SIZES = (8, 16, 32, 64)
+SMALLEST = 8
+BUDGET = 150.0  # seconds
+GROWTH = 2.0  # of the time from one number of samples to the next, twice as large
 DRAWS = 2  # random choices of the samples for each size
 LEAST_UNSEEN = 8
 
@@ -37,31 +40,68 @@ def baselines(material: Material, data: StressStrainData, seed: int) -> dict[str
     return found
 
 
-def curves(material: Material, data: StressStrainData, seed: int, tell: Callable[[str, float], None]) -> dict[str, Curve]:
-    """Error of S on unseen states by the number of samples, of the law and of its baselines.
+def sizes_of(available: int) -> list[int]:
+    """Numbers of samples to calibrate on: doubled from 8 up to all that there are."""
+    sizes = [SMALLEST * 2**k for k in range(20) if SMALLEST * 2**k <= available]
+    return [*sizes, available] if sizes and available > 1.15 * sizes[-1] else sizes
 
-    The states are the held-out paths where there are any, and otherwise the samples not drawn.
+
+def curves(
+    material: Material,
+    data: StressStrainData,
+    unseen: StressStrainData | None,
+    others: dict[str, Any],
+    seed: int,
+    tell: Callable[[str, float], None],
+) -> tuple[dict[str, Curve], str]:
+    """Error of S on unseen states by the number of samples, of the law and of its baselines; and what a reader has to know.
+
+    The states are the unseen ones or the held-out paths where there are any, and otherwise the samples not drawn. No larger
+    number of samples is begun that would end later than ``BUDGET``, by the time that the one before took.
     """
-    sizes = [n for n in SIZES if n <= len(data) - LEAST_UNSEEN]
-    errors: dict[str, list[list[float]]] = {}
-    for step, n in enumerate(sizes):
-        for draw in range(DRAWS):
-            tell(f"learning curve: {n} samples, draw {draw + 1} of {DRAWS}", 0.25 + 0.45 * (step + draw / DRAWS) / len(sizes))
-            for name, error in _errors(material, data, n, seed + draw).items():
-                rows = errors.setdefault(name, [[] for _ in sizes])
-                rows[step].append(error)
-    complete = {name: np.array(rows) for name, rows in errors.items() if all(len(row) == DRAWS for row in rows)}
-    count = np.array(sizes, dtype=float)
-    return {name: Curve(count, np.median(e, axis=1), e.min(axis=1), e.max(axis=1)) for name, e in complete.items()}
+    held_out = held_out_of(data, unseen)
+    sizes = sizes_of(len(data) if held_out is not None else len(data) - LEAST_UNSEEN)
+    errors: dict[int, list[dict[str, float]]] = {}
+    if held_out is not None and sizes and _is_of(material, data):  # all samples: the material itself, no need to wait
+        laws = {LAW: material.law, **others}
+        errors[len(data)] = [{name: _error(law, held_out, material) for name, law in laws.items()}]
+    began = time.monotonic()
+    for step, n in enumerate(n for n in sizes if n not in errors):
+        at = time.monotonic()
+        for draw in range(DRAWS if n < len(data) else 1):  # there is one choice of all
+            tell(f"learning curve: {n} samples, draw {draw + 1}", 0.25 + 0.45 * (step + draw / DRAWS) / len(sizes))
+            errors.setdefault(n, []).append(_errors(material, data, held_out, n, seed + draw))
+        now = time.monotonic()
+        if now + GROWTH * (now - at) > began + BUDGET:
+            break
+    missing = [str(n) for n in sizes if n not in errors]
+    note = f"Left out for time: {', '.join(missing)} samples." if missing else ""
+    return _curves_of(errors), note
 
 
-def _errors(material: Material, data: StressStrainData, n: int, seed: int) -> dict[str, float]:
+def _is_of(material: Material, data: StressStrainData) -> bool:
+    """Whether a material was calibrated on all of these data."""
+    stated = material.card.get("data", {})
+    return bool(stated.get("sha256") == data.sha256 and stated.get("samples") == len(data))
+
+
+def _curves_of(errors: dict[int, list[dict[str, float]]]) -> dict[str, Curve]:
+    """Median and range by law, at the numbers of samples where every draw gave that law."""
+    found = {}
+    for name in dict.fromkeys(name for draws in errors.values() for draw in draws for name in draw):
+        rows = {n: [draw[name] for draw in draws] for n, draws in sorted(errors.items()) if all(name in draw for draw in draws)}
+        count = np.array(list(rows), dtype=float)
+        median, low, high = (np.array([end(row) for row in rows.values()]) for end in (np.median, np.min, np.max))
+        found[name] = Curve(count, median, low, high)
+    return found
+
+
+def _errors(material: Material, data: StressStrainData, held_out: StressStrainData | None, n: int, seed: int) -> dict[str, float]:
     from constitutive.calibration import calibrate
 
     order = np.random.default_rng(seed).permutation(len(data))
-    chosen, rest = data.select(np.sort(order[:n])), data.select(np.sort(order[n:]))
-    held_out = data.paths_data()
-    unseen = rest if held_out is None else held_out
+    chosen = data.select(np.sort(order[:n]))
+    unseen = data.select(np.sort(order[n:])) if held_out is None else held_out
     rule = material.card.get("residual_stress", {}).get("rule")
     try:
         law = calibrate(chosen, seed=seed, point_group=_group(material, data), residual_stress=None if rule == "zero" else rule).law

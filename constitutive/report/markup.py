@@ -62,6 +62,8 @@ def nested(value: Any) -> Content:
         if all(isinstance(entry, int | float) for entry in value):
             size = max((abs(entry) for entry in value), default=0.0)
             return ", ".join(f"{entry if abs(entry) > 1e-12 * size else 0:.6g}" for entry in value)
+        if all(isinstance(entry, list | tuple) and all(isinstance(x, int | float) for x in entry) for entry in value):
+            return "; ".join(str(nested(entry)) for entry in value)  # a matrix, row by row
         return tag("ul", [tag("li", nested(entry)) for entry in value])
     if value is None:
         return "not stated"
@@ -78,7 +80,7 @@ def script_data(value: str) -> Markup:
 def figure(identity: str, picture: go.Figure, caption: Content) -> Markup:
     """A Plotly figure with its caption; the page's script draws it."""
     document = json.loads(picture.to_json())
-    solid = "scene" in document["layout"]
+    solid = any(name.startswith("scene") for name in document["layout"])
     return tag(
         "figure",
         tag("div", class_="plot", style=f"height:{int(document['layout'].get('height', 380))}px"),

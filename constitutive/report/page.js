@@ -18,6 +18,16 @@
     figure.querySelector(".still").src = picture;
   }
 
+  // Two views of one crystal turn together.
+  function turnTogether(plot, change) {
+    const scenes = Object.keys(plot._fullLayout).filter((key) => /^scene\d*$/.test(key));
+    const moved = scenes.find((key) => `${key}.camera` in change);
+    if (!moved || scenes.length < 2) return;
+    const camera = change[`${moved}.camera`];
+    const others = scenes.filter((key) => JSON.stringify(plot._fullLayout[key].camera) !== JSON.stringify(camera) && key !== moved);
+    if (others.length) Plotly.relayout(plot, Object.fromEntries(others.map((key) => [`${key}.camera`, camera])));
+  }
+
   async function draw(figure) {
     const plot = figure.querySelector(".plot");
     try {
@@ -26,7 +36,8 @@
       if (figure.dataset.figure === "solid") {
         await takeStill(figure, plot);
         let waiting = 0;
-        plot.on("plotly_relayout", () => {
+        plot.on("plotly_relayout", (change) => {
+          turnTogether(plot, change);
           clearTimeout(waiting);
           waiting = setTimeout(() => takeStill(figure, plot), 400);
         });

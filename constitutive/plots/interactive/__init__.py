@@ -3,7 +3,7 @@
 from constitutive.plots.interactive.crystal import crystal
 from constitutive.plots.interactive.directional import pole_figure, sections, surface
 from constitutive.plots.interactive.quality import coverage, domain, elastic_constants, learning_curve, stability_map
-from constitutive.plots.interactive.stresses import error_by_strain, parity, paths
+from constitutive.plots.interactive.stresses import error_by_strain, parity, path_errors, paths
 
 __all__ = [
     "coverage",
@@ -13,6 +13,7 @@ __all__ = [
     "error_by_strain",
     "learning_curve",
     "parity",
+    "path_errors",
     "paths",
     "pole_figure",
     "sections",

@@ -15,28 +15,30 @@ from constitutive.symmetry import PointGroup
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+FEW = 6  # mirror planes that a picture bears beside all else
 SYMBOLS = {2: "circle", 3: "diamond", 4: "square", 6: "cross"}
 
 
-def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool = False) -> go.Figure:
+def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool | None = None) -> go.Figure:
     """The conventional cell with atoms and symmetry elements; see :func:`constitutive.plots.crystal`.
 
-    Axes and mirror planes are switched in the legend; mirrors are off at first unless asked for.
+    Axes and mirror planes are switched in the legend; without a word about mirrors they are on at first where there are few.
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)
-    legend = {"x": 1.0, "xanchor": "left", "y": 1, "yanchor": "top", "orientation": "v", "itemsizing": "constant"}
-    figure = new_figure(470, margin={"l": 0, "r": 130, "t": 10, "b": 0}, legend=legend)
+    legend = {"x": 1.0, "xanchor": "left", "y": 0.93, "font": {"size": 13}, "yanchor": "top", "orientation": "v", "itemsizing": "constant"}
+    figure = new_figure(520, margin={"l": 0, "r": 150, "t": 10, "b": 0}, legend=legend)
     _draw_cell(figure, cell)
     for order in sorted({axis_order(e) for e in group.elements} - {0}, reverse=True):
         _draw_axes(figure, [e for e in group.elements if axis_order(e) == order], order, cell.reach)
-    _draw_mirrors(figure, [e for e in group.elements if e.mirror], 0.95 * cell.reach, mirrors)
+    planes = [e for e in group.elements if e.mirror]
+    _draw_mirrors(figure, planes, 0.95 * cell.reach, len(planes) <= FEW if mirrors is None else mirrors)
     hidden = {"visible": False}
     reach = 1.2 * cell.reach
     space = scene(reach)
     figure.update_layout(scene={**space, **{f"{name}axis": {**space[f"{name}axis"], **hidden} for name in "xyz"}})
     camera = {"eye": {"x": 1.15, "y": 0.6, "z": 0.5}, "projection": {"type": "orthographic"}}
-    figure.update_layout(scene_aspectratio=dict.fromkeys("xyz", 1.85), scene_camera=camera)
+    figure.update_layout(scene_aspectratio=dict.fromkeys("xyz", 2.1), scene_camera=camera)
     return figure
 
 
@@ -46,8 +48,10 @@ def _draw_cell(figure: go.Figure, cell: CellView) -> None:
         line = {"color": colour, "width": width}
         figure.add_scatter3d(x=x, y=y, z=z, mode="lines", line=line, hoverinfo="skip", showlegend=False)
     corner = -cell.vectors.sum(axis=0) / 2
-    x, y, z = (corner + 1.12 * cell.vectors).T
-    figure.add_scatter3d(x=x, y=y, z=z, mode="text", text=list("abc"), hoverinfo="skip", showlegend=False, textfont={"color": INK})
+    x, y, z = (corner + 1.2 * cell.vectors).T
+    figure.add_scatter3d(
+        x=x, y=y, z=z, mode="text", text=list("abc"), hoverinfo="skip", showlegend=False, textfont={"color": INK, "size": 15}
+    )
     for kind in cell.kinds:
         colour, radius = atom_style(kind)
         marker = {"color": colour, "size": 17 * radius, "opacity": 1.0, "line": {"color": INK, "width": 1}}
@@ -59,7 +63,7 @@ def _draw_axes(figure: go.Figure, elements: list[Any], order: int, reach: float)
     ends = np.array([(-1.15 * reach * e.axis, 1.15 * reach * e.axis, np.full(3, np.nan)) for e in elements]).reshape(-1, 3)
     words = [word for e in elements for word in (plain(e.words), plain(e.words), "")]
     name = f"{order}-fold axis" if len(elements) == 1 else f"{order}-fold axes ({len(elements)})"
-    style = {"line": {"color": AXIS_COLOURS[order], "width": 4}, "marker": {"size": 4, "symbol": SYMBOLS[order]}}
+    style = {"line": {"color": AXIS_COLOURS[order], "width": 4}, "marker": {"size": 6, "symbol": SYMBOLS[order]}}
     x, y, z = ends.T
     figure.add_scatter3d(x=x, y=y, z=z, mode="lines+markers", hovertext=words, hoverinfo="text", name=name, **style)
 
@@ -78,7 +82,7 @@ def _draw_mirrors(figure: go.Figure, elements: list[Any], radius: float, shown: 
             j=fan,
             k=fan + 1,
             color=MIRROR_COLOUR,
-            opacity=0.18,
+            opacity=0.13,
             name=title,
             legendgroup="mirrors",
             showlegend=k == 0,

@@ -10,23 +10,29 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
-from constitutive.plots.quality import Curve
-from constitutive.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, colours
+from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours
+from constitutive.plots.style import BLUE, INK, MUTED, colours
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down")
+OPEN_SYMBOLS = ("diamond-open", "square-open", "triangle-down-open", "x-open")
 
 
 def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error of S") -> go.Figure:
     """Held-out error against the number of training samples; see :func:`constitutive.plots.learning_curve`."""
     tones = colours(list(curves))
-    figure = new_figure()
-    for name, curve in curves.items():
+    figure = new_figure(420)
+    for (name, curve), symbol in zip(curves.items(), SYMBOLS * 3, strict=False):
         x, y = np.r_[curve.samples, curve.samples[::-1]], np.r_[curve.low, curve.high[::-1]]
         fill = {"fill": "toself", "fillcolor": rgba(tones[name], 0.15), "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(x=x, y=y, mode="lines", showlegend=False, legendgroup=name, **fill)
-        line = {"mode": "lines+markers", "line": {"color": tones[name], "width": 2}}
+        line = {"mode": "lines+markers", "line": {"color": tones[name], "width": 2.5}, "marker": {"symbol": symbol, "size": 9}}
         figure.add_scatter(x=curve.samples, y=curve.median, name=plain(name), legendgroup=name, **line)
-    ticks = sorted({int(n) for curve in curves.values() for n in curve.samples})
-    figure.update_xaxes(title_text="training samples", type="log", tickvals=ticks, ticktext=[str(n) for n in ticks])
-    figure.update_yaxes(title_text=f"held-out {error}", type="log", dtick=1)
+    numbers = sample_ticks(curves)
+    figure.update_xaxes(title_text="training samples", type="log", tickvals=numbers, ticktext=[str(n) for n in numbers])
+    ends = min(float(curve.low.min()) for curve in curves.values()), max(float(curve.high.max()) for curve in curves.values())
+    places, texts = log_ticks(*ends, percent=True)
+    span = [float(np.log10(min(ends[0], places[0]) / 1.2)), float(np.log10(max(ends[1], places[-1]) * 1.2))]
+    figure.update_yaxes(title_text=f"held-out {error}", type="log", tickvals=places, ticktext=texts, range=span)
     return style_axes(figure)
 
 
@@ -39,27 +45,26 @@ def elastic_constants(
     unit: str = "GPa",
 ) -> go.Figure:
     """Elastic constants with error bars beside published ones; see :func:`constitutive.plots.elastic_constants`."""
-    sources = published or {}
-    tones = dict(zip(sources, (ORANGE, GREEN, PURPLE, MUTED) * 5, strict=False))
-    lengths = sorted({len(name) for name in names})
-    groups = [[k for k, name in enumerate(names) if len(name) == length] for length in lengths]
-    heights = [len(group) + 1.0 for group in groups]
-    figure = make_subplots(len(groups), 1, row_heights=heights, vertical_spacing=1.4 / (sum(heights) + 2))
-    figure.update_layout(new_figure(int(30 * sum(heights)) + 110).layout)
+    groups, tones = constant_rows(names, values, errors, published), source_colours(published)
+    heights = [len(group.names) + 1.0 for group in groups]
+    plot = 27 * sum(heights) + 62 * (len(groups) - 1)
+    gap = 62 / plot if len(groups) > 1 else 0.0
+    figure = make_subplots(len(groups), 1, row_heights=heights, vertical_spacing=gap)
+    below = 78 + 22 * (1 + len(tones))
+    legend = {"orientation": "v", "y": -62 / plot, "yanchor": "top", "x": 0}
+    figure.update_layout(new_figure(int(plot) + below + 20, margin={"l": 60, "r": 20, "t": 20, "b": below}, legend=legend).layout)
     for row, group in enumerate(groups, start=1):
-        chosen = [names[k] for k in group]
-        bars = None if errors is None else {"array": errors[group], "thickness": 1.5, "width": 4}
-        marker = {"color": BLUE, "size": 9}
-        own = {"mode": "markers", "marker": marker, "error_x": bars, "name": "this law", "showlegend": row == 1}
-        figure.add_scatter(x=values[group], y=chosen, row=row, col=1, **own)
-        for (source, constants), symbol in zip(sources.items(), ("diamond", "square", "triangle-down", "x") * 5, strict=False):
-            known = [name for name in chosen if name in constants]
-            marker = {"color": tones[source], "symbol": f"{symbol}-open", "size": 9, "line": {"width": 1.5}}
-            trace = {"mode": "markers", "marker": marker, "name": plain(source), "showlegend": row == 1}
-            figure.add_scatter(x=[constants[name] for name in known], y=known, row=row, col=1, **trace)
-        figure.update_yaxes(autorange="reversed", type="category", row=row, col=1)
-    figure.update_xaxes(title_text=unit, row=len(groups), col=1)
-    figure.update_layout(legend_y=-70 / figure.layout.height)
+        bars = None if group.errors is None else {"array": group.errors, "thickness": 1.5, "width": 4}
+        own = {"mode": "markers", "marker": {"color": BLUE, "size": 9}, "error_x": bars, "name": "this law", "showlegend": row == 1}
+        figure.add_scatter(x=group.values, y=group.names, row=row, col=1, **own)
+        for (source, (known, constants)), symbol in zip(group.published.items(), OPEN_SYMBOLS * 5, strict=False):
+            marker = {"color": tones[source], "symbol": symbol, "size": 10, "line": {"width": 2}}
+            first = row == min(k for k, other in enumerate(groups, start=1) if other.published[source][0] or k == len(groups))
+            trace = {"mode": "markers", "marker": marker, "name": plain(source), "showlegend": first}
+            figure.add_scatter(x=constants, y=known, row=row, col=1, **trace)
+        order = {"categoryorder": "array", "categoryarray": group.names[::-1], "range": [-0.6, len(group.names) - 0.4]}
+        figure.update_yaxes(type="category", **order, row=row, col=1)
+        figure.update_xaxes(title_text=unit, row=row, col=1)
     return style_axes(figure)
 
 
@@ -84,9 +89,10 @@ def stability_map(
     samples: Float[np.ndarray, "n 2"] | None = None,
 ) -> go.Figure:
     """Where in a plane of strains the crystal is stable; see :func:`constitutive.plots.stability_map`."""
-    figure = new_figure(430, showlegend=False)
+    figure = new_figure(460, showlegend=False, margin={"l": 60, "r": 20, "t": 34, "b": 120})
     top = max(1.0, float(np.nanmax(np.abs(margin))))
-    bar = {"title": {"text": "weakest stiffness<br>relative to rest", "side": "top"}, "len": 0.8, "thickness": 14}
+    title = {"text": "weakest acoustic stiffness / at rest", "side": "bottom"}
+    bar = {"title": title, "orientation": "h", "x": 0.5, "y": -0.2, "yanchor": "top", "len": 1.0, "thickness": 12}
     scale = {"colorscale": "RdBu", "zmin": -top, "zmax": top, "colorbar": bar, "zsmooth": "best"}
     hover = f"{xlabel} %{{x:.3f}}<br>{ylabel} %{{y:.3f}}<br>%{{z:.3f}}<extra></extra>"
     figure.add_heatmap(x=x, y=y, z=margin, hovertemplate=hover, **scale)
@@ -109,7 +115,7 @@ def domain(reach: Mapping[str, tuple[float, float]]) -> go.Figure:
     names = [plain(name) for name in reach]
     low, high = (100 * np.array([span[k] for span in reach.values()]) for k in (0, 1))
     bars = {"orientation": "h", "marker": {"color": rgba(BLUE, 0.75)}, "hovertemplate": "%{y}: %{text}<extra></extra>"}
-    text = [f"{a:+.1f} … {b:+.1f} %" for a, b in zip(low, high, strict=True)]
+    text = [f"{a:+.1f} … {b:+.1f} %".replace("-", MINUS) for a, b in zip(low, high, strict=True)]
     figure.add_bar(y=names, x=high - low, base=low, text=text, textposition="inside", insidetextanchor="middle", **bars)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="Green–Lagrange strain (%)", zeroline=True)

@@ -10,12 +10,14 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
-from constitutive.plots.parity import rms_error, running_median
-from constitutive.plots.paths import COMPONENTS, Path, StressOf
+from constitutive.plots.numbers import COMPONENT_COLOURS, error_clouds, log_ticks, parity_limits, rms_error
+from constitutive.plots.paths import COMPONENTS, Path, StressOf, errors_along, path_curves
 from constitutive.plots.style import INK, MUTED, colours
 from constitutive.tensors.packing import stress_to_voigt
 
 Stresses = Float[np.ndarray, "n 3 3"]
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down")
+COMPONENT_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -26,17 +28,14 @@ def parity(reference: Stresses, predictions: Mapping[str, Stresses], *, quantity
     titles = [f"<b>{name}</b><br>rms error {error:.2g} {unit}" for name, error in errors.items()]
     figure = make_subplots(1, len(predictions), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.03)
     figure.update_layout(new_figure(420).layout)
-    x = stress_to_voigt(reference)
-    ends = [float(x.min()), float(x.max())]
-    margin = 0.08 * (ends[1] - ends[0])
+    x, limits = stress_to_voigt(reference), list(parity_limits(reference))
     for column, (name, predicted) in enumerate(predictions.items(), start=1):
         y = stress_to_voigt(predicted)
-        figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": MUTED, "width": 1}, hoverinfo="skip", row=1, col=column)
+        figure.add_scatter(x=limits, y=limits, mode="lines", line={"color": MUTED, "width": 1}, hoverinfo="skip", row=1, col=column)
         for k, component in enumerate(COMPONENTS):
             marker = {"color": tones[name], "symbol": "circle-open" if k < 3 else "x-thin-open", "size": 7}
             text = [f"sample {n}, {component}" for n in range(len(x))]
             figure.add_scatter(x=x[:, k], y=y[:, k], mode="markers", marker=marker, text=text, name="", row=1, col=column)
-    limits = [ends[0] - margin, ends[1] + margin]
     figure.update_xaxes(title_text=f"reference ({unit})", range=limits)
     figure.update_yaxes(range=limits)
     figure.update_yaxes(title_text=f"predicted {quantity} ({unit})", col=1)
@@ -49,17 +48,19 @@ def error_by_strain(
 ) -> go.Figure:
     """Error of each sample against the size of its strain; see :func:`constitutive.plots.error_by_strain`."""
     tones = colours(list(predictions))
-    figure = new_figure()
-    size = np.linalg.norm(strain, axis=(1, 2))
-    text = [f"sample {n}" for n in range(len(size))]
-    for name, predicted in predictions.items():
-        error = np.linalg.norm(predicted - reference, axis=(1, 2)).clip(1e-9)
-        points = {"color": rgba(tones[name], 0.55), "size": 6}
-        figure.add_scatter(x=size, y=error, mode="markers", marker=points, text=text, name=plain(name), showlegend=False)
-        x, y = running_median(size, error)
-        figure.add_scatter(x=x, y=y, mode="lines", line={"color": tones[name], "width": 2}, name=plain(name))
-    figure.update_xaxes(title_text="size of the strain, |E|")
-    figure.update_yaxes(title_text=f"|error of the stress| ({unit})", type="log", dtick=1)
+    figure = new_figure(420)
+    text = [f"sample {n}" for n in range(len(strain))]
+    clouds = error_clouds(strain, reference, predictions)
+    for (name, cloud), symbol in zip(clouds.items(), SYMBOLS * 3, strict=False):
+        marker = {"color": rgba(tones[name], 0.55), "size": 7, "symbol": symbol}
+        points = {"mode": "markers", "marker": marker, "text": text, "showlegend": False, "legendgroup": name}
+        figure.add_scatter(x=cloud.size, y=cloud.error, name=plain(name), **points)
+        line = {"mode": "lines", "line": {"color": tones[name], "width": 2.5}, "legendgroup": name}
+        figure.add_scatter(x=cloud.median_size, y=cloud.median_error, name=plain(name), **line)
+    ends = min(float(cloud.error.min()) for cloud in clouds.values()), max(float(cloud.error.max()) for cloud in clouds.values())
+    places, texts = log_ticks(*ends)
+    figure.update_xaxes(title_text="size of the strain, |E|", rangemode="tozero")
+    figure.update_yaxes(title_text=f"|error of the stress| ({unit})", type="log", tickvals=places, ticktext=texts)
     return style_axes(figure)
 
 
@@ -70,50 +71,78 @@ def paths(
     bands: Mapping[str, StressOf] | None = None,
     quantity: str = "Cauchy stress",
     unit: str = "GPa",
-    xlabel: str = "path parameter",
+    xlabel: str = "",
 ) -> go.Figure:
     """Stress along paths with uncertainty bands; see :func:`constitutive.plots.paths`."""
-    columns = min(len(reference), 2)
-    rows = -(-len(reference) // columns)
-    titles = [f"<b>{plain(path.name.replace('_', ' '))}</b>" for path in reference]
-    figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.32 / rows)
-    figure.update_layout(new_figure(310 * rows + 60).layout)
-    for k, path in enumerate(reference):
-        _path_panel(figure, path, laws, bands or {}, k // columns + 1, k % columns + 1, first=k == 0)
-    figure.update_xaxes(title_text=xlabel)
-    figure.update_yaxes(title_text=f"{quantity} ({unit})", col=1)
-    figure.update_layout(legend_y=-0.28 / rows, margin_t=60)
+    figure, places = _panels(reference, f"{quantity} ({unit})")
+    for path, place in zip(reference, places, strict=True):
+        _path_panel(figure, path, laws, bands or {}, place, first=place is places[0])
+        figure.update_xaxes(title_text=xlabel or path.coordinate, **place)
     return style_axes(figure)
 
 
+def path_errors(
+    reference: Sequence[Path], law: StressOf, band: StressOf, *, quantity: str = "simulation − law", unit: str = "GPa"
+) -> go.Figure:
+    """Errors of a law along paths with its bands; see :func:`constitutive.plots.path_errors`."""
+    figure, places = _panels(reference, f"{quantity} ({unit})")
+    seen: set[int] = set()
+    for path, place in zip(reference, places, strict=True):
+        found = errors_along(path, law, band)
+        for k, half, error in zip(found.components, found.halves, found.errors, strict=True):
+            tone, group = COMPONENT_COLOURS[k], {"legendgroup": COMPONENTS[k]}
+            x, y = np.r_[found.t, found.t[::-1]], np.r_[-half, half[::-1]]
+            line = {"width": 1, "color": rgba(tone, 0.6)}
+            fill = {"fill": "toself", "fillcolor": rgba(tone, 0.14), "line": line, "hoverinfo": "skip", "showlegend": False}
+            figure.add_scatter(x=x, y=y, mode="lines", **fill, **group, **place)
+            marker = {"color": "white", "size": 9, "symbol": COMPONENT_SYMBOLS[k], "line": {"color": tone, "width": 2}}
+            trace = {"mode": "markers", "marker": marker, "name": COMPONENTS[k], "showlegend": k not in seen}
+            figure.add_scatter(x=path.parameter, y=error, **trace, **group, **place)
+            seen.add(k)
+        figure.update_xaxes(title_text=path.coordinate, **place)
+    return style_axes(figure)
+
+
+def _panels(reference: Sequence[Path], ylabel: str) -> tuple[go.Figure, list[dict[str, int]]]:
+    """An empty panel for each path, two in a row, and the places of the panels."""
+    columns = min(len(reference), 2)
+    rows = -(-len(reference) // columns)
+    titles = [f"<b>{plain(path.title)}</b>" for path in reference]
+    plot = 240 * rows + 80 * (rows - 1)
+    gap = 80 / plot if rows > 1 else 0.0
+    figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=gap)
+    margin = {"l": 60, "r": 48, "t": 36, "b": 84}
+    figure.update_layout(new_figure(plot + 120, margin=margin).layout)
+    figure.update_layout(legend_y=-52 / plot)
+    places = [{"row": k // columns + 1, "col": k % columns + 1} for k in range(len(reference))]
+    for place in places[::columns]:
+        figure.update_yaxes(title_text=ylabel, **place)
+    return figure, places
+
+
 def _path_panel(
-    figure: go.Figure, path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf], row: int, col: int, first: bool
+    figure: go.Figure, path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, StressOf], place: dict[str, int], first: bool
 ) -> None:
     tones = colours(list(laws))
-    t, F = path.dense()
-    shown = path.components()
-    place = {"row": row, "col": col}
-    for order, (name, law) in enumerate(laws.items()):
-        curves = stress_to_voigt(np.asarray(law(F)))[:, shown].T
-        half = stress_to_voigt(np.asarray(bands[name](F)))[:, shown].T if name in bands else None
-        line = {"color": tones[name], "width": 2.5 if order == 0 else 1.5, "dash": DASHES[order % 4]}
-        for k, curve in enumerate(curves):
-            if half is not None:
-                x, y = np.r_[t, t[::-1]], np.r_[curve - half[k], (curve + half[k])[::-1]]
-                fill = {"fill": "toself", "fillcolor": rgba(tones[name], 0.2), "line": {"width": 0}, "hoverinfo": "skip"}
-                figure.add_scatter(x=x, y=y, mode="lines", showlegend=False, legendgroup=name, **fill, **place)
-            shown_once = first and k == 0
+    found = path_curves(path, laws, bands)
+    for order, (name, curves) in enumerate(found.values.items()):
+        line = {"color": tones[name], "width": 2.5 if order == 0 else 1.8, "dash": DASHES[order % 4]}
+        for curve, half in zip(curves, found.halves.get(name, ()), strict=False):
+            x, y = np.r_[found.t, found.t[::-1]], np.r_[curve - half, (curve + half)[::-1]]
+            fill = {"fill": "toself", "fillcolor": rgba(tones[name], 0.25), "line": {"width": 0}, "hoverinfo": "skip"}
+            figure.add_scatter(x=x, y=y, mode="lines", showlegend=False, legendgroup=name, **fill, **place)
+        for k, curve in zip(found.components, curves, strict=True):
+            shown_once = first and k == found.components[0]
             trace = {"mode": "lines", "line": line, "name": plain(name), "legendgroup": name, "showlegend": shown_once}
-            figure.add_scatter(x=t, y=curve, hovertext=f"{plain(name)}, {COMPONENTS[shown[k]]}", **trace, **place)
-    points = stress_to_voigt(path.stress)[:, shown]
+            figure.add_scatter(x=found.t, y=curve, hovertext=f"{plain(name)}, {COMPONENTS[k]}", **trace, **place)
     marker = {"color": "white", "size": 8, "line": {"color": INK, "width": 1.5}}
-    for k, values in enumerate(points.T):
+    for k, values in zip(found.components, found.states if path.simulated else (), strict=False):
         trace = {"mode": "markers", "marker": marker, "name": "simulation", "legendgroup": "simulation"}
-        trace |= {"showlegend": first and k == 0, "hovertext": f"simulation, {COMPONENTS[shown[k]]}"}
+        trace |= {"showlegend": first and k == found.components[0], "hovertext": f"simulation, {COMPONENTS[k]}"}
         figure.add_scatter(x=path.parameter, y=values, **trace, **place)
-    low, high = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
-    for name, band in bands.items():
-        middle, half = (stress_to_voigt(np.asarray(f(path.F)))[:, shown] for f in (laws[name], band))
-        low, high = min(low, float((middle - half).min())), max(high, float((middle + half).max()))
-    room = 0.25 * max(high - low, 1e-12)
-    figure.update_yaxes(range=[low - room, high + room], **place)
+    span = float(found.t[-1] - found.t[0])
+    for y, label in found.labels:
+        note = {"showarrow": False, "xanchor": "left", "yanchor": "middle", "xshift": 7, "font": {"color": INK}}
+        figure.add_annotation(x=found.t[-1], y=y, text=label, **note, **place)
+    figure.update_xaxes(range=[found.t[0] - 0.04 * span, found.t[-1] + 0.16 * span], **place)
+    figure.update_yaxes(range=list(found.limits), **place)

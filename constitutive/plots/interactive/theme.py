@@ -59,10 +59,10 @@ def style_axes(figure: go.Figure) -> go.Figure:
 
 def scene(reach: float) -> dict[str, Any]:
     """A 3D scene of equal axes that holds a sphere of radius ``reach``."""
-    axis = {**SCENE_AXIS, "range": [-1.05 * reach, 1.05 * reach], "tickfont": {"size": 10}}
+    axis = {**SCENE_AXIS, "range": [-1.05 * reach, 1.05 * reach], "tickfont": {"size": 11}, "nticks": 5}
     axes = {f"{name}axis": {**axis, "title": {"text": name}} for name in "xyz"}
     camera = {"eye": {"x": 1.2, "y": 0.9, "z": 0.7}, "projection": {"type": "orthographic"}}
-    return {**axes, "aspectmode": "manual", "aspectratio": dict.fromkeys("xyz", 1.25), "camera": camera}
+    return {**axes, "aspectmode": "manual", "aspectratio": dict.fromkeys("xyz", 1.08), "camera": camera}
 
 
 def plain(text: str) -> str:
