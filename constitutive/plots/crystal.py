@@ -146,9 +146,11 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
             ax.plot(*ends.T, color=AXIS_COLOURS[order], linewidth=1.1, marker=AXIS_SYMBOLS[order], markersize=4, label=label)
             seen.add(order)
         if mirrors and element.mirror:
-            ax.plot(*disc(element.axis, 0.9 * cell.reach).T, color=MIRROR_COLOUR, linewidth=0.7, alpha=0.7)
+            label = None if 0 in seen else "mirror planes"
+            ax.plot(*disc(element.axis, 0.9 * cell.reach).T, color=MIRROR_COLOUR, linewidth=0.7, alpha=0.7, label=label)
+            seen.add(0)
     ax.set(xlim=(-cell.reach, cell.reach), ylim=(-cell.reach, cell.reach), zlim=(-cell.reach, cell.reach))
-    ax.set_box_aspect((1, 1, 1), zoom=1.25)
+    ax.set_box_aspect((1, 1, 1), zoom=1.5)
     ax.set_axis_off()
     figure.legend(loc="outside right upper")
     return figure

@@ -71,23 +71,25 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
     """
     tones, widths = colours(list(states)), shapes.widths(states)
     figure = new_figure(7.0, 3.0)
-    for k, plane in enumerate(shapes.PLANES):
-        ax: Any = figure.add_subplot(1, 3, k + 1, projection="polar")
+    axes: list[Any] = [figure.add_subplot(1, 3, k + 1, projection="polar") for k in range(3)]
+    for ax, plane in zip(axes, shapes.PLANES, strict=True):
         angle, n = shapes.circle(plane)
         for name, moduli in states.items():
             for which, value in shapes.values(moduli, quantity, n).items():
-                style = "--" if which == "smallest" else "-"
-                ax.plot(angle, value, style, color=tones[name], linewidth=0.7 * widths[name], label=", ".join(filter(None, (name, which))))
-        ax.set_title(f"{plane} plane", loc="center", pad=8, fontweight="normal")
+                line = {"linestyle": "--" if which == "smallest" else "-", "color": tones[name], "linewidth": 0.7 * widths[name]}
+                ax.plot(angle, value, label=", ".join(filter(None, (name, which))), **line)
+        ax.set_title(f"{shapes.short(quantity)}, {plane} plane", loc="center", pad=9, fontweight="normal")
         ax.set_thetagrids(range(0, 360, 45), [plane[0], "", plane[1], "", "", "", "", ""])
-        ax.tick_params(labelsize=6.5, pad=1)
-        ax.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
-        ax.set_rlabel_position(22.5)
+    low, high = min(ax.get_ylim()[0] for ax in axes), max(ax.get_ylim()[1] for ax in axes)
+    for ax in axes:
+        ax.set_ylim(min(0.0, low), high)
+        ax.tick_params(labelsize=6.5, pad=0)
+        ax.yaxis.set_major_locator(MaxNLocator(3, prune="both"))
+        ax.set_rlabel_position(45)
         ax.grid(color=RULE)
         ax.spines["polar"].set_color(RULE)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
-    figure.suptitle(shapes.label(quantity), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
     return figure
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.ticker import MaxNLocator
 
 from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours
 from constitutive.plots.style import BLUE, DIVERGING, INK, MUTED, Figure, colours, new_figure, styled
@@ -75,7 +76,9 @@ def elastic_constants(
         ax.set_yticks(list(rows.values()), list(rows))
         ax.set(ylim=(-0.6, len(group.names) - 0.4), xlabel=unit)
         ax.grid(True, axis="x")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    handles, labels = axes[0].get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda k: labels[k] != "this law")
+    figure.legend([handles[k] for k in order], [labels[k] for k in order], loc="outside lower center", ncols=1)
     return figure
 
 
@@ -127,7 +130,7 @@ def stability_map(
     if samples is not None:
         ax.plot(samples[:, 0], samples[:, 1], ".", color=INK, markersize=2, alpha=0.6)
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    figure.colorbar(filled, ax=ax).set_label("weakest acoustic stiffness / at rest")
+    figure.colorbar(filled, ax=ax, ticks=MaxNLocator(5)).set_label("weakest acoustic stiffness / at rest")
     return figure
 
 
@@ -151,6 +154,6 @@ def domain(reach: Mapping[str, tuple[float, float]]) -> Figure:
             text.set(fontsize=6.5, ha="left" if side > 0 else "right", va="center")
     ax.axvline(0, color=INK, linewidth=0.6)
     ax.set_yticks(rows, list(reach))
-    room = 0.16 * float(high.max() - low.min())
+    room = 0.24 * float(high.max() - low.min())
     ax.set(xlabel="Green–Lagrange strain (%)", xlim=(low.min() - room, high.max() + room))
     return figure
