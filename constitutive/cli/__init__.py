@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import sys
 from pathlib import Path
@@ -47,7 +48,15 @@ def _register_commands() -> None:
             register(app)
 
 
+def _let_help_flow() -> None:
+    """Join the lines of each paragraph of a docstring: the terminal wraps them, at its own width; examples stay as they are."""
+    for command in app.registered_commands:
+        paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n") if command.callback else []
+        command.help = "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
+
+
 _register_commands()
+_let_help_flow()
 make_configurable(app)
 
 

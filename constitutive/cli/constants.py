@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,12 @@ def constants(
     In the data's Cartesian frame, Voigt order xx yy zz yz xz xy, by Brugger's definition (derivatives of the energy by the Green–Lagrange
     strain). Errors come from the samples and from the choice of law.
 
-    [dim]Example:[/]  constitutive constants materials/silicon --pressure 5
+    Exit codes: 0 done, 2 the folder cannot be read.
+
+    [bold]Examples[/]
+
+      [dim]constitutive constants materials/silicon[/]
+      [dim]constitutive constants materials/silicon --pressure 5 --json[/]
     """
     from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map
     from constitutive.material import Material
@@ -57,7 +63,7 @@ def _render(payload: dict[str, Any]) -> None:
     _matrix(payload["C_voigt_GPa"])
     for order, table in payload["constants_GPa"].items():
         errors = payload["errors_GPa"].get(order, {})
-        texts = [f"{name} {value:.4g}" + (f" ± {errors[name]:.2g}" if name in errors else "") for name, value in table.items()]
+        texts = [_with_error(name, value, errors.get(name)) for name, value in table.items()]
         out.print(f"order {order}: " + ", ".join(texts))
     if "under_pressure" in payload:
         state = payload["under_pressure"]
@@ -67,6 +73,14 @@ def _render(payload: dict[str, Any]) -> None:
         lost = {name: size for name, size in payload["ellipticity_lost_at"].items() if size is not None}
         out.print("strong ellipticity is lost at |E| = " + (", ".join(f"{s:.3f} ({n})" for n, s in lost.items()) or "nowhere looked at"))
         out.print(payload["note"])
+
+
+def _with_error(name: str, value: float, error: float | None) -> str:
+    """A constant to the digits that its error leaves."""
+    if error is None or not error > 0:
+        return f"{name} {value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{name} {value:.{digits}f} ± {error:.{digits}f}"
 
 
 def _matrix(C: Any) -> None:

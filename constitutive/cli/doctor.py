@@ -21,9 +21,12 @@ def register(app: typer.Typer) -> None:
 def doctor(as_json: JsonOption = False) -> None:
     """Print versions, the route of the set-up, threads, MPI, and what is missing.
 
-    Exit code 1 when something is missing.
+    Exit codes: 0 all there, 1 something is missing.
 
-    [dim]Example:[/]  constitutive doctor
+    [bold]Examples[/]
+
+      [dim]constitutive doctor[/]
+      [dim]constitutive doctor --json[/]
     """
     from constitutive.doctor import diagnose
 

@@ -25,7 +25,12 @@ def evaluate(
 
     The data must stand in the material's reference cell and frame. A residual stress that the material removed is removed here too.
 
-    [dim]Example:[/]  constitutive evaluate materials/silicon materials/silicon/data.json --paths
+    Exit codes: 0 done, 2 the material or the data cannot be read, or they do not belong together.
+
+    [bold]Examples[/]
+
+      [dim]constitutive evaluate materials/silicon materials/silicon/data.json --paths[/]
+      [dim]constitutive evaluate materials/copper materials/copper/unseen.json --json[/]
     """
     from constitutive.calibration import evaluate as judge
     from constitutive.data import StressStrainData

@@ -41,6 +41,8 @@ def symmetry(
 
     With two structures: whether one point group is a subgroup of the other, and the variants of a transition between them.
 
+    Exit codes: 0 done, 2 the structure cannot be read.
+
     [bold]Examples[/]
 
       [dim]constitutive symmetry quartz.cif --plot[/]
