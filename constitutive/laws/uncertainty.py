@@ -85,7 +85,7 @@ class Uncertainty:
         """Half the width of the interval that holds each component of the Cauchy stress with the given probability (GPa).
 
         At given F the Cauchy stress F S Fᵀ / J is linear in S: its covariance is that of S, carried over whole. The components
-        of S are far from independent, and to add their half-widths as if they were would be wrong in either direction.
+        of S are far from independent, and to add their half-widths as if they were would be wrong in either direction; theory, eq. (22).
 
         Parameters
         ----------
