@@ -42,9 +42,9 @@ def calibrate(
     [dim]Example:[/]  constitutive calibrate materials/silicon/data.json --out results/silicon
     """
     from constitutive.calibration import calibrate as fit
-    from constitutive.data import StressStrainData, load_bounded
+    from constitutive.data import load_bounded
 
-    samples = StressStrainData.load(data, plausible=False) if allow else load_bounded(data)
+    samples = load_bounded(data, plausible=not allow)
     with ProgressBar() as progress:
         material = fit(
             samples,

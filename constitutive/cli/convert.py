@@ -112,6 +112,7 @@ def _payload(output: Path, data: StressStrainData) -> dict:
         "ions": data.ions,
         "temperature": data.temperature,
         "code": (data.model_extra or {}).get("code"),
+        "left_out": data.provenance.get("left_out") if isinstance(data.provenance, dict) else None,
     }
 
 
@@ -121,6 +122,6 @@ def _render(output: Path, data: StressStrainData) -> None:
     told = _payload(output, data)
     energy = "with W" if told["energy"] else "without W"
     out.print(Text(f"{output}: {told['samples']} samples of {told['structure'] or 'a crystal'}, {told['measure']} stress, {energy}"))
-    for key in ("code", "ions", "temperature"):
+    for key in ("code", "ions", "temperature", "left_out"):
         if told[key]:
-            out.print(Text(f"  {key}: {told[key]}"))
+            out.print(Text(f"  {key.replace('_', ' ')}: {told[key]}"))

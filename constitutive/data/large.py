@@ -219,7 +219,7 @@ class LargeData:
         return self.read(slice(0, self._length))
 
 
-def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int = 0) -> StressStrainData:
+def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int = 0, plausible: bool = True) -> StressStrainData:
     """A data set for calibration in bounded memory: the whole file, or of an HDF5 file with more samples a random choice.
 
     Parameters
@@ -230,6 +230,8 @@ def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int =
         Most samples taken from an HDF5 file; the provenance says how many there were.
     seed : int
         Of the choice.
+    plausible : bool
+        Refuse a sign or unit that cannot be right.
 
     Raises
     ------
@@ -241,9 +243,10 @@ def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int =
 
         with open_large(path) as source:
             data = source.sample(limit, seed=seed)
-        require_plausible(data)
+        if plausible:
+            require_plausible(data)
         return data
-    return StressStrainData.load(path)
+    return StressStrainData.load(path, plausible=plausible)
 
 
 def open_large(path: str | os.PathLike[str]) -> LargeData:

@@ -19,8 +19,8 @@ from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
-from constitutive.intake.spectrum import rotation_is_missing
-from constitutive.intake.verdict import group_finding, outlier_findings, reading_findings, reference_findings, scale_findings
+from constitutive.intake.spectrum import Spectrum, lost_rotation
+from constitutive.intake.verdict import group_finding, lost_findings, outlier_findings, reading_findings, reference_findings, scale_findings
 
 FEWEST = 4
 FEW = 16
@@ -92,12 +92,16 @@ class _Check:
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
         best = self._without_offset(self._best_reading())
         fit = self._fit(best)
+        lost = lost_rotation(self.data, self.groups[""], fit, self._named)
+        if lost is not None:
+            return self._without_rotation(lost)
         steps = climb(self.data, best, fit.kept, self.declared)
         test = self._test(best, fit, self.declared)
         wrong = bool(best.group) or (test is not None and test.contradicted)
         largest = steps.largest(None if wrong else self.declared, partial(self._contradicts, best, fit))
-        if wrong and not best.group and largest is not None:
-            best = replace(best, group=self._named(largest))
+        if wrong and largest is not None:
+            name = self._named(largest)
+            best = self._choose([best] if best.group else [replace(best, group=name)], self._scan(name, rotations=False))
             fit = self._fit(best)
         self._judge(best, fit, test, largest)
         self._cannot_tell()
@@ -135,22 +139,27 @@ class _Check:
         return name
 
     def _judge(self, best: Hypothesis, fit: RobustFit, test: GroupTest | None, largest: Group | None) -> None:
-        missing = rotation_is_missing(self.data, self.groups[best.group], fit)
-        if missing is not None:
-            self.findings.append(missing[0])
-            self.findings += scale_findings(missing[1], self.data)[0]
-        else:
-            self.findings += reading_findings(best, fit, self._fit, self.data)
-            if best.group:
-                self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
-            scale, undecided = scale_findings(fit, self.data)
-            coarse = self._coarser(best)
-            self.findings += scale + self._reference(fit, coarse) + outlier_findings(fit, self.numbers)
-            self.undecided += undecided
+        self.findings += reading_findings(best, fit, self._fit, self.data)
+        if best.group:
+            self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
+        scale, undecided = scale_findings(fit, self.data)
+        self.findings += scale + self._reference(fit, self._coarser(best)) + outlier_findings(fit, self.numbers)
+        self.undecided += undecided
         if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
             self._nothing_fits(fit)
         x = reading(self.data, best.deformation, best.measure, best.frame).x
         self.findings += coverage(x, self.groups[best.group])
+
+    def _without_rotation(self, lost: Spectrum) -> IntakeReport:
+        """The report on samples whose rotation is not that of their stress."""
+        option = group_option(self.whole, lost.group) if lost.hypothesis.group else ""
+        scale, undecided = scale_findings(lost.fit, self.data)
+        self.findings += [*lost_findings(lost, self.data, option), *scale, *self._reference(lost.fit, lost.coarse)]
+        self.findings += outlier_findings(lost.fit, self.numbers) + coverage(lost.x, lost.group)
+        self.undecided += undecided
+        self._cannot_tell()
+        declared = self.declared.symbol if self.declared else ""
+        return IntakeReport(in_order(self.findings), lost.group.symbol, declared, lost.fit.residual, {}, tuple(self.undecided))
 
     def _nothing_fits(self, fit: RobustFit) -> None:
         if len(self.data) < FEW:
@@ -198,7 +207,7 @@ class _Check:
         plain = self._choose([best, *self._plain_groups()], [])
         if plain.group or self._fit(plain).residual < GOOD:
             return plain
-        return self._choose([plain], self._scan("-1", rotations=False))
+        return self._choose([plain], self._scan("-1", rotations=True))
 
     def _plain_groups(self) -> list[Hypothesis]:
         """The plain reading under the candidate groups that fit it best."""

@@ -168,14 +168,15 @@ def alternatives(data: StressStrainData) -> list[Hypothesis]:
     """The readings worth a look: every deformation, measure and frame that would change the numbers."""
     return [
         Hypothesis(how, "" if measure == data.measure else measure, frame)
-        for how in _deformations(data)
+        for how in deformations(data)
         for measure in ("cauchy", "kirchhoff", "first_piola_kirchhoff", "second_piola_kirchhoff")
         for frame in _frames_worth_trying(data)
         if frame == "lab" or measure in ("cauchy", "kirchhoff")
     ]
 
 
-def _deformations(data: StressStrainData) -> list[str]:
+def deformations(data: StressStrainData) -> list[str]:
+    """The readings of F that differ from each other."""
     found = ["given"]
     scale = np.abs(data.F - np.eye(3)).max()
     if np.abs(data.F - data.F.swapaxes(1, 2)).max() > SYMMETRIC * max(scale, 1e-3):

@@ -16,6 +16,7 @@ from constitutive.intake.hypotheses import KNOWN_ORDERS
 from constitutive.kinematics import cauchy_from_second_piola
 
 WRONG_GROUP = {"m-3m": "6/mmm", "m-3": "6/mmm", "6/mmm": "m-3m", "-3m": "m-3m", "4/mmm": "m-3m", "mmm": "m-3m", "2/m": "mmm"}
+WRONG_GROUP |= {"4/m": "m-3m", "6/m": "m-3m", "-3": "m-3m", "-1": "2/m"}
 
 
 def inject(data: StressStrainData, fault: str, rng: Generator) -> StressStrainData:
@@ -199,8 +200,9 @@ IMPOSSIBLE = {
         ("coverage", "clamped_mixture"),
     )
 }
-# The order in which a run, a reader and a user would commit them.
+# The order in which a run, a reader and a user would commit them; first the structure goes, and with it what only it would show.
 ORDER = (
+    "wrong_group",
     "coverage",
     "clamped_mixture",
     "reference_stress",
@@ -213,7 +215,6 @@ ORDER = (
     "sign",
     "unit",
     "component_order",
-    "wrong_group",
     "duplicates",
 )
 

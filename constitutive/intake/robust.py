@@ -59,14 +59,14 @@ def robust_fit(data: StressStrainData, hypothesis: Hypothesis, group: Group, deg
     low = min(degree, highest_degree(group, len(data), limit=4, share=STIFF))
     kept = np.ones(len(data), dtype=bool)
     for _ in range(12):  # a stiff series first: one with many unknowns bends to the outliers
-        chosen = _belonging(_fit(data, read.x, S9, group, low, kept).deviations)
+        chosen = belonging(_fit(data, read.x, S9, group, low, kept).deviations)
         if (chosen == kept).all():
             break
         kept = chosen
     fit = _fit(data, read.x, S9, group, degree, kept)
     if kept.all() or low == degree:
         return fit
-    kept = kept | _belonging(fit.deviations)  # what the better series explains was only far for the stiff one
+    kept = kept | belonging(fit.deviations)  # what the better series explains was only far for the stiff one
     return _fit(data, read.x, S9, group, degree, kept)
 
 
@@ -77,7 +77,8 @@ def plain_fit(data: StressStrainData, hypothesis: Hypothesis, group: Group, degr
     return _fit(data, read.x, S9, group, degree, np.ones(len(data), dtype=bool))
 
 
-def _belonging(deviations: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+def belonging(deviations: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Samples that are not far from the rest; at least 70 % of them."""
     limit = max(FAR * float(np.median(deviations)), VISIBLE)
     chosen = deviations <= limit
     if chosen.mean() < 1 - MOST_OUTLIERS:

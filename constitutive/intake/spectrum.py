@@ -1,65 +1,254 @@
-"""Objectivity without a frame: the principal stresses do not depend on the rotation in F, their axes do."""
+r"""Readings in which the rotation of F says nothing of the stress: what the energy and the principal stresses tell alone.
+
+The energy is a function of the strain, whatever became of the rotation: a series fitted to W gives a law, its linear term the stress
+of the reference cell. That law's principal stresses (for the first Piola–Kirchhoff stress the singular values) do not depend on the
+rotation either, and are compared with those of the file under each order of its components and each measure.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.intake.findings import Finding
-from constitutive.intake.robust import RobustFit
+from constitutive.intake.groups import candidate_groups
+from constitutive.intake.hypotheses import STANDARD, SYMMETRIC, Hypothesis, deformation, deformations, order_map, order_maps
+from constitutive.intake.robust import RobustFit, belonging
+from constitutive.intake.search import penalty, stress_rows
 from constitutive.intake.series import CONSTANTS, Group, design
-from constitutive.kinematics import cauchy_from_second_piola
+from constitutive.kinematics import cauchy_from_second_piola, determinant, first_from_second_piola, green_lagrange_strain
 from constitutive.tensors.packing import from_mandel, to_mandel
 
 POOR = 0.2  # residual of the best reading from which this question is asked
 AGREE = 0.35  # residual of the principal stresses, relative to that of the best reading
+NO_BETTER = 3.0  # times the principal stresses' residual: up to there the axes follow too
+FOLLOWS = 0.2  # residual of W, up to which it is a function of the strain
+EXACT = 0.005  # residual of W below which no other group is asked
+PRINCIPAL = 3  # principal stresses; they come in order, so that a turned sign turns the order
+SHARE = 0.6  # unknowns of the energy's series relative to the samples
+HIGHEST = 4
+FEWEST = 8
 
 
-def rotation_is_missing(data: StressStrainData, group: Group, fit: RobustFit) -> tuple[Finding, RobustFit] | None:
-    """The finding that the rotation in F has nothing to do with that of the stress; None where it does, or nothing can be told.
+@dataclass(frozen=True)
+class EnergyLaw:
+    """The series of the energy alone, under one reading of F and one group.
 
-    The energy alone gives a law of the strain; its principal Cauchy stresses are compared with those of the file, which a
-    rotation of the sample does not change. The second part of the answer is `fit` with what this comparison says about unit
-    and sign.
+    Attributes
+    ----------
+    residual : float
+        Relative residual of W.
+    stress : ndarray (n, 3, 3)
+        Second Piola-Kirchhoff stress that belongs to it, in the unit of W.
+    reference_stress : ndarray (6,)
+        The same at E = 0, Mandel components.
+    F : ndarray (n, 3, 3)
+        Deformation gradients as read.
+    x : ndarray (n, 6)
+        Their Green-Lagrange strains, Mandel components.
+    group : Group
+        Whose invariants are the series.
     """
-    if data.W is None or fit.residual < POOR or data.measure != "cauchy":
-        return None
-    x = np.asarray(to_mandel(data.green_lagrange_strain))
-    law = _law_of_energy(x, data.W, group)
-    if law is None:
-        return None
-    stress, rest = law
-    predicted = np.linalg.eigvalsh(cauchy_from_second_piola(data.F, np.asarray(from_mandel(stress))))
-    slope, apart = min((_compared(predicted, sign * data.stress("cauchy"), sign) for sign in (1, -1)), key=lambda pair: pair[1])
-    if rest > 0.2 or apart > AGREE * fit.residual:
-        return None
-    message = (
-        f"found principal stresses that follow the strain (to {apart:.2g}) with axes that do not (residual {fit.residual:.2g}): the "
-        "rotation in F is not the one in the stress; needed F and the stress of one and the same state; take both from the code's output"
-    )
-    stiffness = slope * float((stress * x).sum() / (x * x).sum())
-    return Finding("objectivity", 0.92, (), message, ""), replace(fit, residual=apart, energy=rest, slope=1 / slope, stiffness=stiffness)
+
+    residual: float
+    stress: Float[np.ndarray, "n 3 3"]
+    reference_stress: Float[np.ndarray, " 6"]
+    F: Float[np.ndarray, "n 3 3"]
+    x: Float[np.ndarray, "n 6"]
+    group: Group
 
 
-def _law_of_energy(x: Float[np.ndarray, "n 6"], W: Float[np.ndarray, " n"], group: Group) -> tuple[Float[np.ndarray, "n 6"], float] | None:
-    """The second Piola-Kirchhoff stress that belongs to the energy, and how well the series follows that; None for few samples."""
+@dataclass(frozen=True)
+class Spectrum:
+    """The best reading without a rotation.
+
+    Attributes
+    ----------
+    hypothesis : Hypothesis
+        Deformation, measure, order and group.
+    fit, coarse : RobustFit
+        What it says of residual, unit, sign, reference stress and outliers, and the same with an energy series one degree shorter.
+    gains : dict
+        For each fault of the hypothesis, how many times larger a residual is without it.
+    group : Group
+        The group under which W follows the strain.
+    x : ndarray (n, 6)
+        The strains, Mandel components.
+    """
+
+    hypothesis: Hypothesis
+    fit: RobustFit
+    coarse: RobustFit
+    gains: dict[str, float]
+    group: Group
+    x: Float[np.ndarray, "n 6"]
+
+
+def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: Callable[[Group], str]) -> Spectrum | None:
+    """The reading without a rotation, where it explains what the best one with a rotation does not; None elsewhere.
+
+    Parameters
+    ----------
+    data : StressStrainData
+        Distinct samples of one kind.
+    group : Group
+        The declared group.
+    fit : RobustFit
+        Of the best reading with a rotation.
+    named : callable
+        The name that readings give to a group.
+    """
+    if data.W is None or len(data) < FEWEST or fit.residual < POOR:
+        return None
+    base, law, gains = _energy_reading(data, group, named)
+    if law.residual > FOLLOWS:
+        return None
+    found = sorted(_readings(data, base, law), key=lambda pair: pair[1] * penalty(pair[0]))
+    best, apart = found[0]
+    if apart > AGREE * fit.residual or _axes_follow(data, best, law, apart):
+        return None
+    gains |= _gains(found, base, best, apart)
+    shorter = _energy_law(data, best.deformation, law.group, shorter=1)
+    return Spectrum(best, _as_fit(data, best, law, fit), _as_fit(data, best, shorter, fit), gains, law.group, law.x)
+
+
+def _energy_reading(data: StressStrainData, group: Group, named: Callable[[Group], str]) -> tuple[Hypothesis, EnergyLaw, dict[str, float]]:
+    """Which F and which group make W a function of the strain, and how much worse each is without."""
+    own = {how: _energy_law(data, how, group) for how in deformations(data)}
+    readings = [Hypothesis(how) for how in own]
+    best = min(readings, key=lambda h: own[h.deformation].residual * penalty(h))
+    law, gains = own[best.deformation], {}
+    plain = own["given"].residual
+    if law.residual > EXACT:
+        for other in candidate_groups(data):
+            for how in own:
+                reading = Hypothesis(how, group=named(other))
+                trial = _energy_law(data, how, other)
+                if trial.residual * penalty(reading) < law.residual * penalty(best):
+                    best, law = reading, trial
+    for fault in best.faults:
+        without = own[best.deformation].residual if fault == "wrong_group" else plain
+        gains[fault] = without / max(law.residual, 1e-9)
+    return best, law, gains
+
+
+def _energy_law(data: StressStrainData, how: str, group: Group, *, shorter: int = 0) -> EnergyLaw:
+    F = deformation(data, how)
+    x = np.asarray(to_mandel(green_lagrange_strain(F)))
     scale = float(np.sqrt((x * x).sum(1).mean()))
-    degree = next((d for d in (4, 3, 2) if group.size(d) <= 0.7 * len(x)), 0)
-    if degree == 0:
-        return None
-    matrices = design(group, x, degree, scale)
-    B, D = matrices.energy[:, CONSTANTS:], matrices.stress[:, :, CONSTANTS:]
+    fitting = (d for d in range(HIGHEST, 2, -1) if group.size(d) + 1 <= SHARE * len(x))
+    matrices = design(group, x, max(next(fitting, 2) - shorter, 2), scale)
     weights = 1.0 / ((x * x).sum(1) / scale**2 + 0.2)
-    coefficients = np.linalg.lstsq(B * weights[:, None], W * weights, rcond=1e-9)[0]
-    rest = float(np.linalg.norm((B @ coefficients - W) * weights) / np.linalg.norm(W * weights))
-    return D @ coefficients, rest
+    columns = np.concatenate([matrices.energy, np.ones((len(x), 1))], 1) * weights[:, None]
+    W = np.zeros(len(x)) if data.W is None else data.W
+    solution, _, rank, _ = np.linalg.lstsq(columns, W * weights, rcond=1e-9)
+    rest = columns @ solution - W * weights
+    freedom = max(len(x) - int(rank), 1) / len(x)
+    spread = (W - np.average(W, weights=weights**2)) * weights
+    residual = float(np.linalg.norm(rest)) / max(float(np.linalg.norm(spread)), 1e-300) / float(np.sqrt(freedom))
+    S = np.asarray(from_mandel(matrices.stress @ solution[:-1]))
+    return EnergyLaw(residual, S, solution[:CONSTANTS], F, x, group)
 
 
-def _compared(predicted: Float[np.ndarray, "n 3"], sigma: Float[np.ndarray, "n 3 3"], sign: int) -> tuple[float, float]:
-    """Slope of the principal stresses on the predicted ones, with its sign, and the relative distance from that line."""
-    found = np.linalg.eigvalsh(sigma)
-    slope = float((predicted * found).sum() / max(float((predicted**2).sum()), 1e-300))
-    return sign * slope, float(np.linalg.norm(found - slope * predicted) / max(float(np.linalg.norm(found)), 1e-300))
+def _readings(data: StressStrainData, base: Hypothesis, law: EnergyLaw) -> list[tuple[Hypothesis, float]]:
+    """Every order and measure, with the relative distance of the principal stresses from those of the law."""
+    sigma = stress_rows(data)
+    found: list[tuple[Hypothesis, float]] = []
+    for measure in ("cauchy", "kirchhoff", "first_piola_kirchhoff"):
+        named = "" if measure == data.measure else measure
+        predicted = _principal_of_law(law, measure)
+        found.append((replace(base, measure=named), _compared(predicted, _principal(sigma, measure))[1]))
+        if measure == "first_piola_kirchhoff" or _is_skew(sigma):
+            continue
+        orders, maps = order_maps()
+        values = _principal(np.einsum("mij,nj->mni", maps, sigma), measure)
+        apart = np.array([_compared(predicted, some)[1] for some in values])
+        found += [(replace(base, measure=named, order=orders[i]), float(apart[i])) for i in np.argsort(apart)[:40] if orders[i] != STANDARD]
+    return found
+
+
+def _is_skew(sigma: Float[np.ndarray, "n 9"]) -> bool:
+    T = sigma.reshape(-1, 3, 3)
+    return bool(np.abs(T - T.swapaxes(1, 2)).max() > SYMMETRIC * np.abs(T).max())
+
+
+def _principal(sigma: Float[np.ndarray, "... 9"], measure: str) -> Float[np.ndarray, "... 3"]:
+    T = sigma.reshape(*sigma.shape[:-1], 3, 3)
+    if measure == "first_piola_kirchhoff":
+        return np.linalg.svd(T, compute_uv=False)
+    return np.linalg.eigvalsh((T + T.swapaxes(-1, -2)) / 2)
+
+
+def _principal_of_law(law: EnergyLaw, measure: str) -> Float[np.ndarray, "n 3"]:
+    if measure == "first_piola_kirchhoff":
+        return _principal(first_from_second_piola(law.F, law.stress).reshape(-1, 9), measure)
+    J = determinant(law.F)[:, None] if measure == "kirchhoff" else 1.0
+    return J * _principal(cauchy_from_second_piola(law.F, law.stress).reshape(-1, 9), measure)
+
+
+def _compared(predicted: Float[np.ndarray, "n k"], found: Float[np.ndarray, "n k"]) -> tuple[float, float, Float[np.ndarray, " n"]]:
+    """Slope of stresses (principal or all nine) on the predicted ones, with its sign; relative distance from that line; each sample's."""
+    answers: list[tuple[float, float, np.ndarray]] = []
+    for sign in (1, -1) if (found < 0).any() else (1,):
+        values = found if sign > 0 else -found[:, ::-1] if found.shape[1] == PRINCIPAL else -found
+        slope = _slope(predicted, values)
+        rest = np.linalg.norm(values - slope * predicted, axis=1)
+        size = np.linalg.norm(values, axis=1)
+        deviations = rest / np.maximum(size + 0.3 * np.sqrt((size**2).mean()), 1e-300)
+        answers.append((sign * slope, float(np.median(deviations)), deviations))
+    return min(answers, key=lambda answer: answer[1])
+
+
+def _slope(predicted: Float[np.ndarray, "n k"], found: Float[np.ndarray, "n k"]) -> float:
+    """Of the samples' own slopes the median: a few samples that do not belong change nothing."""
+    own = (predicted * found).sum(1) / np.maximum((predicted**2).sum(1), 1e-300)
+    return float(np.median(own))
+
+
+def _axes_follow(data: StressStrainData, best: Hypothesis, law: EnergyLaw, apart: float) -> bool:
+    """Whether the stresses with their axes are as near to the law as the principal ones: then a few samples are off, no rotation lost."""
+    measure = best.measure or data.measure
+    of_law = first_from_second_piola if measure == "first_piola_kirchhoff" else cauchy_from_second_piola
+    predicted = of_law(law.F, law.stress) * (determinant(law.F)[:, None, None] if measure == "kirchhoff" else 1.0)
+    found = stress_rows(data) @ _map(best).T
+    rest = _compared(predicted.reshape(-1, 9), found)[1]
+    return rest < NO_BETTER * apart
+
+
+def _map(best: Hypothesis) -> Float[np.ndarray, "9 9"]:
+    return order_map(best.order) if best.order != STANDARD else np.eye(9)
+
+
+def _gains(found: list[tuple[Hypothesis, float]], base: Hypothesis, best: Hypothesis, apart: float) -> dict[str, float]:
+    distance = dict(found)
+    gains = {}
+    for fault in best.faults:
+        if fault not in base.faults:
+            gains[fault] = distance.get(best.without(fault), distance[base]) / max(apart, 1e-9)
+    return gains
+
+
+def _as_fit(data: StressStrainData, best: Hypothesis, law: EnergyLaw, fit: RobustFit) -> RobustFit:
+    """What the comparison says, in the words of a fit: of the samples in the unit of the file."""
+    measure = best.measure or data.measure
+    found = _principal(stress_rows(data) @ _map(best).T, measure)
+    slope, apart, deviations = _compared(_principal_of_law(law, measure), found)
+    kept = belonging(deviations)
+    S = np.asarray(to_mandel(law.stress)) - law.reference_stress
+    stiffness = slope * float((S * law.x).sum() / (law.x * law.x).sum())
+    size = abs(slope) * float(np.sqrt((np.asarray(to_mandel(law.stress)) ** 2).sum(1).mean()))
+    return replace(
+        fit,
+        residual=max(apart, law.residual),
+        stress=apart,
+        energy=law.residual,
+        slope=1 / slope,
+        kept=kept,
+        deviations=deviations,
+        reference_stress=slope * law.reference_stress,
+        stiffness=stiffness,
+        size=size,
+    )

@@ -15,6 +15,7 @@ from constitutive.intake.findings import Finding
 from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
+from constitutive.intake.spectrum import Spectrum
 from constitutive.tensors.packing import from_mandel
 
 TYPICAL_STIFFNESS = 150.0  # GPa
@@ -56,6 +57,23 @@ def group_finding(
         "needed data of one crystal in the frame of its structure; give the right group or structure"
     )
     return Finding("wrong_group", min(certainty_of(ratio), UNTESTED), (), message, option)
+
+
+def lost_findings(lost: Spectrum, data: StressStrainData, option: str) -> list[Finding]:
+    """That the rotation is lost, and the faults that energy and principal stresses tell beside it."""
+    message = (
+        f"found principal stresses that follow the strain (to {lost.fit.stress:.2g}) with axes that do not: the rotation in F is not the "
+        "one in the stress; needed F and the stress of one and the same state; take both from the code's output"
+    )
+    found = [Finding("objectivity", 0.92, (), message, "")]
+    for fault, gain in lost.gains.items():
+        if fault == "wrong_group":
+            text, mend = f"without assuming the declared group, under {lost.group.symbol}; needed data of one crystal", option
+        else:
+            text, mend = _describe(fault, lost.hypothesis, data)
+        message = f"found energies and principal stresses {gain:.3g} times closer {text}"
+        found.append(Finding(fault, min(certainty_of(gain), UNTESTED), (), message, mend))
+    return found
 
 
 def _describe(fault: str, best: Hypothesis, data: StressStrainData) -> tuple[str, str]:

@@ -44,6 +44,7 @@ _SUFFIXES = {
     ".npy": "numpy",
     ".lammpstrj": "lammps-dump",
 }
+_WEIGHTS = ("stress_weights", "energy_weights")
 _SNIFF = 65536
 
 
@@ -232,10 +233,30 @@ def joined(sets: Sequence[StressStrainData]) -> StressStrainData:
         if other.measure != first.measure:
             raise DataError(f"found stresses as {first.measure} and {other.measure}; needed one measure; convert them apart")
     fields: dict[str, Any] = {}
-    for key in ("F", *MEASURES, "W", "forces", "positions", "stress_weights", "energy_weights"):
-        values = [getattr(data, key) for data in sets]
-        fields[key] = np.concatenate(values) if all(value is not None for value in values) else None
-    return first.replace(**fields, **_joined_ions(sets), paths=[p for data in sets for p in data.paths])
+    partial = []
+    for key in ("F", *MEASURES, "W", "forces", "positions", *_WEIGHTS):
+        values = [np.ones(len(data)) if key in _WEIGHTS and _weighted(sets, key, data) else getattr(data, key) for data in sets]
+        whole = all(value is not None for value in values)
+        fields[key] = np.concatenate(values) if whole else None
+        partial += [] if whole or all(value is None for value in values) else [key]
+    data = first.replace(**fields, **_joined_extras(sets), **_joined_ions(sets), paths=[p for data in sets for p in data.paths])
+    return data.with_provenance({"left_out": f"{', '.join(partial)}: not in all sources"}) if partial else data
+
+
+def _joined_extras(sets: Sequence[StressStrainData]) -> dict[str, Any]:
+    """Unknown entries that go with the samples: of all sets one after the other, or none where a set lacks them."""
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys(key for data in sets for key in data.model_extra or {} if key != "ions_by_sample"):
+        values = [(data.model_extra or {}).get(key) for data in sets]
+        ours = [isinstance(value, list) and len(value) == len(data) for value, data in zip(values, sets, strict=True)]
+        if any(ours):
+            found[key] = [entry for value in values for entry in value or []] if all(ours) else None
+    return found
+
+
+def _weighted(sets: Sequence[StressStrainData], key: str, data: StressStrainData) -> bool:
+    """Whether a set without weights stands beside one that has them: its samples then weigh one."""
+    return getattr(data, key) is None and any(getattr(other, key) is not None for other in sets)
 
 
 def _joined_ions(sets: Sequence[StressStrainData]) -> dict[str, Any]:
