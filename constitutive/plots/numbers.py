@@ -137,6 +137,11 @@ def parity_limits(reference: Float[np.ndarray, "n 3 3"]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def stability_range(margin: Float[np.ndarray, "b a"]) -> float:
+    """Where the scale of a map of stability ends either way: what lies far beyond must not wash out what lies near."""
+    return float(np.clip(np.nanmax(np.abs(margin)), 1.0, 1.5))
+
+
 def apart(places: Sequence[float], least: float) -> list[float]:
     """Places moved as little as it takes to be ``least`` apart, in their order: where labels of curves stand."""
     order = np.argsort(places, kind="stable")

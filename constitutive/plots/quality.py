@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.ticker import MaxNLocator
 
-from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours
+from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours, stability_range
 from constitutive.plots.style import BLUE, DIVERGING, INK, MUTED, Figure, colours, new_figure, styled
 
 
@@ -121,7 +121,7 @@ def stability_map(
     """
     figure = new_figure(3.7, 3.0)
     ax = figure.subplots()
-    top = max(1.0, float(np.nanmax(np.abs(margin))))
+    top = stability_range(margin)
     filled = ax.contourf(x, y, margin.clip(-top, top), levels=np.linspace(-top, top, 25), cmap=f"{DIVERGING[:-2]}")
     if np.nanmin(margin) < 0 < np.nanmax(margin):
         ax.contour(x, y, margin, levels=[0.0], colors=INK, linewidths=1.4)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
-from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours
+from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours, stability_range
 from constitutive.plots.style import BLUE, INK, MUTED, colours
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down")
@@ -90,7 +90,7 @@ def stability_map(
 ) -> go.Figure:
     """Where in a plane of strains the crystal is stable; see :func:`constitutive.plots.stability_map`."""
     figure = new_figure(460, showlegend=False, margin={"l": 60, "r": 20, "t": 34, "b": 120})
-    top = max(1.0, float(np.nanmax(np.abs(margin))))
+    top = stability_range(margin)
     title = {"text": "weakest acoustic stiffness / at rest", "side": "bottom"}
     bar = {"title": title, "orientation": "h", "x": 0.5, "y": -0.2, "yanchor": "top", "len": 1.0, "thickness": 12}
     scale = {"colorscale": "RdBu", "zmin": -top, "zmax": top, "colorbar": bar, "zsmooth": "best"}
