@@ -277,7 +277,14 @@ class DirectionalModuli:
         A grid of the half sphere gives the starts, a local search refines the best of them: values to rounding error,
         directions to about 1e-7 where the extreme is a point.
         """
-        return self._extreme(quantity, 1.0), self._extreme(quantity, -1.0)
+        if quantity not in self._found:
+            self._found[quantity] = (self._extreme(quantity, 1.0), self._extreme(quantity, -1.0))
+        return self._found[quantity]
+
+    @cached_property
+    def _found(self) -> dict[Quantity, tuple[Extreme, Extreme]]:
+        """Extremes that were searched before: pictures and tables ask for the same ones."""
+        return {}
 
     def _extreme(self, quantity: Quantity, sign: float) -> Extreme:
         n = half_sphere(2000)
