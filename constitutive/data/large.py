@@ -219,7 +219,7 @@ class LargeData:
         return self.read(slice(0, self._length))
 
 
-def load_bounded(path: str | os.PathLike[str], limit: int = 5000, *, seed: int = 0, plausible: bool = True) -> StressStrainData:
+def load_bounded(path: str | os.PathLike[str], limit: int = 1000, *, seed: int = 0, plausible: bool = True) -> StressStrainData:
     """A data set for calibration in bounded memory: the whole file, or of an HDF5 file with more samples a random choice.
 
     Parameters
