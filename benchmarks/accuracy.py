@@ -17,7 +17,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from constitutive.calibration.choose import baseline, choose
+from constitutive.calibration.choose import choose
+from constitutive.calibration.contest import baseline
 from constitutive.calibration.network import Shape, fit_network
 from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData

@@ -123,6 +123,41 @@ def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
     return inverse @ tau @ _transpose(inverse)
 
 
+def seth_hill_strain(E: np.ndarray, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    r"""Seth–Hill strain of Green–Lagrange strains, and its derivative.
+
+    .. math:: H_m = (C^m - I) / 2m, \quad H_0 = \tfrac12 \ln C, \quad
+              \frac{\partial H}{\partial E} = \sum_{ab} \theta_{ab}\, n_a \otimes n_b \otimes n_a \otimes n_b, \quad
+              \theta_{ab} = \frac{h(c_a) - h(c_b)}{(c_a - c_b)/2}
+
+    over the eigenvalues and eigenvectors of C = I + 2E, with the limit h'(c) · 2 where they coincide (Hill, *Adv. Appl. Mech.* 18 (1979) 1;
+    Hoger, *Int. J. Solids Struct.* 23 (1987) 1645): m = 1 Green–Lagrange, ½ Biot, 0 Hencky.
+
+    Parameters
+    ----------
+    E : array (n, 3, 3)
+        C has to be positive.
+    exponent
+        m.
+
+    Returns
+    -------
+    The strain (n, 3, 3), and its derivative (n, 3, 3, 3, 3) with major and minor symmetry.
+    """
+    values, n = np.linalg.eigh(E)
+    c = 1 + 2 * values
+    h = np.log(c) / 2 if exponent == 0 else (c**exponent - 1) / (2 * exponent)
+    slope = c ** (exponent - 1)
+    gap = values[:, :, None] - values[:, None]
+    near = np.abs(gap) < 1e-6
+    mean = (slope[:, :, None] + slope[:, None]) / 2
+    theta = np.where(near, mean, (h[:, :, None] - h[:, None]) / np.where(near, 1, gap))
+    strain = np.einsum("nia,na,nja->nij", n, h, n)
+    pairs = n[:, :, None, :, None] * n[:, None, :, None, :]  # n i j a b
+    derivative = np.einsum("nijab,nab,nklab->nijkl", pairs, theta, pairs, optimize=True)
+    return strain, (derivative + derivative.swapaxes(1, 2)) / 2
+
+
 def first_elasticity(F: Array, S: Array, material_tangent: Array) -> Array:
     r"""First elasticity tensor dP/dF from the material tangent dS/dE.
 

@@ -8,7 +8,8 @@ import torch
 
 from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
-from constitutive.calibration.choose import folds
+from constitutive.calibration.distil import distil, random_strains
+from constitutive.calibration.folds import folds
 from constitutive.calibration.network import Shape, _State, fit_network
 from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
@@ -17,8 +18,8 @@ from constitutive.errors import CalibrationError, DataError
 from constitutive.intake import IntakeError
 from constitutive.intake.group_test import group_test
 from constitutive.kinematics import cauchy_from_second_piola
-from constitutive.laws import NetworkLaw, SumLaw
-from constitutive.laws.problem import Problem, problem_of
+from constitutive.laws import Domain, NetworkLaw, SumLaw
+from constitutive.laws.problem import Problem, problem_of, strain_in_measure
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel
@@ -188,6 +189,36 @@ def test_fit_and_law_agree():
     fit = fit_network(problem, Shape((2, 3), 3, 1e-6))
     found = fit.law().stress_mandel(torch.from_numpy(problem.x)).numpy()
     assert np.abs(found - fit.predict(problem.x)).max() < 1e-12 * np.abs(found).max()
+
+
+def test_a_law_of_another_strain_measure_is_a_law_of_strain():
+    """Data of a law that is quadratic in the Hencky strain: found exactly in that measure, not in Green–Lagrange's; symmetric in both."""
+    rotations = np.array(CUBIC.laue_rotations)
+    x = strains(20)
+    hencky, slope = strain_in_measure(x, 0.0)
+    S = (hencky[:, None] @ np.asarray(cubic_law().tangent_mandel(torch.zeros(1, 6, dtype=torch.float64)))[0] @ slope)[:, 0]
+    problem = Problem(x, S, np.broadcast_to(np.eye(6), (20, 6, 6)).copy(), rotations)
+    assert problem.in_measure(0.0).relative_error(problem.in_measure(0.0).y) == 0
+    assert problem.in_measure(0.0).unit == pytest.approx(problem.unit, rel=1e-12)
+    errors = [problem.relative_error(fit_network(problem, Shape((2,), 0, 1e-12, measure)).predict(x)) for measure in (0.0, 1.0)]
+    assert errors[0] < 1e-6 < 1e-2 < errors[1]
+    fit = fit_network(problem, Shape((2, 3), 3, 1e-6, -1.0))
+    D = problem.group[5]
+    assert np.abs(fit.predict(x @ D.T) - fit.predict(x) @ D.T).max() < 1e-12 * np.abs(S).max()
+
+
+def test_several_laws_are_distilled_into_one():
+    problem = problem_of(samples_of(curved_law(), 40), CUBIC.laue_rotations)
+    domain = Domain.of_strains(problem.x, problem.rotations)
+    members = [fit_network(problem, Shape((2, 3), 6, 1e-6, measure), seed) for measure in (1.0, 0.0) for seed in (0, 1)]
+    student, followers = distil(problem, members, [1.0] * 4, domain, 0)
+    x = random_strains(domain, 200, np.random.default_rng(3))
+    mean = np.mean([member.predict(x) for member in members], axis=0)
+    assert student.measure == 1
+    assert len(student.biases) * len(problem.rotations) <= 768
+    assert np.linalg.norm(student.predict(x) - mean) < 1e-3 * np.linalg.norm(mean)
+    apart = [np.linalg.norm(followers[k].predict(x) - members[k].predict(x)) for k in range(4)]
+    assert max(apart) < 1e-2 * np.linalg.norm(mean)
 
 
 # -- residual stress ------------------------------------------------------------------------------------------------------

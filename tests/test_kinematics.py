@@ -84,3 +84,25 @@ def test_first_elasticity_against_finite_differences(n: int) -> None:
         np.testing.assert_allclose(tangent[..., k, L], slope, atol=1e-7)
     torch_tangent = kinematics.first_elasticity(torch.tensor(F), torch.tensor(S), torch.tensor(c).expand(n, 3, 3, 3, 3))
     np.testing.assert_allclose(torch_tangent.numpy(), tangent, atol=1e-12)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 0.5, 0.0, -1.0])
+def test_seth_hill_strains(exponent: float) -> None:
+    """Of stretches along the axes by their formula, and their derivative against differences, equal eigenvalues among them."""
+    stretch = np.array([[1.1, 0.95, 1.02], [1.05, 1.05, 1.05], [0.9, 1.2, 1.2]])
+    E = (np.einsum("ni,ij->nij", stretch**2, np.eye(3)) - np.eye(3)) / 2
+    strain, slope = kinematics.seth_hill_strain(E, exponent)
+    formula = np.log(stretch) if exponent == 0 else (stretch ** (2 * exponent) - 1) / (2 * exponent)
+    assert np.abs(strain - np.einsum("ni,ij->nij", formula, np.eye(3))).max() < 1e-14
+    step = np.random.default_rng(0).normal(size=(3, 3, 3))
+    step = 1e-5 * (step + step.transpose(0, 2, 1))
+    change = kinematics.seth_hill_strain(E + step, exponent)[0] - kinematics.seth_hill_strain(E - step, exponent)[0]
+    assert np.abs(change / 2 - np.einsum("nijkl,nkl->nij", slope, step)).max() < 1e-12
+    assert np.abs(slope - slope.transpose(0, 3, 4, 1, 2)).max() < 1e-14
+
+
+def test_all_seth_hill_strains_agree_for_small_strains() -> None:
+    E = 1e-6 * np.array([[[1.0, 0.3, 0.0], [0.3, -2.0, 0.5], [0.0, 0.5, 0.7]]])
+    for exponent in (0.0, -1.0):
+        assert np.abs(kinematics.seth_hill_strain(E, exponent)[0] - E).max() < 2e-11
+        assert np.abs(kinematics.seth_hill_strain(1e4 * E, exponent)[0] - 1e4 * E).max() > 1e-4  # control: large ones don't

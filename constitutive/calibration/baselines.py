@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from constitutive.calibration.calibrate import group_of
-from constitutive.calibration.choose import baseline
+from constitutive.calibration.contest import baseline
 from constitutive.calibration.network import fit_network
 from constitutive.calibration.reference import judge
 from constitutive.calibration.series import fit_series

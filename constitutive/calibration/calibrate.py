@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration import checks
-from constitutive.calibration.choose import Choice, Progress, choose, learning_curve
+from constitutive.calibration.choose import Choice, choose, learning_curve
+from constitutive.calibration.contest import Progress
 from constitutive.calibration.outer import Outer, anchored, constants_with_errors, made_elliptic, rank_of_data, uncertainty_of
 from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from constitutive.laws import Law, NetworkLaw, SumLaw, UnconstrainedNetworkLaw
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.network import change_of_basis
-from constitutive.laws.problem import Problem
+from constitutive.laws.problem import Problem, strain_in_measure
 
 STEPS = 100
 PATIENCE = 12  # steps in a row that gain less than 1e-4 of the objective
@@ -40,27 +40,31 @@ class Shape:
         H; 0 for a lone series.
     ridge
         α: the larger, the smoother.
-    spread
-        Size of the random initial directions.
+    measure
+        Exponent of the Seth–Hill strain that it is a function of: 1 Green–Lagrange, 0 Hencky.
     """
 
     degrees: tuple[int, ...]
     channels: int
     ridge: float
-    spread: float = 1.0
+    measure: float = 1.0
 
     @property
     def label(self) -> str:
         """A short name for tables."""
         series = f"series {self.degrees[0]}–{self.degrees[-1]}" if self.degrees else ""
         network = f"network H={self.channels} α={self.ridge:g}" if self.channels else ""
-        return " + ".join(part for part in (series, network) if part)
+        strain = {1.0: "", 0.0: " in Hencky strain"}.get(self.measure, f" in Seth–Hill strain {self.measure:g}")
+        return " + ".join(part for part in (series, network) if part) + strain
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class NetworkFit:
-    """Fitted parameters, in units of the problem (strain / scale, stress / unit), directions in Mandel components."""
+    """Fitted parameters, in units of the problem (strain / scale, stress / unit), directions in Mandel components.
+
+    ``measure`` is the exponent of the Seth–Hill strain that they act on; only those of the Green–Lagrange strain (1) make a ``law``.
+    """
 
     directions: Float[np.ndarray, "h 6"]
     biases: Float[np.ndarray, " h"]
@@ -71,9 +75,17 @@ class NetworkFit:
     unit: float
     residual: float
     objective: float = 0.0
+    measure: float = 1.0
 
     def predict(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
-        """Stress (Mandel, GPa)."""
+        """Second Piola–Kirchhoff stress (Mandel, GPa) of Green–Lagrange strains."""
+        if self.measure != 1:
+            strain, slope = strain_in_measure(x, self.measure)
+            return (self._conjugate(strain)[:, None] @ slope)[:, 0]
+        return self._conjugate(x)
+
+    def _conjugate(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+        """Stress conjugate to the strain measure of the fit."""
         network = _network_stress(x / self.features.scale, self.group, self.directions, self.biases, self.amplitudes)
         return self.unit * (network + self.features(x) @ self.coefficients)
 
@@ -127,7 +139,7 @@ class _State:
         self.K = self.columns.shape[1]
         self.w0: np.ndarray
         self.b0: np.ndarray
-        self.w0, self.b0 = start or (shape.spread * rng.normal(size=(H, 6)), rng.normal(size=H))
+        self.w0, self.b0 = start or (rng.normal(size=(H, 6)), rng.normal(size=H))
 
     def _normed(self, array: np.ndarray) -> np.ndarray:
         return array if self.plain else np.matmul(self.norm, array.reshape(len(array), 6, -1)).reshape(array.shape)
@@ -135,7 +147,7 @@ class _State:
     def start(self) -> np.ndarray:
         """Given directions with the amplitudes and coefficients that fit best."""
         columns = self._jacobian_parts(self.w0, self.b0, np.ones(self.H))[2]
-        A = np.concatenate([self._normed(columns).reshape(-1, self.H), self.columns], axis=1)
+        A = np.concatenate([self._normed(columns).reshape(len(self.target), self.H), self.columns], axis=1)
         linear = np.linalg.solve(A.T @ A + 1e-4 * np.eye(A.shape[1]), A.T @ self.target)
         return np.concatenate([self.w0.ravel(), self.b0, linear])
 
@@ -209,7 +221,7 @@ def fit_network(
     problem
         The samples.
     shape
-        Degrees, channels and ridge.
+        Degrees, channels, ridge and strain measure.
     seed
         Of the initial directions.
     steps
@@ -217,11 +229,11 @@ def fit_network(
     start
         Initial directions (Mandel, in units of the scale) and biases instead of random ones.
     """
-    state = _State(problem, shape, start, seed)
+    state = _State(problem.in_measure(shape.measure), shape, start, seed)
     theta, objective = _minimise(state, shape.ridge, steps)
     w, b, a, c = state.parts(theta)
     error = float(np.linalg.norm(state.residual(theta)) / np.linalg.norm(state.target))
-    return NetworkFit(w, b, a, c, state.features, state.group, problem.unit, error, objective)
+    return NetworkFit(w, b, a, c, state.features, state.group, problem.unit, error, objective, shape.measure)
 
 
 def _minimise(state: _State, ridge: float, steps: int) -> tuple[np.ndarray, float]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from constitutive.calibration.choose import random_strains
+from constitutive.calibration.distil import random_strains
 from constitutive.calibration.network import NetworkFit
 from constitutive.elasticity import ellipticity
 from constitutive.elasticity.constants import ENGINEERING, elastic_constants, independent_places, name_of, voigt_of_polynomial

@@ -14,7 +14,7 @@ from constitutive.errors import DataError
 from constitutive.kinematics import cauchy_from_second_piola, first_from_second_piola
 
 if TYPE_CHECKING:
-    from constitutive.calibration.choose import Trial
+    from constitutive.calibration.contest import Trial
     from constitutive.material import Material
 
 

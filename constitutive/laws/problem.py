@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from constitutive.data import StressStrainData
-from constitutive.kinematics import determinant
-from constitutive.tensors.packing import MANDEL_BASIS, mandel_matrix, to_mandel
+from constitutive.kinematics import determinant, seth_hill_strain
+from constitutive.tensors.packing import MANDEL_BASIS, from_mandel, mandel_matrix, tangent_to_mandel, to_mandel
 
 LARGE_STRAIN = 0.2  # beyond this |E| errors are measured in the stress that the data give, below it in S
 
@@ -80,12 +80,26 @@ class Problem:
         """The same samples with other weights (they multiply squared errors)."""
         return replace(self, norm=self.norm * np.sqrt(np.maximum(weights, 1e-12))[:, None, None])
 
+    def in_measure(self, exponent: float) -> Problem:
+        """The same samples with another Seth–Hill strain as x, the stress conjugate to it as y; errors count as before."""
+        if exponent == 1:
+            return self
+        x, slope = strain_in_measure(self.x, exponent)
+        y = np.linalg.solve(slope, self.y[:, :, None])[:, :, 0]
+        return replace(self, x=x, y=y, norm=self.norm @ slope)
+
     def ungrouped(self) -> Problem:
         """The same samples without symmetry."""
         return replace(self, rotations=np.eye(3)[None])
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+def strain_in_measure(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Float[np.ndarray, "n 6"], Float[np.ndarray, "n 6 6"]]:
+    """Seth–Hill strains of Green–Lagrange strains, and their derivatives, in Mandel components."""
+    strain, slope = seth_hill_strain(np.asarray(from_mandel(x)), exponent)
+    return np.asarray(to_mandel(strain)), np.asarray(tangent_to_mandel(slope))
 
 
 def problem_of(
