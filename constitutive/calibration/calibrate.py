@@ -228,7 +228,7 @@ def _report(
     second = min(others, key=lambda trial: trial.error, default=choice.best)
     reason = (
         f"it predicts samples that it has not seen to {100 * choice.best.error:.2g} %, "
-        f"the next best ({second.label}) to {100 * second.error:.2g} %, without symmetry {100 * choice.baseline.error:.2g} %"
+        f"the best other candidate ({second.label}) to {100 * second.error:.2g} %, a network without symmetry {100 * choice.baseline.error:.2g} %"
     )
     return CalibrationReport(
         chosen=choice.best.label,

@@ -219,17 +219,23 @@ def _left_out_variance(design: np.ndarray, factor: np.ndarray) -> Float[np.ndarr
 def constants_with_errors(outer: Outer, posterior: Uncertainty, spread: list[NetworkFit]) -> dict[str, dict[str, list[float]]]:
     """Independent constants of order 2, 3, 4: value and standard error from data (posterior) and model (spread of other fits)."""
     result = {}
-    others = [fit.law() for fit in spread]
     for order in (2, 3, 4):
         names, rows = outer.constants(order)
         values = rows @ outer.fit.outer
         data = np.sqrt(np.sum((rows / outer.fit.unit @ posterior.factor) ** 2, axis=1)) * posterior.multiple(0.68)
-        places = independent_places(outer.problem.rotations, order)
-        different = [[elastic_constants(law, order)[place] for place in places] - values for law in others]
+        different = [_constants_of(fit, outer, order, rows) - values for fit in spread]
         model = np.sqrt(np.mean(np.square(different), axis=0)) if different else np.zeros(len(values))
         errors = np.hypot(data, model)
         result[str(order)] = {name: [float(v), float(e)] for name, v, e in zip(names, values, errors, strict=True)}
     return result
+
+
+def _constants_of(fit: NetworkFit, outer: Outer, order: int, rows: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
+    """The constants of another fit: by the same rows where only its linear parameters differ."""
+    if fit.directions is outer.fit.directions and fit.features is outer.fit.features:
+        return rows @ fit.outer
+    table = elastic_constants(fit.law(), order)
+    return np.array([table[place] for place in independent_places(outer.problem.rotations, order)])
 
 
 def rank_of_data(problem: Problem, noise: float) -> dict[str, dict[str, object]]:
