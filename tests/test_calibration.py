@@ -15,8 +15,9 @@ from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.elasticity import ellipticity
 from constitutive.errors import CalibrationError, DataError
-from constitutive.intake import IntakeError
+from constitutive.intake import IntakeError, check
 from constitutive.intake.group_test import group_test
+from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.kinematics import cauchy_from_second_piola
 from constitutive.laws import Domain, NetworkLaw, SumLaw
 from constitutive.laws.problem import Problem, problem_of, strain_in_measure
@@ -354,6 +355,21 @@ def test_repeated_and_wild_samples_are_named():
     other = twice.replace(cauchy=np.concatenate([data.cauchy, 1.5 * data.cauchy[4:5]]))
     with pytest.raises(CalibrationError, match="same strain but different stresses"):
         calibrate(other)
+
+
+@pytest.mark.parametrize("name", ["silicon_sw", "quartz"])
+def test_two_reference_cells_in_one_set_are_told_apart(name: str):
+    """Every third sample against a cell that is 1 % larger: named, with the strain; one cell is no fault."""
+    data = StressStrainData.load(shipped(name) / "data.json").head(60)
+    others = np.arange(60) % 3 == 0
+    mixed = data.replace(F=np.where(others[:, None, None], data.F / 1.01, data.F))
+    with pytest.raises(IntakeError, match="refers to another reference cell, strained against") as raised:
+        calibrate(mixed, laws="series")
+    assert raised.value.finding.samples == tuple(np.nonzero(others)[0])
+    assert check(mixed).findings[0] == raised.value.finding
+    problem = problem_of(mixed, np.array(PointGroup.from_structure(data.structure).laue_rotations))
+    assert mixed_reference(problem).strain == pytest.approx(0.01 * np.eye(3), abs=0.002)
+    assert mixed_reference(problem.subset(np.nonzero(~others)[0])) is None
 
 
 def test_weights_count():

@@ -86,6 +86,8 @@ def calibrate(
     reference = judge(samples, rotations, residual_stress)
     problem = problem_of(samples, rotations, reference.taken_off)
     checks.require_enough(problem)
+    if "reference_stress" not in allow:
+        checks.require_one_reference(problem)
     problem, kept, notes = _cleaned(problem)
     problem, kept, notes = _tamed(problem, kept, notes)
     if "wrong_group" not in allow:
@@ -226,9 +228,11 @@ def _report(
     worst = [(int(kept[k]), float(errors[k] / typical)) for k in np.argsort(-errors)[:5]]
     others = [trial for trial in choice.trials if trial is not choice.best]
     second = min(others, key=lambda trial: trial.error, default=choice.best)
+    without = 100 * choice.baseline.error
     reason = (
         f"it predicts samples that it has not seen to {100 * choice.best.error:.2g} %, "
-        f"the best other candidate ({second.label}) to {100 * second.error:.2g} %, a network without symmetry {100 * choice.baseline.error:.2g} %"
+        f"the best other candidate ({second.label}) to {100 * second.error:.2g} %, "
+        f"a network without symmetry {without:.2g} %"
     )
     return CalibrationReport(
         chosen=choice.best.label,

@@ -7,6 +7,7 @@ import numpy as np
 from constitutive.calibration.series import fit_series
 from constitutive.errors import CalibrationError
 from constitutive.intake.group_test import GroupTest, group_test
+from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.leave_one_out import series_choices
 from constitutive.laws.problem import Problem
@@ -29,6 +30,19 @@ def require_group(problem: Problem) -> GroupTest:
     if test.contradicted:
         raise test.finding().error()
     return test
+
+
+def require_one_reference(problem: Problem) -> None:
+    """Refuse samples whose F refers to two reference cells.
+
+    Raises
+    ------
+    IntakeError
+        ``.finding`` names the samples of the other cell, and how it differs.
+    """
+    mixed = mixed_reference(problem)
+    if mixed is not None:
+        raise mixed.finding().error()
 
 
 def require_enough(problem: Problem) -> None:

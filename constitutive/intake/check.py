@@ -14,6 +14,7 @@ from constitutive.intake.groups import candidate_groups, declared_group, group_o
 from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.ions import clamped_mixture, larger_kind
 from constitutive.intake.ladder import climb
+from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
 from constitutive.intake.samples import coverage, duplicates
@@ -21,6 +22,7 @@ from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
 from constitutive.intake.spectrum import Spectrum, lost_rotation
 from constitutive.intake.verdict import group_finding, lost_findings, outlier_findings, reading_findings, reference_findings, scale_findings
+from constitutive.laws.problem import problem_of
 
 FEWEST = 4
 FEW = 16
@@ -90,6 +92,9 @@ class _Check:
         if len(self.data) < FEWEST or float(np.abs(strain).max()) < 1e-7:
             self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST}")
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
+        mixed = self._mixed_reference()
+        if mixed is not None:
+            return mixed
         best = self._without_offset(self._best_reading())
         fit = self._fit(best)
         lost = lost_rotation(self.data, self.groups[""], fit, self._named)
@@ -107,6 +112,18 @@ class _Check:
         self._cannot_tell()
         symbol = largest.symbol if largest else ""
         return IntakeReport(in_order(self.findings), symbol, declared, fit.residual, steps.table(), tuple(self.undecided))
+
+    def _mixed_reference(self) -> IntakeReport | None:
+        """The report on samples of two reference cells; nothing else can be told of them together."""
+        if self.declared is None:
+            return None
+        found = mixed_reference(problem_of(self.data, self.declared.rotations))
+        if found is None:
+            return None
+        self.findings.append(found.finding(self.numbers))
+        self.undecided.append("everything else, until all samples refer to one cell")
+        symbol = self.declared.symbol
+        return IntakeReport(in_order(self.findings), symbol, symbol, found.misfit_of_two, {}, tuple(self.undecided))
 
     def _without_offset(self, best: Hypothesis) -> Hypothesis:
         """Take off a constant stress in the lab frame, if there is one, and look again."""
