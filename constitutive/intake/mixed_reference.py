@@ -55,11 +55,12 @@ class MixedReference:
         samples = tuple(int(k) for k in places)
         named = ", ".join(map(str, samples[:8])) + (", …" if len(samples) > 8 else "")
         stretch = ", ".join(f"{100 * value:+.2f}" for value in np.linalg.eigvalsh(self.strain))
+        one, two = 100 * self.misfit, 100 * self.misfit_of_two
         message = (
             f"found {len(samples)} of {len(self.others)} samples ({named}) whose F refers to another reference cell, strained against "
-            f"that of the rest by {stretch} % (principal values): with two cells a series misses the stress by "
-            f"{100 * self.misfit_of_two:.2g} %, with one by {100 * self.misfit:.2g} %; needed F of every sample against one cell; convert all sources together, "
-            "against the same --reference, or leave these samples out"
+            f"that of the rest by {stretch} % (principal values): with two cells a series misses the stress by {two:.2g} %, with one by "
+            f"{one:.2g} %; needed F of every sample against one cell; convert all sources together, against the same --reference, or "
+            "leave these samples out"
         )
         return Finding("reference_stress", CERTAIN, samples, message, "--reference CELL")
 
