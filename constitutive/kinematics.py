@@ -131,7 +131,7 @@ def seth_hill_strain(E: np.ndarray, exponent: float) -> tuple[np.ndarray, np.nda
               \theta_{ab} = \frac{h(c_a) - h(c_b)}{(c_a - c_b)/2}
 
     over the eigenvalues and eigenvectors of C = I + 2E, with the limit h'(c) · 2 where they coincide (Hill, *Adv. Appl. Mech.* 18 (1979) 1;
-    Hoger, *Int. J. Solids Struct.* 23 (1987) 1645): m = 1 Green–Lagrange, ½ Biot, 0 Hencky.
+    Hoger, *Int. J. Solids Struct.* 23 (1987) 1645): m = 1 Green–Lagrange, ½ Biot, 0 Hencky; theory, eq. (23).
 
     Parameters
     ----------
