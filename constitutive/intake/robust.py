@@ -16,6 +16,10 @@ from constitutive.intake.series import CONSTANTS, Group, design, highest_degree
 MOST_OUTLIERS = 0.3
 FAR = 8.0  # times the median residual
 STIFF = 0.12  # unknowns of the series that looks for outliers, relative to the number of stress components
+POOR = 0.05  # residual from which another start is tried
+MUCH_BETTER = 3.0
+REWEIGHTINGS = 8
+AGAIN = 0.25  # STIFF of that start: a better series shows the others clearer
 VISIBLE = 0.05  # of the size of the sample's own stress
 
 
@@ -64,10 +68,28 @@ def robust_fit(data: StressStrainData, hypothesis: Hypothesis, group: Group, deg
             break
         kept = chosen
     fit = _fit(data, read.x, S9, group, degree, kept)
-    if kept.all() or low == degree:
-        return fit
-    kept = kept | belonging(fit.deviations)  # what the better series explains was only far for the stiff one
-    return _fit(data, read.x, S9, group, degree, kept)
+    if not kept.all() and low < degree:
+        kept = kept | belonging(fit.deviations)  # what the better series explains was only far for the stiff one
+        fit = _fit(data, read.x, S9, group, degree, kept)
+    return (
+        fit
+        if fit.residual < POOR
+        else _start_again(data, read.x, S9, group, min(degree, highest_degree(group, len(data), share=AGAIN)), fit)
+    )
+
+
+def _start_again(
+    data: StressStrainData, x: Float[np.ndarray, "n 6"], S9: Float[np.ndarray, "n 9"], group: Group, degree: int, fit: RobustFit
+) -> RobustFit:
+    """The fit from a start in which far samples weigh little (Cauchy's loss), where that is much better: many outliers bend the other."""
+    share: np.ndarray = np.ones(len(data))
+    everything = np.ones(len(data), dtype=bool)
+    for _ in range(REWEIGHTINGS):
+        deviations = _fit(data, x, S9, group, degree, everything, share).deviations
+        share = 1 / np.sqrt(1 + (deviations / max(2 * float(np.median(deviations)), 1e-12)) ** 2)
+    kept = belonging(deviations)
+    other = _fit(data, x, S9, group, degree, kept)
+    return other if other.residual * MUCH_BETTER < fit.residual else fit
 
 
 def plain_fit(data: StressStrainData, hypothesis: Hypothesis, group: Group, degree: int) -> RobustFit:
@@ -93,10 +115,11 @@ def _fit(
     group: Group,
     degree: int,
     kept: Bool[np.ndarray, " n"],
+    share: Float[np.ndarray, " n"] | None = None,
 ) -> RobustFit:
     size = np.sqrt((x * x).sum(1))
     scale = float(np.sqrt((size * size).mean())) or 1.0
-    weights = 1.0 / (size / scale + 0.5)
+    weights = (1.0 if share is None else share) / (size / scale + 0.5)
     matrices = design(group, x, degree, scale)
     p = matrices.stress.shape[2]
     rows = (matrices.stress * weights[:, None, None])[kept].reshape(-1, p)
