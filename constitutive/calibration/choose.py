@@ -20,6 +20,9 @@ from constitutive.laws.problem import Problem
 
 STARTS = (12, 4)  # random starts of each candidate, of few and of many samples ...
 AS_GOOD = 1.2  # ... of which those within this factor of the lowest objective are averaged: the others sit in poor local minima
+OWN_MEASURE = 3.0  # weight of a candidate of the Green–Lagrange strain beside those of the two other measures
+ALIKE = (3.0, 2.0, 1.5, 1.0)  # candidates within such a factor of the best are averaged: the first whose mean is ...
+NO_WORSE = 1.5  # ... within this factor of the best on the samples left out
 LAWS = ("all", "series")
 
 
@@ -88,25 +91,34 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
         fit = next(fit.fit for trial, fit in series if trial is best)
         others = [other.fit for trial, other in series if trial.error < 2 * best.error]
         return Choice(fit, trials, best, without, others, best.left_out)
+    networks, best = _averaged(problem, networks, seed)
     members: list[NetworkFit] = []
     weights: list[float] = []
     for k, trial in enumerate(networks):
         progress(f"fitting {trial.label} to all samples", 0.62 + 0.25 * k / len(networks))
         fits = _better_starts(problem, trial.shape or Shape((2,), 1, 1e-4), seed + 100 * (k + 1))
         members += fits
-        weights += [1 / len(fits)] * len(fits)
+        weights += [_weight(trial) / len(fits)] * len(fits)
     progress(f"distilling {len(members)} networks into one", 0.88)
-    best = _mean(problem, networks, len(members), seed)
     student, followers = distil(problem, members, weights, domain, seed)
     return Choice(student, [best, *trials], best, without, followers, best.left_out)
 
 
-def _mean(problem: Problem, networks: list[Trial], members: int, seed: int) -> Trial:
-    """The mean of candidates as a candidate."""
-    left_out = np.mean([trial.left_out for trial in networks], axis=0)
-    error = typical_error(problem, left_out, folds(problem, FOLDS, seed))
-    first = networks[0]
-    return Trial(f"mean of {members} networks, distilled into one", left_out, error, first.shape, first.degrees)
+def _weight(trial: Trial) -> float:
+    return OWN_MEASURE if trial.shape is None or trial.shape.measure == 1 else 1.0
+
+
+def _averaged(problem: Problem, networks: list[Trial], seed: int) -> tuple[list[Trial], Trial]:
+    """The candidates whose mean is taken, and that mean as a candidate."""
+    parts = folds(problem, FOLDS, seed)
+    for alike in ALIKE:
+        kept = [trial for trial in networks if trial.error <= alike * networks[0].error]
+        left_out = np.average([trial.left_out for trial in kept], axis=0, weights=[_weight(trial) for trial in kept])
+        error = typical_error(problem, left_out, parts)
+        if error <= NO_WORSE * networks[0].error:
+            break
+    label = f"mean of {len(kept)} kinds of network, distilled into one"
+    return kept, Trial(label, left_out, error, kept[0].shape, kept[0].degrees)
 
 
 def learning_curve(problem: Problem, best: Trial, seed: int) -> list[tuple[int, float]]:

@@ -22,8 +22,7 @@ MANY = 100  # samples from which on time is spent on larger networks instead of 
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 MEASURES = (1.0, 0.0, -1.0)  # exponents of Seth–Hill strains: pair forces are smoother functions of some than of others
 FINALISTS = (3, 2)  # candidates of each family that are tried on all folds, of few and of many samples
-CHOSEN = (2, 1)  # of which so many stay
-ALIKE = 3.0  # if their error is within this factor of the best of all
+CHOSEN = (2, 1)  # so many of which stay
 
 Progress = Callable[[str, float], None]
 
@@ -131,8 +130,7 @@ class Contest:
         for shape in left:
             self.run(shape, every, starts=1 if many else 2)
         found = [Trial(shape.label, self.left_out(shape), self.error(shape), shape, shape.degrees) for shape in left]
-        found = sorted(found, key=lambda trial: trial.error)
-        return [trial for trial in found if trial.error < ALIKE * found[0].error]
+        return sorted(found, key=lambda trial: trial.error)
 
     def best_of_families(self, shapes: Iterable[Shape], count: int) -> list[Shape]:
         """The candidates of the smallest errors within each family."""
