@@ -228,8 +228,11 @@ def test_several_laws_are_distilled_into_one():
 def test_residual_stress_needs_a_word(tmp_path):
     law, pressure = cubic_law(), 0.4 * np.eye(3)
     data = samples_of(law, 14, stress=pressure)
-    with pytest.raises(CalibrationError, match="say residual_stress='remove'"):
+    with pytest.raises(IntakeError, match="say whether to keep it") as raised:
         calibrate(data)
+    assert check(data).findings[0] == raised.value.finding
+    with pytest.raises(CalibrationError, match="say residual_stress='remove'"):
+        calibrate(data, allow=("reference_stress",))
     kept = calibrate(data, residual_stress="keep", laws="series")
     removed = calibrate(data, residual_stress="remove", laws="series")
     assert np.abs(kept.reference_stress - pressure).max() < 1e-3

@@ -81,7 +81,8 @@ def calibrate(
     group = group_of(samples, point_group)
     tell("checking the data", 0.0)
     declared = isinstance(point_group, str) and samples.structure is None
-    require_sound(samples.replace(point_group=point_group) if declared else samples, allow)
+    told = ("reference_stress",) if residual_stress is not None else ()
+    require_sound(samples.replace(point_group=point_group) if declared else samples, (*allow, *told))
     rotations = np.array(group.laue_rotations)
     reference = judge(samples, rotations, residual_stress)
     problem = problem_of(samples, rotations, reference.taken_off)
@@ -126,7 +127,7 @@ def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str
     return outer, notes
 
 
-JUDGED_HERE = ("reference_stress", "coverage", "duplicates", "outliers")  # calibration rules on these itself
+JUDGED_HERE = ("coverage", "duplicates", "outliers")  # calibration rules on these itself
 
 
 def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> None:
