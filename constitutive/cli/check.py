@@ -28,9 +28,12 @@ def check(
     """Say what is wrong with a data set: unit, sign, component order, frames, measure, group, samples.
 
     Each finding says how sure it is, which samples it concerns, and the option of `convert` that mends it.
-    Exit code 1 when there is a finding.
+    Exit codes: 0 nothing found, 1 there is a finding, 2 the data cannot be read.
 
-    [dim]Example:[/]  constitutive check materials/silicon/data.json
+    [bold]Examples[/]
+
+      [dim]constitutive check materials/silicon/data.json[/]
+      [dim]constitutive check data.json --structure relaxed.cif --json[/]
     """
     from constitutive.intake import check_file
 

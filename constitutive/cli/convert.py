@@ -48,7 +48,13 @@ def convert(
 ) -> None:
     """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, mending what is said to be wrong.
 
-    [dim]Example:[/]  constitutive convert run*/vasprun.xml --reference relaxed/vasprun.xml -o data.json
+    Exit codes: 0 done, 2 a source cannot be read or an option does not fit it; the output is written whole or not at all.
+
+    [bold]Examples[/]
+
+      [dim]constitutive convert run*/vasprun.xml --reference POSCAR -o data.json[/]
+      [dim]constitutive convert log.lammps --symbols Si --reference Si.cif -o data.json[/]
+      [dim]constitutive convert data.json --sign pressure --unit kbar -o mended.json[/]
     """
     from constitutive.data.mend import Mend
     from constitutive.errors import DataError
