@@ -87,11 +87,11 @@ def mixed_reference(problem: Problem) -> MixedReference | None:
     invariant = vectors[:, values > 0.5]  # stresses with the symmetry of the crystal
     offsets = problem.norm @ invariant
     trials = [_separated(columns, offsets, target, start) for start in _starts(residual, offsets)]
-    best, others, stress = min(trials, key=lambda trial: trial[0], default=(np.inf, np.zeros(n, dtype=bool), np.zeros(0)))
+    best, others, theta = min(trials, key=lambda trial: trial[0])
     if best * BETTER > misfit * _size(target) or min(others.sum(), n - others.sum()) < FEWEST_APART:
         return None
-    stiffness = _stiffness(features, columns, offsets, target, others)
-    strain = np.linalg.solve(stiffness, invariant @ stress)
+    k = columns.shape[2]
+    strain = np.linalg.solve(_stiffness(features, theta[:k]), invariant @ theta[k:])
     few = others if others.sum() <= n / 2 else ~others
     sign = 1.0 if few is others else -1.0
     return MixedReference(few, sign * np.asarray(from_mandel(strain)), misfit, best / _size(target))
@@ -121,28 +121,23 @@ def _starts(residual: np.ndarray, offsets: np.ndarray) -> Iterator[Bool[np.ndarr
 def _separated(
     columns: np.ndarray, offsets: np.ndarray, target: np.ndarray, start: Bool[np.ndarray, " n"]
 ) -> tuple[float, Bool[np.ndarray, " n"], Float[np.ndarray, " k"]]:
-    """Fit and tell the samples apart in turn (Lloyd's rule): misfit, who is apart, and the stress that they have more."""
-    others, stress = start, np.zeros(offsets.shape[2])
+    """Fit and tell the samples apart in turn (Lloyd's rule): misfit, who is apart, and the coefficients, the stress they have more last."""
+    others = start
     for _ in range(ROUNDS):
         A = np.concatenate([columns, offsets * others[:, None, None]], axis=2)
         flat = A.reshape(-1, A.shape[2])
         theta = np.linalg.lstsq(flat, target.ravel(), rcond=1e-10)[0]
-        stress = theta[columns.shape[2] :]
         residual = target - columns @ theta[: columns.shape[2]]
-        apart = residual - offsets @ stress
+        apart = residual - offsets @ theta[columns.shape[2] :]
         moved = (apart**2).sum(axis=1) < (residual**2).sum(axis=1)
         if (moved == others).all():
             break
         others = moved
-    return _size(np.where(others[:, None], apart, residual)), others, stress
+    return _size(np.where(others[:, None], apart, residual)), others, theta
 
 
-def _stiffness(
-    features: SeriesFeatures, columns: np.ndarray, offsets: np.ndarray, target: np.ndarray, others: np.ndarray
-) -> Float[np.ndarray, "6 6"]:
-    """Elastic constants (in units of the problem's stress) of the fit with two cells."""
-    A = np.concatenate([columns, offsets * others[:, None, None]], axis=2)
-    theta = np.linalg.lstsq(A.reshape(-1, A.shape[2]), target.ravel(), rcond=1e-10)[0][: columns.shape[2]]
+def _stiffness(features: SeriesFeatures, theta: Float[np.ndarray, " k"]) -> Float[np.ndarray, "6 6"]:
+    """Elastic constants of a series (in units of the problem's stress)."""
     step = 1e-6 * features.scale
     steps = step * np.eye(6)
     return (features(steps) - features(-steps)) @ theta / (2 * step)
