@@ -24,3 +24,11 @@ def checkout() -> Path:
 def silicon_data(checkout: Path) -> Path:
     """The DFT silicon set that the main job calibrates on."""
     return checkout / "materials" / "silicon" / "data.json"
+
+
+@pytest.fixture(scope="session")
+def sets(checkout: Path) -> dict:
+    """The good sets of the intake check's tests, by name."""
+    from constitutive.data import StressStrainData  # not before pytest has put its type checks on the package
+
+    return {path.stem: StressStrainData.load(path) for path in sorted((checkout / "tests" / "data" / "intake").glob("*.json"))}

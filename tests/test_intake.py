@@ -6,13 +6,11 @@ benchmarks/intake.py does the same for all sets, variants and pairs.
 import json
 import shlex
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from intake_cases import SETS, invoke, named
 
-from constitutive.cli import app
 from constitutive.data import StressStrainData
 from constitutive.errors import DataError
 from constitutive.intake import FAULTS, IntakeError, check, check_file
@@ -20,7 +18,6 @@ from constitutive.intake.groups import candidate_groups, declared_group, laue_sy
 from constitutive.intake.inject import INJECTORS, inject, inject_pair
 from constitutive.symmetry import PointGroup
 
-SETS = Path(__file__).parent / "data" / "intake"
 LAUE_CLASSES = ("-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m")
 NAMES = sorted(path.stem for path in SETS.glob("*.json"))
 LAUE = {
@@ -50,15 +47,6 @@ CASES = {
     "duplicates": "copper",
     "coverage": "zinc_cadmium_telluride",
 }
-
-
-@pytest.fixture(scope="module")
-def sets():
-    return {name: StressStrainData.load(SETS / f"{name}.json") for name in NAMES}
-
-
-def named(report):
-    return [finding.fault for finding in report.findings]
 
 
 def test_the_sets_are_general(sets):
@@ -201,7 +189,6 @@ def test_sure_faults_are_raised(sets):
 
 # --- the command line ---
 
-RUN = CliRunner()
 MENDED = (
     "unit",
     "sign",
@@ -215,10 +202,6 @@ MENDED = (
     "reference_stress",
 )
 _SEED = count(11)
-
-
-def invoke(*arguments):
-    return RUN.invoke(app, [str(a) for a in arguments])
 
 
 @pytest.mark.parametrize("fault", MENDED)

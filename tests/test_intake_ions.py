@@ -1,32 +1,13 @@
 """Clamped beside relaxed ions, without forces."""
 
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from intake_cases import invoke, named
 
-from constitutive.cli import app
-from constitutive.data import StressStrainData
 from constitutive.intake import check, check_file
 from constitutive.intake.inject import inject
-
-SETS = Path(__file__).parent / "data" / "intake"
-RUN = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def sets():
-    return {path.stem: StressStrainData.load(path) for path in SETS.glob("*.json")}
-
-
-def named(report):
-    return [finding.fault for finding in report.findings]
-
-
-def invoke(*arguments):
-    return RUN.invoke(app, [str(a) for a in arguments])
 
 
 def parallel(good, relaxed, clamped):

@@ -1,34 +1,16 @@
 """The stress of the reference cell, and one that stays in the lab frame."""
 
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from intake_cases import invoke, named
 
-from constitutive.cli import app
 from constitutive.data import StressStrainData
 from constitutive.data.mend import remove_reference_stress
 from constitutive.errors import DataError
 from constitutive.intake import check, without_reference_stress
 from constitutive.intake.inject import inject
-
-SETS = Path(__file__).parent / "data" / "intake"
-RUN = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def sets():
-    return {path.stem: StressStrainData.load(path) for path in SETS.glob("*.json")}
-
-
-def named(report):
-    return [finding.fault for finding in report.findings]
-
-
-def invoke(*arguments):
-    return RUN.invoke(app, [str(a) for a in arguments])
 
 
 def test_a_stress_in_the_lab_frame_is_found(sets):

@@ -1,16 +1,13 @@
 """A lost rotation, with a second fault beside it; and what only looks like one."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from intake_cases import SETS
 from scipy.spatial.transform import Rotation
 
 from constitutive.data import StressStrainData
 from constitutive.intake import check
 from constitutive.intake.inject import inject
-
-SETS = Path(__file__).parent / "data" / "intake"
 
 
 def load(name: str) -> StressStrainData:
