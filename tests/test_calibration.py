@@ -8,6 +8,7 @@ import torch
 
 from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
+from constitutive.calibration.checks import require_enough
 from constitutive.calibration.distil import distil, random_strains
 from constitutive.calibration.folds import folds
 from constitutive.calibration.network import Shape, _State, fit_network
@@ -339,8 +340,14 @@ def test_too_few_samples():
     tension = np.array([np.diag([1 + s, 1, 1]) for s in (-0.02, 0.01, 0.02, 0.03)])
     S = np.array([np.diag([s, 0.4 * s, 0.4 * s]) for s in (-3.0, 1.5, 3.0, 4.5)])
     data = StressStrainData(F=tension, second_piola_kirchhoff=S, units="GPa", point_group="m-3m")
-    with pytest.raises(CalibrationError, match="fix 2 of the 3 second-order constants"):
+    with pytest.raises(IntakeError, match=r"coverage: found 1 combination of second-order constants .*& C44\)") as raised:
         calibrate(data)
+    assert check(data).findings == (raised.value.finding,)
+    with pytest.raises(CalibrationError, match="fix 2 of the 3 second-order constants"):
+        require_enough(problem_of(data, CUBIC.laue_rotations))
+    told = calibrate(data, laws="series", allow=("coverage",), anchors={"C44": (79.6, 0.5)})
+    assert told.card["constants_GPa"]["2"]["C44"][0] == pytest.approx(79.6, abs=1)
+    assert any(note.startswith("allowed: coverage") for note in told.report.notes)
 
 
 def test_repeated_and_wild_samples_are_named():
@@ -356,8 +363,24 @@ def test_repeated_and_wild_samples_are_named():
     test = samples_of(curved_law(), 40, seed=8, size=0.05)
     assert evaluate(found, test).second_piola_relative_error < 3 * evaluate(clean, test).second_piola_relative_error
     other = twice.replace(cauchy=np.concatenate([data.cauchy, 1.5 * data.cauchy[4:5]]))
-    with pytest.raises(CalibrationError, match="same strain but different stresses"):
+    with pytest.raises(IntakeError, match=r"duplicates: found samples 20 .*with another stress at 20") as raised:
         calibrate(other)
+    assert check(other).findings == (raised.value.finding,)
+    assert any("samples [20] repeat" in note for note in calibrate(other, laws="series", allow=("duplicates",)).report.notes)
+
+
+def test_many_wild_samples_are_a_sure_fault():
+    """A few are left out by a robust loss; a fifth of the samples means that something else is wrong."""
+    data = samples_of(curved_law(), 40)
+    spoiled = np.array(data.cauchy)
+    spoiled[::5] = -spoiled[::5]
+    with pytest.raises(IntakeError, match="outliers: found samples") as raised:
+        calibrate(data.replace(cauchy=spoiled), laws="series")
+    assert raised.value.finding.samples == tuple(range(0, 40, 5))
+    few = np.array(data.cauchy)
+    few[::20] = -few[::20]
+    (finding,) = check(data.replace(cauchy=few)).findings
+    assert (finding.fault, finding.samples, finding.is_sure) == ("outliers", (0, 20), False)
 
 
 @pytest.mark.parametrize("name", ["silicon_sw", "quartz"])

@@ -18,6 +18,8 @@ from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.intake import FAULTS, check
+from constitutive.intake.findings import FEW_WILD
+from constitutive.intake.samples import ANOTHER_STRESS
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
 from constitutive.laws.problem import Problem, problem_of
 from constitutive.material import Material
@@ -82,15 +84,15 @@ def calibrate(
     tell("checking the data", 0.0)
     declared = isinstance(point_group, str) and samples.structure is None
     told = ("reference_stress",) if residual_stress is not None else ()
-    require_sound(samples.replace(point_group=point_group) if declared else samples, (*allow, *told))
+    doubts = require_sound(samples.replace(point_group=point_group) if declared else samples, (*allow, *told))
     rotations = np.array(group.laue_rotations)
     reference = judge(samples, rotations, residual_stress)
     problem = problem_of(samples, rotations, reference.taken_off)
-    checks.require_enough(problem)
+    checks.require_enough(problem, constants="coverage" not in allow)
     if "reference_stress" not in allow:
         checks.require_one_reference(problem)
-    problem, kept, notes = _cleaned(problem)
-    problem, kept, notes = _tamed(problem, kept, notes)
+    problem, kept, notes = _cleaned(problem, strict="duplicates" not in allow)
+    problem, kept, notes = _tamed(problem, kept, [*doubts, *notes])
     if "wrong_group" not in allow:
         checks.require_group(problem)
     domain = Domain.of_strains(problem.x, rotations)
@@ -127,11 +129,12 @@ def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str
     return outer, notes
 
 
-JUDGED_HERE = ("coverage", "duplicates", "outliers")  # calibration rules on these itself
-
-
-def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> None:
+def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> list[str]:
     """Stop on the first sure fault of the intake check that nobody allowed.
+
+    Returns
+    -------
+    The other findings, for the user; without repeated and wild samples, which calibration names itself.
 
     Raises
     ------
@@ -143,7 +146,10 @@ def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> Non
     unknown = [name for name in allow if name not in FAULTS]
     if unknown:
         raise CalibrationError(f"allow: found {unknown[0]!r}; needed names among {', '.join(FAULTS)}")
-    check(samples).require_sound(allowed=(*JUDGED_HERE, *allow))
+    report = check(samples)
+    report.require_sound(allowed=allow)
+    others = [finding for finding in report.findings if finding.fault not in {"duplicates", "outliers"}]
+    return [f"{'allowed' if finding.is_sure else 'perhaps'}: {finding.fault}: {finding.message}" for finding in others]
 
 
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
@@ -175,11 +181,11 @@ def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGrou
     return chosen
 
 
-def _cleaned(problem: Problem) -> tuple[Problem, np.ndarray, list[str]]:
+def _cleaned(problem: Problem, *, strict: bool) -> tuple[Problem, np.ndarray, list[str]]:
     """Drop repeated samples; name them."""
     pairs = checks.duplicates(problem)
     for first, second in pairs:
-        if np.abs(problem.y[first] - problem.y[second]).max() > 0.02 * problem.unit:
+        if strict and np.abs(problem.y[first] - problem.y[second]).max() > ANOTHER_STRESS * problem.unit:
             raise CalibrationError(
                 f"samples {first} and {second} have the same strain but different stresses; one of them is wrong, remove it"
             )
@@ -192,7 +198,7 @@ def _cleaned(problem: Problem) -> tuple[Problem, np.ndarray, list[str]]:
 def _tamed(problem: Problem, kept: np.ndarray, notes: list[str]) -> tuple[Problem, np.ndarray, list[str]]:
     """Leave out the wild samples and name them; many of them mean that something else is wrong."""
     wild = checks.wild_samples(problem)
-    if not wild or len(wild) > max(1, len(problem) // 10):
+    if not wild or len(wild) > max(1, FEW_WILD * len(problem)):
         return problem, kept, notes
     names = ", ".join(f"{kept[k]} (off by {100 * error:.0f} % of the rms stress)" for k, error in wild)
     note = f"wild samples were left out: {names}; check them (wrong sign or file, another phase, not converged)"

@@ -45,20 +45,22 @@ def require_one_reference(problem: Problem) -> None:
         raise mixed.finding().error()
 
 
-def require_enough(problem: Problem) -> None:
-    """Refuse fewer samples than the second-order constants of the group need.
+def require_enough(problem: Problem, *, constants: bool = True) -> None:
+    """Refuse fewer samples than the second-order constants of the group need, unless told that these may stay open.
 
     Raises
     ------
     CalibrationError
         Fewer than three samples, or too few to fix the constants.
     """
-    features = SeriesFeatures(problem.rotations, (2,), problem.scale if problem.scale > 0 else 1.0)
-    needed = len(features.degree_of_column)
     if len(problem) < FEWEST:
         raise CalibrationError(f"{len(problem)} samples found, at least {FEWEST} needed to calibrate and to judge a law")
     if problem.scale < 1e-7 or not problem.unit > 0:
         raise CalibrationError("the samples hold no strain or no stress; a law needs strained samples with their stress")
+    if not constants:
+        return
+    features = SeriesFeatures(problem.rotations, (2,), problem.scale)
+    needed = len(features.degree_of_column)
     A = np.einsum("nij,njk->nik", problem.norm, features(problem.x)).reshape(6 * len(problem), -1)
     rank = int(np.linalg.matrix_rank(A, tol=1e-6 * np.linalg.norm(A, 2)))
     if rank < needed:

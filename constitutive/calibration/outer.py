@@ -256,7 +256,7 @@ def rank_of_data(problem: Problem, noise: float) -> dict[str, dict[str, object]]
         lower, own = A[:, degree < order], A[:, degree == order]
         if lower.shape[1]:
             own = own - lower @ np.linalg.lstsq(lower, own, rcond=1e-10)[0]
-        _, s, Vt = np.linalg.svd(own, full_matrices=True)
+        _, s, Vt = np.linalg.svd(own, full_matrices=len(own) < own.shape[1])
         s = np.concatenate([s, np.zeros(own.shape[1] - len(s))])
         open_rows = Vt[s < 2 * max(noise, 1e-6)]
         result[str(order)] = {"fixed": int(own.shape[1] - len(open_rows)), "of": int(own.shape[1])}

@@ -25,6 +25,8 @@ FAULTS = (
     "coverage",
 )
 SURE = 0.9
+HARMLESS = 0.8  # the most that a fault is sure which calibration makes good by itself
+FEW_WILD = 0.1  # share of wild samples up to which a robust loss makes them good
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Finding:
     fault : str
         One of `FAULTS`.
     certainty : float
-        0 to 1; from `SURE` on, calibration stops.
+        0 to 1, that a law of these data would be wrong; from `SURE` on, calibration stops. Below it are guesses, and what calibration
+        makes good by itself: a repeated sample, a few wild ones.
     samples : tuple of int
         The samples concerned; empty where all are.
     message : str

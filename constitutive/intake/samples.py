@@ -7,12 +7,13 @@ from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
-from constitutive.intake.findings import Finding
+from constitutive.intake.findings import HARMLESS, Finding
 from constitutive.intake.series import CONSTANTS, Group, design
 from constitutive.tensors.polynomials import exponents
 
 SAME_F = 1e-8
 SAME_STRESS = 1e-3  # of the rms stress
+ANOTHER_STRESS = 0.02  # of the rms stress: more than noise
 DETERMINED = 1e-2  # smallest singular value of the strains, relative to the largest
 
 _VOIGT = ("11", "22", "33", "44", "55", "66")
@@ -25,15 +26,20 @@ def same_deformation(data: StressStrainData) -> Int[np.ndarray, " n"]:
     return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
 
 
-def contradicting(data: StressStrainData, some: Int[np.ndarray, " k"], others: Int[np.ndarray, " k"]) -> Bool[np.ndarray, " k"]:
-    """Whether the stresses of two samples differ, for each pair."""
+def contradicting(
+    data: StressStrainData, some: Int[np.ndarray, " k"], others: Int[np.ndarray, " k"], limit: float = SAME_STRESS
+) -> Bool[np.ndarray, " k"]:
+    """Whether the stresses of two samples differ by more than a share of the rms stress, for each pair."""
     stress = getattr(data, data.measure)
     size = float(np.sqrt((stress**2).sum((1, 2)).mean())) or 1.0
-    return np.sqrt(((stress[some] - stress[others]) ** 2).sum((1, 2))) / size > SAME_STRESS
+    return np.sqrt(((stress[some] - stress[others]) ** 2).sum((1, 2))) / size > limit
 
 
 def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[list[Finding], Bool[np.ndarray, " n"]]:
-    """Samples with the same F and of the same kind, and which samples to keep (the first of each)."""
+    """Samples with the same F and of the same kind, and which samples to keep (the first of each).
+
+    A plain repetition does no harm: calibration leaves it out. Two stresses of one state are a sure fault.
+    """
     label = 2 * same_deformation(data) + kind
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     keep = np.zeros(len(data), dtype=bool)
@@ -47,7 +53,8 @@ def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[li
     if other.size:
         what += f", with another stress at {where(other)}"
     message = f"found samples {where(repeated)} with {what}; needed each state once; drop the repetitions"
-    return [Finding("duplicates", 1.0, tuple(int(i) for i in repeated), message, drop_option(repeated))], keep
+    certainty = 1.0 if contradicting(data, repeated, twin, ANOTHER_STRESS).any() else HARMLESS
+    return [Finding("duplicates", certainty, tuple(int(i) for i in repeated), message, drop_option(repeated))], keep
 
 
 def drop_option(samples: Int[np.ndarray, " k"]) -> str:

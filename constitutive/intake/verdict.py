@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
-from constitutive.intake.findings import Finding
+from constitutive.intake.findings import FEW_WILD, HARMLESS, Finding
 from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
@@ -209,7 +209,10 @@ def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
 
 
 def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
-    """Samples left out by the robust fit; `numbers` are their numbers in the file."""
+    """Samples left out by the robust fit; `numbers` are their numbers in the file.
+
+    A few are never a sure fault: the robust loss of the calibration leaves them out too, and they may be true (another phase).
+    """
     left_out = np.nonzero(~fit.kept)[0]
     if not left_out.size or fit.residual > 0.5:
         return []
@@ -222,6 +225,8 @@ def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
         "needed runs like the others; recompute or drop them"
     )
     certainty = certainty_of(float(fit.deviations[worst[0]]) / max(8 * typical, 0.03) * 1.3)
+    if len(samples) <= max(1, FEW_WILD * len(fit.kept)):
+        certainty = min(certainty, HARMLESS)
     return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
 
 
