@@ -100,7 +100,7 @@ def calibrate(
     tell("uncertainty and constants", 0.97)
     outer, more = _finished(Outer(choice.fit, problem), choice, domain, anchors, elliptic)
     law = _with_reference(outer.fit.law(), reference)
-    posterior = uncertainty_of(outer, choice.mean_left_out)
+    posterior = uncertainty_of(outer, choice.best.left_out)
     card = _card(samples, reference, seed) | {
         "constants_GPa": constants_with_errors(outer, posterior, choice.members),
         "rank_of_data": rank_of_data(problem, choice.best.error),

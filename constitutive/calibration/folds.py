@@ -28,6 +28,14 @@ def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
     return [np.sort(np.array(part)) for part in parts]
 
 
+def groups_to_leave_out(problem: Problem) -> list[np.ndarray]:
+    """What is left out at a time where that costs nothing: each sample, or each path where the samples lie on paths."""
+    paths = path_of_samples(problem.x)
+    if paths.max() + 1 > PATHLIKE * len(problem):
+        return list(np.arange(len(problem))[:, None])
+    return [np.nonzero(paths == k)[0] for k in range(paths.max() + 1)]
+
+
 def path_of_samples(x: Float[np.ndarray, "n 6"]) -> Int[np.ndarray, " n"]:
     """Number of the path that each sample is on: strains of one direction, to within 15 degrees."""
     size = np.linalg.norm(x, axis=1)

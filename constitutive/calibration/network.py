@@ -23,7 +23,7 @@ from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.network import change_of_basis
 from constitutive.laws.problem import Problem, strain_in_measure
 
-STEPS = 100
+STEPS = 300
 PATIENCE = 12  # steps in a row that gain less than 1e-4 of the objective
 
 
@@ -129,11 +129,6 @@ class _State:
         self.x = problem.x / problem.scale
         self.images = np.einsum("gij,nj->ngi", self.group, self.x)
         self.target = problem.measured(problem.y).ravel() / problem.unit
-        self.share = problem.energy_weight
-        self.energies: np.ndarray = np.zeros(0)
-        if self.share and problem.energy is not None:
-            self.energies = self.share * problem.energy / (problem.unit * problem.scale)
-            self.energy_columns = self.share * self.features.energies(problem.x)
         self.plain = bool((problem.norm == np.eye(6)).all())
         self.columns = self._normed(self.features(problem.x)).reshape(len(self.target), -1)
         self.K = self.columns.shape[1]
@@ -158,36 +153,14 @@ class _State:
     def residual(self, theta: np.ndarray) -> np.ndarray:
         w, b, a, c = self.parts(theta)
         network = _network_stress(self.x, self.group, w, b, a) if self.H else np.zeros_like(self.x)
-        stress = self._normed(network[:, :, None]).ravel() + self.columns @ c - self.target
-        if not len(self.energies):
-            return stress
-        return np.concatenate([stress, self._energy_terms(w, b, a)[0] + self.energy_columns @ c - self.energies])
+        return self._normed(network[:, :, None]).ravel() + self.columns @ c - self.target
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         w, b, a, _ = self.parts(theta)
         N = len(self.target)
         Jw, Jb, Ja = self._jacobian_parts(w, b, a)
         J = np.concatenate([Jw.reshape(len(self.x), 6, -1), Jb, Ja], axis=2)
-        stress = np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
-        if not len(self.energies):
-            return stress
-        rows = np.concatenate([self._energy_terms(w, b, a)[1], self.energy_columns], axis=1)
-        return np.concatenate([stress, rows])
-
-    def _energy_terms(self, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted energies of the network (n,) and their derivatives by w, b and a (n, 8H)."""
-        linear = self.images @ w.T  # n g h
-        z = linear + b
-        root, root0 = np.sqrt(z * z + 4), np.sqrt(b * b + 4)
-        slope0 = 0.5 * (1 + b / root0)
-        rise = 0.5 * (z / root - b / root0)
-        value = 0.5 * (z + root) - 0.5 * (b + root0) - slope0 * linear
-        g = len(self.group)
-        by_a = value.sum(axis=1) / g
-        by_b = (rise - (2 / root0**3) * linear).sum(axis=1) * (a / g)
-        by_w = np.matmul(rise.transpose(0, 2, 1), self.images) * (a / g)[:, None]
-        energy = self.share * (by_a @ a)
-        return energy, self.share * np.concatenate([by_w.reshape(len(z), -1), by_b, by_a], axis=1)
+        return np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
 
     def _jacobian_parts(self, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Derivatives of the network's stress by w (n, 6, H, 6), b and a (n, 6, H)."""
@@ -230,17 +203,64 @@ def fit_network(
         Initial directions (Mandel, in units of the scale) and biases instead of random ones.
     """
     state = _State(problem.in_measure(shape.measure), shape, start, seed)
-    theta, objective = _minimise(state, shape.ridge, steps)
+    return _packed(state, shape, *_minimise(state, shape.ridge, steps))
+
+
+def fit_and_leave_out(
+    problem: Problem, shape: Shape, seed: int, groups: list[np.ndarray], *, steps: int = STEPS, start: NetworkFit | None = None
+) -> tuple[NetworkFit, Float[np.ndarray, "n 6"]]:
+    """Fit a series + network, and predict each group of samples without it, to first order.
+
+    As for a linear fit with the Jacobian in the place of the columns: the error of a group left out is
+    :math:`(1 - H_{gg})^{-1} r_g`, :math:`H = J (J^T J + α)^{-1} J^T` (Cook & Weisberg 1982, *Residuals and Influence in Regression*,
+    ch. 5; as approximate cross-validation: Giordano et al., AISTATS 2019, arXiv:1806.00550).
+
+    Parameters
+    ----------
+    problem, shape, seed, steps
+        As for :func:`fit_network`.
+    groups
+        Disjoint groups that make up all samples.
+    start
+        A fit of this shape to go on from.
+
+    Returns
+    -------
+    The fit, and S (Mandel, GPa) of every sample predicted without its group.
+    """
+    state = _State(problem.in_measure(shape.measure), shape, None, seed)
+    theta = None if start is None else np.concatenate([start.directions.ravel(), start.biases, start.outer])
+    theta, objective = _minimise(state, shape.ridge, steps, theta)
+    errors = _left_out_errors(state, theta, shape.ridge, groups)
+    predicted = problem.y + np.linalg.solve(problem.norm, errors[:, :, None] * problem.unit)[:, :, 0]
+    return _packed(state, shape, theta, objective), predicted
+
+
+def _left_out_errors(state: _State, theta: np.ndarray, ridge: float, groups: list[np.ndarray]) -> Float[np.ndarray, "n 6"]:
+    J, residual = state.jacobian(theta), state.residual(theta).reshape(-1, 6)
+    curvature = J.T @ J
+    curvature[np.diag_indices_from(curvature)] += ridge
+    lower = scipy.linalg.cholesky(curvature, lower=True, check_finite=False)
+    rows = scipy.linalg.solve_triangular(lower, J.T, lower=True, check_finite=False).T.reshape(len(residual), 6, -1)
+    errors = np.empty_like(residual)
+    for group in groups:
+        part = rows[group].reshape(6 * len(group), -1)
+        rest = (1 + 1e-9) * np.eye(len(part)) - part @ part.T
+        errors[group] = np.linalg.solve(rest, residual[group].ravel()).reshape(-1, 6)
+    return errors
+
+
+def _packed(state: _State, shape: Shape, theta: np.ndarray, objective: float) -> NetworkFit:
     w, b, a, c = state.parts(theta)
     error = float(np.linalg.norm(state.residual(theta)) / np.linalg.norm(state.target))
-    return NetworkFit(w, b, a, c, state.features, state.group, problem.unit, error, objective, shape.measure)
+    return NetworkFit(w, b, a, c, state.features, state.group, state.problem.unit, error, objective, shape.measure)
 
 
-def _minimise(state: _State, ridge: float, steps: int) -> tuple[np.ndarray, float]:
-    """Levenberg–Marquardt on |r|² + ridge |θ|²."""
-    theta = state.start()
+def _minimise(state: _State, ridge: float, steps: int, theta: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """Levenberg–Marquardt on |r|² + ridge |θ|², its damping after Nielsen (1999, report IMM-REP-1999-05, DTU)."""
+    theta = state.start() if theta is None else theta
     residual = state.residual(theta)
-    damping, idle = 1e-3, 0
+    damping, growth, idle = 1e-3, 2.0, 0
     value = residual @ residual + ridge * theta @ theta
     for _ in range(steps):
         J = state.jacobian(theta)
@@ -249,16 +269,19 @@ def _minimise(state: _State, ridge: float, steps: int) -> tuple[np.ndarray, floa
         for _attempt in range(8):
             lifted = curvature.copy()
             lifted[np.diag_indices_from(lifted)] += ridge + damping * mean
-            trial = theta - scipy.linalg.solve(lifted, slope, assume_a="pos", check_finite=False)
+            step = scipy.linalg.solve(lifted, slope, assume_a="pos", check_finite=False)
+            trial = theta - step
             rest = state.residual(trial)
             new = rest @ rest + ridge * trial @ trial
             if new < value:
                 break
-            damping *= 4
+            damping, growth = damping * growth, 2 * growth
         else:
             break
+        promised = step @ (damping * mean * step + slope)
+        damping *= max(1 / 3, 1 - (2 * (value - new) / promised - 1) ** 3)
         idle = idle + 1 if new > (1 - 1e-4) * value else 0
-        theta, residual, value, damping = trial, rest, new, max(damping / 5, 1e-14)
+        theta, residual, value, damping, growth = trial, rest, new, max(damping, 1e-14), 2.0
         if idle >= PATIENCE:
             break
     return theta, float(value)

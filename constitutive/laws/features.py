@@ -59,12 +59,6 @@ class SeriesFeatures:
         ]
         return np.concatenate(columns, axis=2)
 
-    def energies(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n k"]:
-        """Energies behind the columns, in units of stress unit × scale."""
-        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees, default=0))
-        columns = [values[d].numpy() @ row.T for d, row in zip(self.degrees, self.energy, strict=True)]
-        return np.concatenate(columns, axis=1) if columns else np.zeros((len(x), 0))
-
     def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
         """The series law of column coefficients, stresses in units of ``unit`` GPa."""
         rows, start = {}, 0

@@ -31,18 +31,12 @@ class Problem:
         For each sample the matrix whose product with an error of S is measured: the identity, or the map to P or sigma.
     rotations
         The group.
-    energy
-        Strain energies less the work of the reference stress (GPa), or None.
-    energy_weight
-        Weight of an energy's error (in units of stress unit × strain scale) against that of one stress component.
     """
 
     x: Float[np.ndarray, "n 6"]
     y: Float[np.ndarray, "n 6"]
     norm: Float[np.ndarray, "n 6 6"]
     rotations: Float[np.ndarray, "g 3 3"]
-    energy: Float[np.ndarray, " n"] | None = None
-    energy_weight: float = 0.0
 
     @cached_property
     def group(self) -> Float[np.ndarray, "g 6 6"]:
@@ -69,12 +63,7 @@ class Problem:
 
     def subset(self, chosen: Int[np.ndarray, " k"]) -> Problem:
         """Some of the samples."""
-        energy = None if self.energy is None else self.energy[chosen]
-        return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen], energy=energy)
-
-    def with_energy(self, weight: float) -> Problem:
-        """The same samples with their energies at another weight; none without energies."""
-        return replace(self, energy_weight=weight if self.energy is not None else 0.0)
+        return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen])
 
     def reweighted(self, weights: Float[np.ndarray, " n"]) -> Problem:
         """The same samples with other weights (they multiply squared errors)."""
