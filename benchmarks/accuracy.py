@@ -1,6 +1,7 @@
 """Learning curves of every kind of law on every shipped set: what symmetry buys, in samples.
 
-    ./dev python benchmarks/accuracy.py [--sets silicon_sw copper] [--sizes 8 16 32 50 100 200] [--seeds 5] [--json FILE] [--picture FILE]
+    ./dev python benchmarks/accuracy.py [--sets silicon_sw copper] [--sizes 8 20 50 200] [--seeds 5] [--json FILE] [--picture FILE]
+    ./dev python benchmarks/accuracy.py --from FILE … [--picture FILE]      what was measured before, joined
 
 Each law learns from N random samples of materials/<set>/data.json and is judged by the unseen strains of unseen.json beside it:
 ‖ΔS‖/‖S‖, Frobenius, over all of them. Medians and ranges over seeds. "calibrated" is what `constitutive calibrate` chooses by itself.
@@ -25,7 +26,7 @@ from constitutive.data import StressStrainData
 from constitutive.laws import Domain
 from constitutive.laws.leave_one_out import series_choices
 from constitutive.laws.problem import Problem, problem_of
-from constitutive.plots.quality import Curve, learning_curve
+from constitutive.plots.quality import Curve, learning_curves
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, tangent_to_mandel
 
@@ -76,7 +77,7 @@ def augmented(problem, seed):
     copies = [(problem.x @ d.T, problem.y @ d.T) for d in D]
     x, y = (np.concatenate(part) for part in zip(*copies, strict=True))
     taught = Problem(x, y, np.broadcast_to(np.eye(6), (len(x), 6, 6)).copy(), np.eye(3)[None])
-    return fit_network(taught, Shape((), 48, 1e-4), seed).predict
+    return fit_network(taught, Shape((), 48, 1e-4), seed, steps=100).predict  # a minute at 200 samples of a cubic crystal
 
 
 def pymatgen_tensor(problem, _seed):
@@ -152,38 +153,46 @@ def what_symmetry_buys(found):
     return f"what symmetry buys: {n} samples reach {100 * error:.2g} %, without symmetry {said} are needed\n"
 
 
-def picture(results, path):
-    from matplotlib.figure import Figure
+def joined(files):
+    """Errors of several files by set, law and size."""
+    results = {}
+    for file in files:
+        for name, found in json.loads(file.read_text()).items():
+            for law, curve in found.items():
+                known = results.setdefault(name, {}).setdefault(law, {})
+                known |= {int(n): errors for n, errors in curve.items()}
+    return dict(sorted(results.items()))
 
-    name, found = next(iter(results.items()))
+
+def picture(results, path):
     curves = {}
-    for law, curve in found.items():
-        n = np.array(sorted(curve))
-        errors = [np.array(curve[k]) for k in n]
-        curves[law] = Curve(
-            n.astype(float),
-            np.array([np.median(e) for e in errors]),
-            np.array([e.min() for e in errors]),
-            np.array([e.max() for e in errors]),
-        )
-    figure: Figure = learning_curve(curves)
-    figure.suptitle(name)
-    figure.savefig(path, dpi=200)
+    for name, found in results.items():
+        curves[name.replace("_", " ")] = panel = {}
+        for law, curve in found.items():
+            n = np.array(sorted(curve))
+            errors = [np.array(curve[k]) for k in n]
+            median, low, high = (np.array([take(e) for e in errors]) for take in (np.median, np.min, np.max))
+            panel[law] = Curve(n.astype(float), median, low, high)
+    learning_curves(curves).savefig(path, dpi=200)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=sets(), choices=sets())
-    parser.add_argument("--sizes", nargs="+", type=int, default=[8, 16, 32, 50, 100, 200])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[8, 20, 50, 200])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--laws", nargs="+", default=list(LAWS), choices=list(LAWS))
-    parser.add_argument("--json", type=Path, help="write all errors there")
-    parser.add_argument("--picture", type=Path, help="learning curves of the first set")
+    parser.add_argument("--json", type=Path, help="write all errors there, after each set")
+    parser.add_argument("--from", dest="earlier", type=Path, nargs="+", metavar="FILE", help="measure nothing: join such files")
+    parser.add_argument("--picture", type=Path, help="learning curves of all sets")
     options = parser.parse_args()
-    results = {}
-    for name in options.sets:
+    results = joined(options.earlier) if options.earlier else {}
+    for name in options.sets if not options.earlier else ():
         results[name] = measure(name, options.sizes, options.seeds, options.laws)
-        table(name, results[name])
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1))
+    for name, found in results.items():
+        table(name, found)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     if options.picture:

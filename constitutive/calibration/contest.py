@@ -20,6 +20,7 @@ CHANNELS = 48  # H at most: groups with few operations need no more, and time gr
 EARLY = 2  # folds on which the network without symmetry is judged
 MANY = 100  # samples from which on time is spent on larger networks instead of more of them
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+SPARING = (1.0, 10.0)  # ridge of the amplitudes relative to the others
 
 Progress = Callable[[str, float], None]
 
@@ -59,7 +60,8 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     tops = {highest, highest - 1, 5 if n >= MANY else highest} & {2, *room}
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *room}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
-    return [Shape(degrees, h, ridge) for degrees in series for h in sizes for ridge in RIDGES]
+    sparing = SPARING if n < MANY else SPARING[:1]
+    return [Shape(degrees, h, ridge, sparing=s) for degrees in series for h in sizes for s in sparing for ridge in RIDGES]
 
 
 def try_network(problem: Problem, shape: Shape, seed: int) -> Trial:

@@ -42,18 +42,27 @@ class Shape:
         α: the larger, the smoother.
     measure
         Exponent of the Seth–Hill strain that it is a function of: 1 Green–Lagrange, 0 Hencky.
+    sparing
+        Ridge of the amplitudes relative to that of all other parameters: above 1, more channels share the work.
     """
 
     degrees: tuple[int, ...]
     channels: int
     ridge: float
     measure: float = 1.0
+    sparing: float = 1.0
+
+    def ridges(self, coefficients: int) -> Float[np.ndarray, " k"]:
+        """The ridge of every parameter: directions and biases, amplitudes, coefficients of the series."""
+        others, amplitudes = np.full(7 * self.channels, self.ridge), np.full(self.channels, self.sparing * self.ridge)
+        return np.concatenate([others, amplitudes, np.full(coefficients, self.ridge)])
 
     @property
     def label(self) -> str:
         """A short name for tables."""
         series = f"series {self.degrees[0]}–{self.degrees[-1]}" if self.degrees else ""
-        network = f"network H={self.channels} α={self.ridge:g}" if self.channels else ""
+        sparing = f", {self.sparing:g}α for amplitudes" if self.sparing != 1 else ""
+        network = f"network H={self.channels} α={self.ridge:g}{sparing}" if self.channels else ""
         strain = {1.0: "", 0.0: " in Hencky strain"}.get(self.measure, f" in Seth–Hill strain {self.measure:g}")
         return " + ".join(part for part in (series, network) if part) + strain
 
@@ -203,7 +212,7 @@ def fit_network(
         Initial directions (Mandel, in units of the scale) and biases instead of random ones.
     """
     state = _State(problem.in_measure(shape.measure), shape, start, seed)
-    return _packed(state, shape, *_minimise(state, shape.ridge, steps))
+    return _packed(state, shape, *_minimise(state, shape.ridges(state.K), steps))
 
 
 def fit_and_leave_out(
@@ -213,7 +222,7 @@ def fit_and_leave_out(
 
     As for a linear fit with the Jacobian in the place of the columns: the error of a group left out is
     :math:`(1 - H_{gg})^{-1} r_g`, :math:`H = J (J^T J + α)^{-1} J^T` (Cook & Weisberg 1982, *Residuals and Influence in Regression*,
-    ch. 5; as approximate cross-validation: Giordano et al., AISTATS 2019, arXiv:1806.00550).
+    ch. 5; as approximate cross-validation: Giordano et al., AISTATS 2019, arXiv:1806.00550); theory, eq. (24).
 
     Parameters
     ----------
@@ -230,13 +239,13 @@ def fit_and_leave_out(
     """
     state = _State(problem.in_measure(shape.measure), shape, None, seed)
     theta = None if start is None else np.concatenate([start.directions.ravel(), start.biases, start.outer])
-    theta, objective = _minimise(state, shape.ridge, steps, theta)
-    errors = _left_out_errors(state, theta, shape.ridge, groups)
+    theta, objective = _minimise(state, shape.ridges(state.K), steps, theta)
+    errors = _left_out_errors(state, theta, shape.ridges(state.K), groups)
     predicted = problem.y + np.linalg.solve(problem.norm, errors[:, :, None] * problem.unit)[:, :, 0]
     return _packed(state, shape, theta, objective), predicted
 
 
-def _left_out_errors(state: _State, theta: np.ndarray, ridge: float, groups: list[np.ndarray]) -> Float[np.ndarray, "n 6"]:
+def _left_out_errors(state: _State, theta: np.ndarray, ridge: np.ndarray, groups: list[np.ndarray]) -> Float[np.ndarray, "n 6"]:
     J, residual = state.jacobian(theta), state.residual(theta).reshape(-1, 6)
     curvature = J.T @ J
     curvature[np.diag_indices_from(curvature)] += ridge
@@ -256,12 +265,12 @@ def _packed(state: _State, shape: Shape, theta: np.ndarray, objective: float) ->
     return NetworkFit(w, b, a, c, state.features, state.group, state.problem.unit, error, objective, shape.measure)
 
 
-def _minimise(state: _State, ridge: float, steps: int, theta: np.ndarray | None = None) -> tuple[np.ndarray, float]:
-    """Levenberg–Marquardt on |r|² + ridge |θ|², its damping after Nielsen (1999, report IMM-REP-1999-05, DTU)."""
+def _minimise(state: _State, ridge: np.ndarray, steps: int, theta: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """Levenberg–Marquardt on |r|² + Σ ridge θ², its damping after Nielsen (1999, report IMM-REP-1999-05, DTU)."""
     theta = state.start() if theta is None else theta
     residual = state.residual(theta)
     damping, growth, idle = 1e-3, 2.0, 0
-    value = residual @ residual + ridge * theta @ theta
+    value = residual @ residual + ridge @ theta**2
     for _ in range(steps):
         J = state.jacobian(theta)
         curvature, slope = J.T @ J, J.T @ residual + ridge * theta
@@ -272,7 +281,7 @@ def _minimise(state: _State, ridge: float, steps: int, theta: np.ndarray | None 
             step = scipy.linalg.solve(lifted, slope, assume_a="pos", check_finite=False)
             trial = theta - step
             rest = state.residual(trial)
-            new = rest @ rest + ridge * trial @ trial
+            new = rest @ rest + ridge @ trial**2
             if new < value:
                 break
             damping, growth = damping * growth, 2 * growth

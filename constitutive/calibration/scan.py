@@ -15,10 +15,9 @@ from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_ou
 from constitutive.laws.problem import Problem
 
 MEASURES = (1.0, 0.0, -1.0)  # exponents of Seth–Hill strains: pair forces are smoother functions of some than of others
-FIRST_STEPS = 75  # of each fit before the better ones go on
-STARTS = (2, 1)  # random starts of each shape, of few and of many samples
-BETTER = (12, 6)  # the best shapes get ...
-MORE = (6, 2)  # ... so many further starts
+FIRST_STEPS = (75, 50)  # of each fit before the better ones go on, of few and of many samples
+BETTER = (12, 6)  # the best shapes, each tried once, get ...
+MORE = (6, 2)  # ... so many further random starts
 FINISHED = (48, 16)  # the best fits go on to the end; among them the mean is sought
 SPREAD = 150.0  # penalty on the squares of the weights, times the number of samples
 LEAST = 1e-3  # weight below which a fit is left out of the mean
@@ -58,26 +57,24 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     The finished fits, the best first.
     """
     many = len(problem) >= MANY
-    starts, better, more, finished = (values[many] for values in (STARTS, BETTER, MORE, FINISHED))
+    better, more, finished, steps = (values[many] for values in (BETTER, MORE, FINISHED, FIRST_STEPS))
     groups = groups_to_leave_out(problem)
     found: list[Candidate] = []
     own = candidate_shapes(problem)
-    expected = 3 * starts * len(own) + better * more
+    expected = 3 * len(own) + better * more
 
     def fit(shape: Shape, start: int) -> None:
         progress(f"fitting {shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
-        made, left_out = fit_and_leave_out(problem, shape, seed + 1000 * start, groups, steps=FIRST_STEPS)
+        made, left_out = fit_and_leave_out(problem, shape, seed + 1000 * start, groups, steps=steps)
         found.append(Candidate(shape, made, left_out, typical_error(problem, left_out, groups)))
 
     for shape in own:
-        for start in range(starts):
-            fit(shape, start)
+        fit(shape, 0)
     for shape in _neighbours(own, found):
-        for start in range(starts):
-            fit(shape, start)
+        fit(shape, 0)
     best = dict.fromkeys(candidate.shape for candidate in sorted(found, key=lambda candidate: candidate.score))
     for shape in list(best)[:better]:
-        for start in range(starts, starts + more):
+        for start in range(1, 1 + more):
             fit(shape, start)
     best_fits = sorted(found, key=lambda candidate: candidate.score)[:finished]
     done = []
@@ -89,20 +86,24 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
 
 
 def _neighbours(shapes: list[Shape], found: list[Candidate]) -> list[Shape]:
-    """The same networks of other strain measures, at the ridge that was best for each and at those beside it."""
+    """The same networks of other strain measures, at the ridge that was best for each kind and at those beside it."""
     chosen = []
-    for degrees, channels in sorted({(shape.degrees, shape.channels) for shape in shapes}):
-        alike = [candidate for candidate in found if (candidate.shape.degrees, candidate.shape.channels) == (degrees, channels)]
+    for kind in sorted({_kind(shape) for shape in shapes}):
+        alike = [candidate for candidate in found if _kind(candidate.shape) == kind]
         best = min(alike, key=lambda candidate: candidate.score).shape.ridge
         near = dict.fromkeys(candidate.shape for candidate in alike if 0.09 < candidate.shape.ridge / best < 11)
         chosen += [replace(shape, measure=measure) for measure in MEASURES if measure != 1 for shape in near]
     return chosen
 
 
+def _kind(shape: Shape) -> tuple[tuple[int, ...], int, float]:
+    return shape.degrees, shape.channels, shape.sparing
+
+
 def stack(problem: Problem, candidates: list[Candidate]) -> tuple[list[Candidate], list[float]]:
     """The weighted mean of the candidates that predicts left-out samples best; weights are positive and sum to one.
 
-    Breiman, Machine Learning 24 (1996) 49. A penalty on the squares of the weights, the smaller the more samples there are, keeps few
+    Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the more samples there are, keeps few
     samples from choosing few networks.
     """
     errors = np.array([problem.measured(candidate.left_out - problem.y).ravel() for candidate in candidates]).T

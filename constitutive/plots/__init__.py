@@ -9,7 +9,7 @@ from constitutive.plots.directional import pole_figure, sections, surface
 from constitutive.plots.numbers import Curve, rms_error
 from constitutive.plots.parity import error_by_strain, parity
 from constitutive.plots.paths import Path, path_errors, paths, split_paths
-from constitutive.plots.quality import coverage, domain, elastic_constants, learning_curve, stability_map
+from constitutive.plots.quality import coverage, domain, elastic_constants, learning_curve, learning_curves, stability_map
 from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
 
@@ -23,6 +23,7 @@ __all__ = [
     "elastic_constants",
     "error_by_strain",
     "learning_curve",
+    "learning_curves",
     "parity",
     "path_errors",
     "paths",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours, stability_range
@@ -23,13 +24,47 @@ def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error 
     error : str
         Name of the error.
     """
-    tones = colours(list(curves))
     figure = new_figure(3.5, 2.9)
     ax = figure.subplots()
+    _draw_curves(ax, curves)
+    ax.set(xlabel="training samples", ylabel=f"held-out {error}")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def learning_curves(panels: Mapping[str, Mapping[str, Curve]], *, error: str = "relative error of S") -> Figure:
+    """Learning curves of several crystals side by side, the same laws in each.
+
+    Parameters
+    ----------
+    panels : mapping
+        Name of each crystal, and its curves as for `learning_curve`.
+    error : str
+        Name of the error.
+    """
+    columns = min(len(panels), 4)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(1.9 * columns + 0.3, 1.9 * rows + 0.6)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
+        _draw_curves(ax, curves)
+        ax.set_title(title)
+    for ax in list(axes.flat)[len(panels) :]:
+        ax.set_axis_off()
+    figure.supxlabel("training samples")
+    figure.supylabel(f"held-out {error}")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _draw_curves(ax: Axes, curves: Mapping[str, Curve]) -> None:
+    """Median and range of each law on logarithmic axes."""
+    tones = colours(list(curves))
     for (name, curve), marker in zip(curves.items(), "osD^v<>" * 3, strict=False):
         ax.plot(curve.samples, curve.median, marker=marker, markersize=3.5, color=tones[name], label=name)
         ax.fill_between(curve.samples, curve.low, curve.high, color=tones[name], alpha=0.15, linewidth=0)
-    ax.set(xscale="log", yscale="log", xlabel="training samples", ylabel=f"held-out {error}")
+    ax.set(xscale="log", yscale="log")
     numbers = sample_ticks(curves)
     ax.set_xticks(numbers, [str(n) for n in numbers])
     places, texts = log_ticks(*ax.get_ylim(), percent=True)
@@ -37,8 +72,6 @@ def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error 
     ax.set_xticks([], minor=True)
     ax.set_yticks([], minor=True)
     ax.grid(True, which="major")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
 
 
 @styled
