@@ -103,8 +103,8 @@ def _kind(shape: Shape) -> tuple[tuple[int, ...], int, float]:
 def stack(problem: Problem, candidates: list[Candidate]) -> tuple[list[Candidate], list[float]]:
     """The weighted mean of the candidates that predicts left-out samples best; weights are positive and sum to one.
 
-    Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the more samples there are, keeps few
-    samples from choosing few networks.
+    Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the
+    more samples there are, keeps few samples from choosing few networks.
     """
     errors = np.array([problem.measured(candidate.left_out - problem.y).ravel() for candidate in candidates]).T
     errors /= np.sqrt(np.mean(errors**2, axis=0).min())
