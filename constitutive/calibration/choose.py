@@ -10,7 +10,7 @@ import numpy as np
 from constitutive.calibration.contest import Progress, Trial, baseline, try_series
 from constitutive.calibration.distil import distil
 from constitutive.calibration.network import NetworkFit, fit_network
-from constitutive.calibration.scan import Candidate, held_out, scan, stack
+from constitutive.calibration.scan import Candidate, finish, held_out, scan, smoother, stack
 from constitutive.calibration.series import fit_series
 from constitutive.errors import CalibrationError
 from constitutive.laws import Domain
@@ -79,8 +79,9 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
     weights: list[float] = []
     networks: list[Trial] = []
     if laws == "all":
-        members, weights = stack(problem, scan(problem, seed, progress))
-        networks, mean = held_out(problem, members, weights, seed, progress)
+        begun = scan(problem, seed, progress)
+        members, weights = stack(problem, finish(problem, begun, progress))
+        members, weights, networks, mean = held_out(problem, members, weights, smoother(problem, begun, members), seed, progress)
     progress("fitting the baseline without symmetry", 0.86)
     without = baseline(problem, seed, shapes=3 if laws == "all" else 1)
     trials = sorted([*others, *networks, *([mean] if mean else [])], key=lambda trial: trial.error)

@@ -48,16 +48,12 @@ class Candidate:
 
 
 def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
-    """Fit networks of many shapes from random directions, more of the better shapes, and finish the best of them.
+    """Begin to fit networks of many shapes from random directions, more of the better shapes; the best first.
 
     The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size.
-
-    Returns
-    -------
-    The finished fits, the best first.
     """
     many = len(problem) >= MANY
-    better, more, finished, steps = (values[many] for values in (BETTER, MORE, FINISHED, FIRST_STEPS))
+    better, more, steps = (values[many] for values in (BETTER, MORE, FIRST_STEPS))
     groups = groups_to_leave_out(problem)
     found: list[Candidate] = []
     own = candidate_shapes(problem)
@@ -76,13 +72,19 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     for shape in list(best)[:better]:
         for start in range(1, 1 + more):
             fit(shape, start)
-    best_fits = sorted(found, key=lambda candidate: candidate.score)[:finished]
+    return sorted(found, key=lambda candidate: candidate.score)
+
+
+def finish(problem: Problem, begun: list[Candidate], progress: Progress) -> list[Candidate]:
+    """Go on with the first of these fits to the end, in their order."""
+    groups = groups_to_leave_out(problem)
+    chosen = begun[: FINISHED[len(problem) >= MANY]]
     done = []
-    for k, begun in enumerate(best_fits):
-        progress(f"finishing {begun.shape.label}", 0.3 + 0.35 * k / len(best_fits))
-        made, left_out = fit_and_leave_out(problem, begun.shape, seed, groups, start=begun.fit)
-        done.append(Candidate(begun.shape, made, left_out, typical_error(problem, left_out, groups)))
-    return sorted(done, key=lambda candidate: candidate.score)
+    for k, candidate in enumerate(chosen):
+        progress(f"finishing {candidate.shape.label}", 0.3 + 0.35 * k / len(chosen))
+        made, left_out = fit_and_leave_out(problem, candidate.shape, 0, groups, start=candidate.fit)
+        done.append(Candidate(candidate.shape, made, left_out, typical_error(problem, left_out, groups)))
+    return done
 
 
 def _neighbours(shapes: list[Shape], found: list[Candidate]) -> list[Shape]:
@@ -106,36 +108,66 @@ def stack(problem: Problem, candidates: list[Candidate]) -> tuple[list[Candidate
     Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the
     more samples there are, keeps few samples from choosing few networks.
     """
-    errors = np.array([problem.measured(candidate.left_out - problem.y).ravel() for candidate in candidates]).T
-    errors /= np.sqrt(np.mean(errors**2, axis=0).min())
-    spread = np.sqrt(SPREAD / len(problem) * len(errors)) * np.eye(len(candidates))
-    together = 1e4 * np.sqrt(len(errors))  # makes the sum one
-    rows = np.concatenate([errors, spread, np.full((1, len(candidates)), together)])
-    target = np.zeros(len(rows))
-    target[-1] = together
-    weights = scipy.optimize.nnls(rows, target)[0]
-    weights /= weights.sum()
+    errors = [problem.measured(candidate.left_out - problem.y) for candidate in candidates]
+    weights = _weights(errors, SPREAD / len(problem))
     order = [int(k) for k in np.argsort(-weights) if weights[k] > LEAST]
     return [candidates[k] for k in order], [float(weights[k]) for k in order]
 
 
-def held_out(problem: Problem, members: list[Candidate], weights: list[float], seed: int, progress: Progress) -> tuple[list[Trial], Trial]:
-    """Cross-validate the heaviest members, fitted again without each fold, and their mean.
+def _weights(errors: list[Float[np.ndarray, "n 6"]], spread: float) -> Float[np.ndarray, " k"]:
+    """Positive weights of sum one for the smallest mean of errors, with a penalty on their squares."""
+    columns = np.array([error.ravel() for error in errors]).T
+    columns /= np.sqrt(np.mean(columns**2, axis=0).min())
+    n, k = columns.shape
+    together = 1e4 * np.sqrt(n)  # makes the sum one
+    rows = np.concatenate([columns, np.sqrt(spread * n) * np.eye(k), np.full((1, k), together)])
+    target = np.zeros(len(rows))
+    target[-1] = together
+    weights = scipy.optimize.nnls(rows, target)[0]
+    return weights / weights.sum()
+
+
+def smoother(problem: Problem, begun: list[Candidate], members: list[Candidate]) -> list[Candidate]:
+    """Of many samples the best fit of each ridge above that of the heaviest member of a mean; of few none.
+
+    Where a few samples are out of line (another phase, a bifurcation), networks of small ridges bend to them without showing it to
+    first order. Folds of few samples can't tell: with 50 they preferred smooth networks where these were worse by half.
+    """
+    if len(problem) < MANY:
+        return []
+    ridges = sorted({candidate.shape.ridge for candidate in begun if candidate.shape.ridge > 1.1 * members[0].shape.ridge})
+    return [next(candidate for candidate in begun if candidate.shape.ridge == ridge) for ridge in ridges]
+
+
+def held_out(
+    problem: Problem, members: list[Candidate], weights: list[float], others: list[Candidate], seed: int, progress: Progress
+) -> tuple[list[Candidate], list[float], list[Trial], Trial]:
+    """Cross-validate the heaviest members and some others, fitted again without each fold, and weigh their mean against the others.
 
     What :func:`scan` says of left-out samples is to first order, and the best of many: it ranks, but it is no measure of the error.
+
+    Returns
+    -------
+    Members and weights with those others that help; a trial of each that was cross-validated; the mean of all as a trial.
     """
-    many = len(problem) >= MANY
-    tested, parts = members[: TESTED[many]], folds(problem, FOLDS, seed)
+    heaviest, parts = members[: TESTED[len(problem) >= MANY]], folds(problem, FOLDS, seed)
+    tested = [*heaviest, *others]
     predicted = np.empty((len(tested), *problem.y.shape))
     for k, part in enumerate(parts):
         progress("cross-validating the mean", 0.65 + 0.2 * k / len(parts))
         rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-        for j, member in enumerate(tested):
-            predicted[j, part] = fit_network(rest, member.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
-    mean = np.average(predicted, axis=0, weights=weights[: len(tested)])
+        for j, candidate in enumerate(tested):
+            predicted[j, part] = fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
+    rivals = [np.average(predicted[: len(heaviest)], axis=0, weights=weights[: len(heaviest)]), *predicted[len(heaviest) :]]
+    shares = _weights([problem.measured(rival - problem.y) for rival in rivals], 0.0)
+    mean = np.average(rivals, axis=0, weights=shares)
+    helping = [(other, float(share)) for other, share in zip(others, shares[1:], strict=True) if share > LEAST]
+    members = [*members, *finish(problem, [other for other, _ in helping], progress)]
+    weights = [float(shares[0]) * weight for weight in weights] + [share for _, share in helping]
     trials = {
-        member.shape: Trial(member.shape.label, own, typical_error(problem, own, parts), member.shape, member.shape.degrees)
-        for member, own in zip(tested, predicted, strict=True)
+        candidate.shape: Trial(candidate.shape.label, own, typical_error(problem, own, parts), candidate.shape, candidate.shape.degrees)
+        for candidate, own in zip(tested, predicted, strict=True)
     }
+    shape = heaviest[0].shape
     label = f"mean of {len(members)} networks, distilled into one"
-    return list(trials.values()), Trial(label, mean, typical_error(problem, mean, parts), tested[0].shape, tested[0].shape.degrees)
+    return members, weights, list(trials.values()), Trial(label, mean, typical_error(problem, mean, parts), shape, shape.degrees)

@@ -191,15 +191,13 @@ def _surface(grid: Any) -> Any:
 def _draw_panel(plotter: Any, panel: Panel, grid: Any) -> None:
     deformed = _surface(grid.warp_by_vector("displacement", factor=panel.warp))
     bar = {
-        "title": panel.label, "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26,
-        "fmt": "%.3g", "n_labels": 4, "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.11,
-    }  # fmt: skip
+        "title": f"{panel.label}\n", "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26,
+        "fmt": "%.3g", "n_labels": 4, "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.09,
+    }  # fmt: skip; the line feed keeps the title off the numbers
     plotter.add_mesh(
         deformed, scalars="values", cmap=panel.colours, clim=panel.limits, scalar_bar_args=bar, smooth_shading=False,
         ambient=0.35, diffuse=0.7, specular=0.1, show_edges=True, edge_color=EDGE, edge_opacity=0.5, copy_mesh=True,
     )  # fmt: skip
-    for actor in plotter.scalar_bars.values():
-        actor.SetVerticalTitleSeparation(10)  # pixels between the title and the numbers
     plotter.add_mesh(_surface(grid).extract_feature_edges(30), color=GHOST, line_width=2)
     if panel.title:
         plotter.add_text(panel.title, position=(0.04, 0.92), viewport=True, font_size=18, color=INK, font="arial")
