@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.folds import FOLDS, PATHLIKE, folds, path_of_samples, typical_error
+from constitutive.calibration.folds import FOLDS, folds, on_paths, typical_error
 from constitutive.calibration.network import Shape, fit_network
 from constitutive.calibration.series import SeriesFit, fit_series
 from constitutive.laws.problem import Problem
@@ -77,7 +77,7 @@ def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[T
     """A series, judged in closed form by leaving each sample out; by whole paths where the samples lie on paths."""
     fit = fit_series(problem, degrees)
     parts, left_out = folds(problem, FOLDS, seed), fit.left_out
-    if path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem) and len(parts) > 1:
+    if on_paths(problem) and len(parts) > 1:
         left_out = np.empty_like(problem.y)
         for part in parts:
             rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))

@@ -19,7 +19,7 @@ def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
     n = len(problem)
     paths = path_of_samples(problem.x)
     rng = np.random.default_rng(seed)
-    if paths.max() + 1 > PATHLIKE * n:
+    if not on_paths(problem):
         return [np.sort(part) for part in np.array_split(rng.permutation(n), min(count, n)) if len(part)]
     members = [np.nonzero(paths == k)[0] for k in rng.permutation(paths.max() + 1)]
     parts: list[list[int]] = [[] for _ in range(min(count, len(members)))]
@@ -30,10 +30,15 @@ def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
 
 def groups_to_leave_out(problem: Problem) -> list[np.ndarray]:
     """What is left out at a time where that costs nothing: each sample, or each path where the samples lie on paths."""
-    paths = path_of_samples(problem.x)
-    if paths.max() + 1 > PATHLIKE * len(problem):
+    if not on_paths(problem):
         return list(np.arange(len(problem))[:, None])
+    paths = path_of_samples(problem.x)
     return [np.nonzero(paths == k)[0] for k in range(paths.max() + 1)]
+
+
+def on_paths(problem: Problem) -> bool:
+    """Whether the samples lie on few directions of strain, so that a sample has neighbours on its path."""
+    return path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem)
 
 
 def path_of_samples(x: Float[np.ndarray, "n 6"]) -> Int[np.ndarray, " n"]:

@@ -10,7 +10,7 @@ import scipy.optimize
 from jaxtyping import Float
 
 from constitutive.calibration.contest import MANY, Progress, Trial, candidate_shapes
-from constitutive.calibration.folds import FOLDS, folds, groups_to_leave_out, typical_error
+from constitutive.calibration.folds import FOLDS, folds, groups_to_leave_out, on_paths, typical_error
 from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out, fit_network
 from constitutive.laws.problem import Problem
 
@@ -36,9 +36,9 @@ class Candidate:
     fit
         On all samples.
     left_out
-        Stress (Mandel, GPa) of each sample predicted without it, to first order.
+        Stress (Mandel, GPa) of each sample predicted without it, to first order; by fits without it where samples lie on paths.
     score
-        Relative error of these: the geometric mean over samples.
+        Relative error of these: the geometric mean over samples, or over folds of paths.
     """
 
     shape: Shape
@@ -54,14 +54,16 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     """
     many = len(problem) >= MANY
     better, more, steps = (values[many] for values in (BETTER, MORE, FIRST_STEPS))
-    groups = groups_to_leave_out(problem)
+    paths = on_paths(problem)
+    groups = folds(problem, FOLDS, seed) if paths else groups_to_leave_out(problem)
     found: list[Candidate] = []
     own = candidate_shapes(problem)
     expected = 3 * len(own) + better * more
 
     def fit(shape: Shape, start: int) -> None:
         progress(f"fitting {shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
-        made, left_out = fit_and_leave_out(problem, shape, seed + 1000 * start, groups, steps=steps)
+        attempt = _fit_without_paths if paths else fit_and_leave_out
+        made, left_out = attempt(problem, shape, seed + 1000 * start, groups, steps=steps)
         found.append(Candidate(shape, made, left_out, typical_error(problem, left_out, groups)))
 
     for shape in own:
@@ -69,16 +71,29 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     for shape in _neighbours(own, found):
         fit(shape, 0)
     best = dict.fromkeys(candidate.shape for candidate in sorted(found, key=lambda candidate: candidate.score))
-    for shape in list(best)[:better]:
+    for shape in list(best)[: 0 if paths else better]:
         for start in range(1, 1 + more):
             fit(shape, start)
     return sorted(found, key=lambda candidate: candidate.score)
 
 
+def _fit_without_paths(
+    problem: Problem, shape: Shape, seed: int, parts: list[np.ndarray], *, steps: int
+) -> tuple[NetworkFit, Float[np.ndarray, "n 6"]]:
+    """Fit a network, and predict each part of the samples by another fit: a whole path left out is beyond what the first order tells."""
+    left_out = np.empty_like(problem.y)
+    for part in parts:
+        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
+        left_out[part] = fit_network(rest, shape, seed, steps=steps).predict(problem.x[part])
+    return fit_network(problem, shape, seed, steps=steps), left_out
+
+
 def finish(problem: Problem, begun: list[Candidate], progress: Progress) -> list[Candidate]:
-    """Go on with the first of these fits to the end, in their order."""
+    """Go on with the first of these fits to the end, in their order; not on paths, beyond which long fits stray."""
     groups = groups_to_leave_out(problem)
     chosen = begun[: FINISHED[len(problem) >= MANY]]
+    if on_paths(problem):
+        return chosen
     done = []
     for k, candidate in enumerate(chosen):
         progress(f"finishing {candidate.shape.label}", 0.3 + 0.35 * k / len(chosen))
@@ -133,7 +148,7 @@ def smoother(problem: Problem, begun: list[Candidate], members: list[Candidate])
     Where a few samples are out of line (another phase, a bifurcation), networks of small ridges bend to them without showing it to
     first order. Folds of few samples can't tell: with 50 they preferred smooth networks where these were worse by half.
     """
-    if len(problem) < MANY:
+    if len(problem) < MANY or on_paths(problem):
         return []
     ridges = sorted({candidate.shape.ridge for candidate in begun if candidate.shape.ridge > 1.1 * members[0].shape.ridge})
     return [next(candidate for candidate in begun if candidate.shape.ridge == ridge) for ridge in ridges]
@@ -151,13 +166,18 @@ def held_out(
     Members and weights with those others that help; a trial of each that was cross-validated; the mean of all as a trial.
     """
     heaviest, parts = members[: TESTED[len(problem) >= MANY]], folds(problem, FOLDS, seed)
-    tested = [*heaviest, *others]
+    tested, paths = [*heaviest, *others], on_paths(problem)
     predicted = np.empty((len(tested), *problem.y.shape))
     for k, part in enumerate(parts):
         progress("cross-validating the mean", 0.65 + 0.2 * k / len(parts))
         rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
         for j, candidate in enumerate(tested):
-            predicted[j, part] = fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
+            again = (
+                candidate.left_out[part]
+                if paths
+                else fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
+            )
+            predicted[j, part] = again
     rivals = [np.average(predicted[: len(heaviest)], axis=0, weights=weights[: len(heaviest)]), *predicted[len(heaviest) :]]
     shares = _weights([problem.measured(rival - problem.y) for rival in rivals], 0.0)
     mean = np.average(rivals, axis=0, weights=shares)
