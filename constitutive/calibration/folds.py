@@ -38,7 +38,7 @@ def groups_to_leave_out(problem: Problem) -> list[np.ndarray]:
 
 def on_paths(problem: Problem) -> bool:
     """Whether the samples lie on few directions of strain, so that a sample has neighbours on its path."""
-    return path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem)
+    return bool(path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem))
 
 
 def path_of_samples(x: Float[np.ndarray, "n 6"]) -> Int[np.ndarray, " n"]:
