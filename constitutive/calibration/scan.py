@@ -22,6 +22,7 @@ FINISHED = (48, 16)  # the best fits go on to the end; among them the mean is so
 SPREAD = 150.0  # penalty on the squares of the weights, times the number of samples
 LEAST = 1e-3  # weight below which a fit is left out of the mean
 TESTED = (6, 3)  # members of the mean that are cross-validated
+ROUGH = 0.01  # relative error of the mean from which on smoother networks are tried beside it
 
 
 @final
@@ -157,7 +158,7 @@ def smoother(problem: Problem, begun: list[Candidate], members: list[Candidate])
 def held_out(
     problem: Problem, members: list[Candidate], weights: list[float], others: list[Candidate], seed: int, progress: Progress
 ) -> tuple[list[Candidate], list[float], list[Trial], Trial]:
-    """Cross-validate the heaviest members and some others, fitted again without each fold, and weigh their mean against the others.
+    """Cross-validate the heaviest members, fitted again without each fold; where their mean errs much, weigh it against some others.
 
     What :func:`scan` says of left-out samples is to first order, and the best of many: it ranks, but it is no measure of the error.
 
@@ -165,29 +166,38 @@ def held_out(
     -------
     Members and weights with those others that help; a trial of each that was cross-validated; the mean of all as a trial.
     """
-    heaviest, parts = members[: TESTED[len(problem) >= MANY]], folds(problem, FOLDS, seed)
-    tested, paths = [*heaviest, *others], on_paths(problem)
-    predicted = np.empty((len(tested), *problem.y.shape))
-    for k, part in enumerate(parts):
-        progress("cross-validating the mean", 0.65 + 0.2 * k / len(parts))
-        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-        for j, candidate in enumerate(tested):
-            again = (
-                candidate.left_out[part]
-                if paths
-                else fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
-            )
-            predicted[j, part] = again
-    rivals = [np.average(predicted[: len(heaviest)], axis=0, weights=weights[: len(heaviest)]), *predicted[len(heaviest) :]]
-    shares = _weights([problem.measured(rival - problem.y) for rival in rivals], 0.0)
-    mean = np.average(rivals, axis=0, weights=shares)
-    helping = [(other, float(share)) for other, share in zip(others, shares[1:], strict=True) if share > LEAST]
-    members = [*members, *finish(problem, [other for other, _ in helping], progress)]
-    weights = [float(shares[0]) * weight for weight in weights] + [share for _, share in helping]
+    parts = folds(problem, FOLDS, seed)
+    tested = members[: TESTED[len(problem) >= MANY]]
+    predicted = _cross_validated(problem, tested, parts, seed, progress)
+    mean = np.average(predicted, axis=0, weights=weights[: len(tested)])
+    if others and typical_error(problem, mean, parts) > ROUGH:
+        tested = [*tested, *others]
+        predicted += _cross_validated(problem, others, parts, seed + 1000, progress)
+        rivals = [mean, *predicted[-len(others) :]]
+        shares = _weights([problem.measured(rival - problem.y) for rival in rivals], 0.0)
+        mean = np.average(rivals, axis=0, weights=shares)
+        helping = [(other, float(share)) for other, share in zip(others, shares[1:], strict=True) if share > LEAST]
+        weights = [float(shares[0]) * weight for weight in weights] + [share for _, share in helping]
+        members = [*members, *finish(problem, [other for other, _ in helping], progress)]
     trials = {
         candidate.shape: Trial(candidate.shape.label, own, typical_error(problem, own, parts), candidate.shape, candidate.shape.degrees)
         for candidate, own in zip(tested, predicted, strict=True)
     }
-    shape = heaviest[0].shape
+    shape = tested[0].shape
     label = f"mean of {len(members)} networks, distilled into one"
     return members, weights, list(trials.values()), Trial(label, mean, typical_error(problem, mean, parts), shape, shape.degrees)
+
+
+def _cross_validated(
+    problem: Problem, candidates: list[Candidate], parts: list[np.ndarray], seed: int, progress: Progress
+) -> list[Float[np.ndarray, "n 6"]]:
+    """Predictions of each part of the samples by networks fitted without it; on paths they are there already."""
+    if on_paths(problem):
+        return [candidate.left_out for candidate in candidates]
+    found = [np.empty_like(problem.y) for _ in candidates]
+    for k, part in enumerate(parts):
+        progress("cross-validating the mean", 0.65 + 0.2 * k / len(parts))
+        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
+        for j, candidate in enumerate(candidates):
+            found[j][part] = fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
+    return found
