@@ -135,22 +135,28 @@ def table(name, found):
     for column in ("law", *(f"N = {n}" for n in sizes)):
         grid.add_column(column, justify="left" if column == "law" else "right")
     for law, curve in found.items():
-        cells = [f"{100 * np.median(e):.3g} ({100 * min(e):.2g}–{100 * max(e):.2g})" for e in (curve[n] for n in sizes)]
-        grid.add_row(law, *cells)
+        grid.add_row(law, *(cell(curve.get(n, [])) for n in sizes))
     out.print(grid)
     out.print(what_symmetry_buys(found))
 
 
+def cell(errors):
+    """Median and range in percent; the value alone of one seed."""
+    if len(errors) < 2:
+        return f"{100 * errors[0]:.3g}" if errors else ""
+    return f"{100 * np.median(errors):.3g} ({100 * min(errors):.2g}–{100 * max(errors):.2g})"
+
+
 def what_symmetry_buys(found):
-    """How many samples the law without symmetry would need for what the symmetric one reaches with its fewest."""
+    """How many samples the law without symmetry needs for what the symmetric one reaches with so many."""
     if not {"calibrated", "unconstrained"} <= set(found):
         return ""
-    n = min(found["calibrated"])
-    error = float(np.median(found["calibrated"][n]))
-    needed = samples_for(found["unconstrained"], error)
-    most = max(found["unconstrained"])
-    said = f"{needed:.0f}" if needed else f"more than {most}"
-    return f"what symmetry buys: {n} samples reach {100 * error:.2g} %, without symmetry {said} are needed\n"
+    most, texts = max(found["unconstrained"]), []
+    for n, errors in sorted(found["calibrated"].items()):
+        error = float(np.median(errors))
+        needed = samples_for(found["unconstrained"], error)
+        texts.append(f"{100 * error:.2g} %: {n} with, {f'{needed:.0f}' if needed else f'over {most}'} without")
+    return f"what symmetry buys, in samples: {'; '.join(texts)}\n"
 
 
 def joined(files):

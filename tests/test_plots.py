@@ -226,6 +226,14 @@ def test_pictures_of_quality_are_drawn_both_ways(name):
     assert getattr(interactive, name)(*values, **options).to_json()
 
 
+def test_learning_curves_side_by_side_look_alike():
+    """A law has one colour in all panels, also where another is missing."""
+    figure = plots.learning_curves({"one": {"law": CURVE, "series": CURVE, "free": CURVE}, "two": {"law": CURVE, "free": CURVE}})
+    first, second = ({line.get_label(): line.get_color() for line in ax.lines} for ax in figure.axes)
+    assert second == {name: first[name] for name in ("law", "free")}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["law", "series", "free"]
+
+
 def test_stresses_on_a_screen(states):
     F, stress = states
     E = (F.swapaxes(1, 2) @ F - np.eye(3)) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -26,7 +27,7 @@ def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error 
     """
     figure = new_figure(3.5, 2.9)
     ax = figure.subplots()
-    _draw_curves(ax, curves)
+    _draw_curves(ax, curves, list(curves))
     ax.set(xlabel="training samples", ylabel=f"held-out {error}")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -47,22 +48,25 @@ def learning_curves(panels: Mapping[str, Mapping[str, Curve]], *, error: str = "
     rows = -(-len(panels) // columns)
     figure = new_figure(1.9 * columns + 0.3, 1.9 * rows + 0.6)
     axes = figure.subplots(rows, columns, squeeze=False)
-    for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
-        _draw_curves(ax, curves)
+    laws = list(dict.fromkeys(law for curves in panels.values() for law in curves))
+    handles: dict[str, Any] = {}
+    for k, (ax, (title, curves)) in enumerate(zip(axes.flat, panels.items(), strict=False)):
+        _draw_curves(ax, curves, laws)
         ax.set_title(title)
+        ax.set_xlabel("training samples" if k + columns >= len(panels) else "")
+        ax.set_ylabel(f"held-out {error}" if k % columns == 0 else "")
+        handles |= {str(line.get_label()): line for line in ax.get_lines()}
     for ax in list(axes.flat)[len(panels) :]:
         ax.set_axis_off()
-    figure.supxlabel("training samples")
-    figure.supylabel(f"held-out {error}")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend([handles[law] for law in laws], laws, loc="outside lower center", ncols=4)
     return figure
 
 
-def _draw_curves(ax: Axes, curves: Mapping[str, Curve]) -> None:
-    """Median and range of each law on logarithmic axes."""
-    tones = colours(list(curves))
-    for (name, curve), marker in zip(curves.items(), "osD^v<>" * 3, strict=False):
-        ax.plot(curve.samples, curve.median, marker=marker, markersize=3.5, color=tones[name], label=name)
+def _draw_curves(ax: Axes, curves: Mapping[str, Curve], laws: list[str]) -> None:
+    """Median and range of each law on logarithmic axes; a law looks alike wherever the same laws are compared."""
+    tones, markers = colours(laws), dict(zip(laws, "osD^v<>" * 3, strict=False))
+    for name, curve in curves.items():
+        ax.plot(curve.samples, curve.median, marker=markers[name], markersize=3.5, color=tones[name], label=name)
         ax.fill_between(curve.samples, curve.low, curve.high, color=tones[name], alpha=0.15, linewidth=0)
     ax.set(xscale="log", yscale="log")
     numbers = sample_ticks(curves)
