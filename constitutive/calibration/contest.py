@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.folds import FOLDS, folds, on_paths, typical_error
+from constitutive.calibration.folds import FOLDS, folds, on_paths, predicted_without, typical_error
 from constitutive.calibration.network import Shape, fit_network
 from constitutive.calibration.series import SeriesFit, fit_series
 from constitutive.laws.problem import Problem
@@ -57,7 +57,6 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
     room = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(room, default=2), 4)
-    tops = {highest, highest - 1, 5 if n >= MANY else highest} & {2, *room}
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *room}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
     sparing = SPARING if n < MANY else SPARING[:1]
@@ -66,11 +65,14 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
 
 def try_network(problem: Problem, shape: Shape, seed: int) -> Trial:
     """Cross-validate one network, on some of the folds."""
-    parts, left_out = folds(problem, FOLDS, seed), np.full_like(problem.y, np.nan)
-    for k, part in enumerate(parts[:EARLY]):
-        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-        left_out[part] = fit_network(rest, shape, seed + k).predict(problem.x[part])
+    parts = folds(problem, FOLDS, seed)
+    left_out = refitted(problem, shape, parts[:EARLY], seed)
     return Trial(shape.label, left_out, typical_error(problem, left_out, parts), shape, shape.degrees)
+
+
+def refitted(problem: Problem, shape: Shape, parts: list[np.ndarray], seed: int) -> Float[np.ndarray, "n 6"]:
+    """Each part of the samples predicted by a network fitted to the others, from a start of its own."""
+    return predicted_without(problem, parts, lambda rest, k: fit_network(rest, shape, seed + k))
 
 
 def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[Trial, SeriesFit]:
@@ -78,10 +80,7 @@ def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[T
     fit = fit_series(problem, degrees)
     parts, left_out = folds(problem, FOLDS, seed), fit.left_out
     if on_paths(problem) and len(parts) > 1:
-        left_out = np.empty_like(problem.y)
-        for part in parts:
-            rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-            left_out[part] = fit_series(rest, degrees).fit.predict(problem.x[part])
+        left_out = predicted_without(problem, parts, lambda rest, _: fit_series(rest, degrees).fit)
     error = typical_error(problem, left_out, parts)
     return Trial(Shape(degrees, 0, fit.ridge).label, left_out, error, None, degrees), fit
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float, Int
+from collections.abc import Callable
 
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.calibration.network import NetworkFit
 from constitutive.laws.problem import Problem
 
 FOLDS = 4
@@ -16,8 +19,7 @@ def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
 
     A sample between two neighbours of its path is no test of a law. Random strains hardly ever share a direction: their folds are random.
     """
-    n = len(problem)
-    paths = path_of_samples(problem.x)
+    n, paths = len(problem), problem.paths
     rng = np.random.default_rng(seed)
     if not on_paths(problem):
         return [np.sort(part) for part in np.array_split(rng.permutation(n), min(count, n)) if len(part)]
@@ -32,27 +34,20 @@ def groups_to_leave_out(problem: Problem) -> list[np.ndarray]:
     """What is left out at a time where that costs nothing: each sample, or each path where the samples lie on paths."""
     if not on_paths(problem):
         return list(np.arange(len(problem))[:, None])
-    paths = path_of_samples(problem.x)
-    return [np.nonzero(paths == k)[0] for k in range(paths.max() + 1)]
+    return [np.nonzero(problem.paths == k)[0] for k in range(problem.paths.max() + 1)]
 
 
 def on_paths(problem: Problem) -> bool:
     """Whether the samples lie on few directions of strain, so that a sample has neighbours on its path."""
-    return bool(path_of_samples(problem.x).max() + 1 <= PATHLIKE * len(problem))
+    return bool(problem.paths.max() + 1 <= PATHLIKE * len(problem))
 
 
-def path_of_samples(x: Float[np.ndarray, "n 6"]) -> Int[np.ndarray, " n"]:
-    """Number of the path that each sample is on: strains of one direction, to within 15 degrees."""
-    size = np.linalg.norm(x, axis=1)
-    unit = x / np.maximum(size, 1e-300)[:, None]
-    heads: list[np.ndarray] = []
-    paths = np.zeros(len(x), dtype=np.int64)
-    for k in np.argsort(-size):
-        near = [j for j, head in enumerate(heads) if unit[k] @ head > np.cos(np.radians(15))]
-        if not near:
-            heads.append(unit[k])
-        paths[k] = near[0] if near else len(heads) - 1
-    return paths
+def predicted_without(problem: Problem, parts: list[np.ndarray], fit: Callable[[Problem, int], NetworkFit]) -> Float[np.ndarray, "n 6"]:
+    """S (Mandel, GPa) of each part of the samples by what ``fit(the others, number of the part)`` makes of the others; NaN elsewhere."""
+    found = np.full_like(problem.y, np.nan)
+    for k, part in enumerate(parts):
+        found[part] = fit(problem.without(part), k).predict(problem.x[part])
+    return found
 
 
 def typical_error(problem: Problem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:

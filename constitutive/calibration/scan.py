@@ -9,8 +9,8 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Float
 
-from constitutive.calibration.contest import MANY, Progress, Trial, candidate_shapes
-from constitutive.calibration.folds import FOLDS, folds, groups_to_leave_out, on_paths, typical_error
+from constitutive.calibration.contest import MANY, Progress, Trial, candidate_shapes, refitted
+from constitutive.calibration.folds import FOLDS, folds, groups_to_leave_out, on_paths, predicted_without, typical_error
 from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out, fit_network
 from constitutive.laws.problem import Problem
 
@@ -82,10 +82,7 @@ def _fit_without_paths(
     problem: Problem, shape: Shape, seed: int, parts: list[np.ndarray], *, steps: int
 ) -> tuple[NetworkFit, Float[np.ndarray, "n 6"]]:
     """Fit a network, and predict each part of the samples by another fit: a whole path left out is beyond what the first order tells."""
-    left_out = np.empty_like(problem.y)
-    for part in parts:
-        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-        left_out[part] = fit_network(rest, shape, seed, steps=steps).predict(problem.x[part])
+    left_out = predicted_without(problem, parts, lambda rest, _: fit_network(rest, shape, seed, steps=steps))
     return fit_network(problem, shape, seed, steps=steps), left_out
 
 
@@ -194,10 +191,8 @@ def _cross_validated(
     """Predictions of each part of the samples by networks fitted without it; on paths they are there already."""
     if on_paths(problem):
         return [candidate.left_out for candidate in candidates]
-    found = [np.empty_like(problem.y) for _ in candidates]
-    for k, part in enumerate(parts):
-        progress("cross-validating the mean", 0.65 + 0.2 * k / len(parts))
-        rest = problem.subset(np.setdiff1d(np.arange(len(problem)), part))
-        for j, candidate in enumerate(candidates):
-            found[j][part] = fit_network(rest, candidate.shape, seed + 50_000 + 100 * j + k).predict(problem.x[part])
+    found = []
+    for j, candidate in enumerate(candidates):
+        progress("cross-validating the mean", 0.65 + 0.2 * j / len(candidates))
+        found.append(refitted(problem, candidate.shape, parts, seed + 50_000 + 100 * j))
     return found

@@ -29,6 +29,11 @@ HARMLESS = 0.8  # the most that a fault is sure which calibration makes good by 
 FEW_WILD = 0.1  # share of wild samples up to which a robust loss makes them good
 
 
+def few_wild(wild: int, samples: int) -> bool:
+    """Whether so many wild samples are few enough for a robust loss: a tenth, or one."""
+    return wild <= max(1, FEW_WILD * samples)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One fault of a data set.

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
-from constitutive.intake.findings import FEW_WILD, HARMLESS, Finding
+from constitutive.intake.findings import HARMLESS, Finding, few_wild
 from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
@@ -225,7 +225,7 @@ def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
         "needed runs like the others; recompute or drop them"
     )
     certainty = certainty_of(float(fit.deviations[worst[0]]) / max(8 * typical, 0.03) * 1.3)
-    if len(samples) <= max(1, FEW_WILD * len(fit.kept)):
+    if few_wild(len(samples), len(fit.kept)):
         certainty = min(certainty, HARMLESS)
     return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
 

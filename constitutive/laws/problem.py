@@ -53,6 +53,20 @@ class Problem:
         """Root of the mean square of the measured stress components (GPa)."""
         return float(np.sqrt(np.mean(self.measured(self.y) ** 2)))
 
+    @cached_property
+    def paths(self) -> Int[np.ndarray, " n"]:
+        """Number of the path that each sample is on: strains of one direction, to within 15 degrees."""
+        size = np.linalg.norm(self.x, axis=1)
+        unit = self.x / np.maximum(size, 1e-300)[:, None]
+        heads: list[np.ndarray] = []
+        paths = np.zeros(len(self), dtype=np.int64)
+        for k in np.argsort(-size):
+            near = [j for j, head in enumerate(heads) if unit[k] @ head > np.cos(np.radians(15))]
+            if not near:
+                heads.append(unit[k])
+            paths[k] = near[0] if near else len(heads) - 1
+        return paths
+
     def measured(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """An error of S in the norm of the fit."""
         return np.einsum("nij,nj->ni", self.norm, error)
@@ -64,6 +78,10 @@ class Problem:
     def subset(self, chosen: Int[np.ndarray, " k"]) -> Problem:
         """Some of the samples."""
         return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen])
+
+    def without(self, left_out: Int[np.ndarray, " k"]) -> Problem:
+        """All other samples."""
+        return self.subset(np.setdiff1d(np.arange(len(self)), left_out))
 
     def reweighted(self, weights: Float[np.ndarray, " n"]) -> Problem:
         """The same samples with other weights (they multiply squared errors)."""
