@@ -21,6 +21,7 @@ from rich.table import Table
 from constitutive.calibration.choose import choose
 from constitutive.calibration.contest import baseline
 from constitutive.calibration.network import Shape, fit_network
+from constitutive.calibration.outliers import standing_of
 from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.laws import Domain
@@ -64,7 +65,12 @@ def both(problem, seed):
 
 
 def calibrated(problem, seed):
-    return choose(problem, Domain.of_strains(problem.x, problem.rotations), seed, lambda *_: None).fit.predict
+    def quiet(*_):
+        pass
+
+    standing = standing_of(problem, seed, quiet)
+    kept = problem.subset(standing.kept)
+    return choose(kept, Domain.of_strains(kept.x, kept.rotations), seed, quiet, weights=standing.weights).fit.predict
 
 
 def unconstrained(problem, seed):

@@ -13,6 +13,7 @@ from constitutive.calibration import checks
 from constitutive.calibration.choose import Choice, choose, learning_curve
 from constitutive.calibration.contest import Progress
 from constitutive.calibration.outer import Outer, anchored, constants_with_errors, made_elliptic, rank_of_data, uncertainty_of
+from constitutive.calibration.outliers import Standing, standing_of
 from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
@@ -95,8 +96,13 @@ def calibrate(
     problem, kept, notes = _tamed(problem, kept, [*doubts, *notes])
     if "wrong_group" not in allow:
         checks.require_group(problem)
+    weights = None
+    if laws == "all":
+        standing = standing_of(problem, seed, tell)
+        notes = [*notes, *_named(standing, kept)]
+        problem, kept, weights = problem.subset(standing.kept), kept[standing.kept], standing.weights
     domain = Domain.of_strains(problem.x, rotations)
-    choice = choose(problem, domain, seed, tell, laws=laws)
+    choice = choose(problem, domain, seed, tell, laws=laws, weights=weights)
     tell("uncertainty and constants", 0.97)
     outer, more = _finished(Outer(choice.fit, problem), choice, domain, anchors, elliptic)
     law = _with_reference(outer.fit.law(), reference)
@@ -204,6 +210,14 @@ def _tamed(problem: Problem, kept: np.ndarray, notes: list[str]) -> tuple[Proble
     note = f"wild samples were left out: {names}; check them (wrong sign or file, another phase, not converged)"
     rest = np.setdiff1d(np.arange(len(problem)), [k for k, _ in wild])
     return problem.subset(rest), kept[rest], [*notes, note]
+
+
+def _named(standing: Standing, kept: np.ndarray) -> list[str]:
+    """What to say of samples that the others speak against."""
+    if not standing.outlying:
+        return []
+    names = ", ".join(f"{kept[k]} (with it the others are predicted {ratio:.2g} times worse)" for k, ratio in standing.outlying)
+    return [f"samples out of line with the others were left out: {names}; check them (another phase, a bifurcation, not relaxed)"]
 
 
 def _with_reference(law: Law, reference: ReferenceStress) -> Law:

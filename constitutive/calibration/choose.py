@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
+from jaxtyping import Float
 
 from constitutive.calibration.contest import Progress, Trial, baseline, try_series
 from constitutive.calibration.distil import distil
+from constitutive.calibration.folds import FOLDS, folds, typical_error
 from constitutive.calibration.network import NetworkFit, fit_network
 from constitutive.calibration.scan import Candidate, finish, held_out, scan, smoother, stack
 from constitutive.calibration.series import fit_series
@@ -49,7 +51,15 @@ class Choice:
     notes: list[str] = field(default_factory=list)
 
 
-def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, laws: str = "all") -> Choice:
+def choose(
+    problem: Problem,
+    domain: Domain,
+    seed: int,
+    progress: Progress,
+    *,
+    laws: str = "all",
+    weights: Float[np.ndarray, " n"] | None = None,
+) -> Choice:
     """Try the candidates, take the best, fit it to all samples.
 
     Parameters
@@ -64,6 +74,8 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
         Called with what is being done and the fraction done.
     laws
         ``"all"``, or ``"series"`` alone.
+    weights
+        Of the samples in the fits of networks; what is said of errors counts them all alike.
 
     Raises
     ------
@@ -76,12 +88,14 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
     best, others = min(series, key=lambda pair: pair[0].error), [trial for trial, _ in series]
     mean: Trial | None = None
     members: list[Candidate] = []
-    weights: list[float] = []
+    shares: list[float] = []
     networks: list[Trial] = []
     if laws == "all":
-        begun = scan(problem, seed, progress)
-        members, weights = stack(problem, finish(problem, begun, progress))
-        members, weights, networks, mean = held_out(problem, members, weights, smoother(problem, begun, members), seed, progress)
+        fitted = problem if weights is None else problem.reweighted(weights)
+        begun = scan(fitted, seed, progress)
+        members, shares = stack(fitted, finish(fitted, begun, progress))
+        members, shares, networks, mean = held_out(fitted, members, shares, smoother(fitted, begun, members), seed, progress)
+        *networks, mean = (_judged(problem, trial, seed) for trial in (*networks, mean))
     progress("fitting the baseline without symmetry", 0.86)
     without = baseline(problem, seed, shapes=3 if laws == "all" else 1)
     trials = sorted([*others, *networks, *([mean] if mean else [])], key=lambda trial: trial.error)
@@ -89,8 +103,13 @@ def choose(problem: Problem, domain: Domain, seed: int, progress: Progress, *, l
         near = [fit.fit for trial, fit in series if trial.error < 2 * best[0].error]
         return Choice(best[1].fit, trials, best[0], without, near)
     progress(f"distilling {len(members)} networks into one", 0.9)
-    student, followers = distil(problem, [member.fit for member in members], weights, domain, seed)
+    student, followers = distil(problem, [member.fit for member in members], shares, domain, seed)
     return Choice(student, trials, mean, without, followers)
+
+
+def _judged(problem: Problem, trial: Trial, seed: int) -> Trial:
+    """The error of a trial with all samples counting alike."""
+    return replace(trial, error=typical_error(problem, trial.left_out, folds(problem, FOLDS, seed)))
 
 
 def learning_curve(problem: Problem, best: Trial, seed: int) -> list[tuple[int, float]]:

@@ -1,0 +1,132 @@
+"""Samples that the others speak against: of another phase, beyond a bifurcation, from a relaxation that stopped elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from constitutive.calibration.contest import MANY, Progress, candidate_shapes
+from constitutive.calibration.folds import on_paths
+from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out
+from constitutive.laws.problem import Problem
+
+FEWEST = 40  # samples below which chance decides
+ROUGH = 0.01  # relative error of left-out samples: what stands out of laws that err by less is the crystal's own
+RIDGES = (1e-5, 1e-4)  # of the networks that are asked
+FIRST, FURTHER = 100, 25  # steps of each fit, and those after a sample was taken out
+SUSPECTS = 4  # samples tried at a time
+MOST = 4  # samples taken out: of more, the weights take care
+GAIN = 1.2  # logarithm of the gain that counts, times the root of the number of samples: chance gave up to 0.7
+CAUCHY = 2.0  # distance at which a sample counts half
+REWEIGHTINGS = 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How far samples can be believed.
+
+    Attributes
+    ----------
+    outlying
+        Samples to leave out, the worst first, each with the factor by which the left-out errors of the others are larger with it.
+    kept
+        The others, in their order.
+    weights
+        Of these, for their squared errors in a fit; None where all count alike.
+    """
+
+    outlying: list[tuple[int, float]]
+    kept: Int[np.ndarray, " k"]
+    weights: Float[np.ndarray, " k"] | None = None
+
+
+def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
+    """Find the samples without which networks predict the others far better; of many samples also weights by how far each is out of line.
+
+    Series are too stiff to tell a sample out of line from a sharp turn of the law, and a network follows both. So samples are deleted one
+    by one (case deletion: Cook & Weisberg 1982, *Residuals and Influence in Regression*, ch. 3), those first whose residuals are large
+    for their leverage. One of another phase spoils what is said of its neighbours; of a sharp turn the others know nothing either way.
+    The weights are Cauchy's; theory, eqs. (26) and (27).
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    seed
+        Of the directions from which networks start.
+    progress
+        Called with what is being done and the fraction done.
+    """
+    kept, outlying = np.arange(len(problem)), list[tuple[int, float]]()
+    if len(problem) < FEWEST or on_paths(problem):
+        return Standing(outlying, kept)
+    asked = [_Asked(problem, shape, seed, None, FIRST) for shape in _shapes(problem)]
+    while min(network.error for network in asked) > ROUGH and len(outlying) < MOST:
+        progress("looking for samples out of line", 0.05 * len(outlying) / MOST)
+        further = [network.goes_on() for network in asked]
+        suspects = np.argsort(-_distances(asked))[:SUSPECTS]
+        without = {int(k): [network.without(k) for network in asked] for k in suspects}
+        gains = {k: _gain(further, others, k) for k, others in without.items()}
+        worst = max(gains, key=lambda k: gains[k])
+        if np.log(gains[worst]) * np.sqrt(len(kept)) < GAIN:
+            break
+        outlying.append((int(kept[worst]), gains[worst]))
+        kept, asked = np.delete(kept, worst), without[worst]
+    if len(kept) < MANY or min(network.error for network in asked) < ROUGH:
+        return Standing(outlying, kept)
+    for _ in range(REWEIGHTINGS):
+        weights = 1 / (1 + (_distances(asked) / CAUCHY) ** 2)
+        asked = [network.goes_on(weights) for network in asked]
+    return Standing(outlying, kept, weights / weights.max())
+
+
+def _shapes(problem: Problem) -> list[Shape]:
+    """The widest networks that would be tried, beside short series."""
+    shapes = [shape for shape in candidate_shapes(problem) if shape.ridge in RIDGES and shape.sparing == 1 and max(shape.degrees) <= 4]
+    widest = max(shape.channels for shape in shapes)
+    return [shape for shape in shapes if shape.channels == widest]
+
+
+class _Asked:
+    """One network and what it says of each sample left out."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        shape: Shape,
+        seed: int,
+        start: NetworkFit | None,
+        steps: int,
+        weights: Float[np.ndarray, " n"] | None = None,
+    ):
+        self.problem, self.shape, self.seed = problem, shape, seed
+        alone = list(np.arange(len(problem))[:, None])
+        fitted = problem if weights is None else problem.reweighted(weights)
+        self.fit, left_out = fit_and_leave_out(fitted, shape, seed, alone, steps=steps, start=start)
+        self.errors = problem.measured(left_out - problem.y)
+        self.residuals = problem.measured(self.fit.predict(problem.x) - problem.y)
+        self.error = problem.relative_error(left_out)
+
+    def goes_on(self, weights: Float[np.ndarray, " n"] | None = None) -> _Asked:
+        """The fit after further steps."""
+        return _Asked(self.problem, self.shape, self.seed, self.fit, FURTHER * (1 if weights is None else 2), weights)
+
+    def without(self, k: int) -> _Asked:
+        """The fit after as many steps without one sample."""
+        return _Asked(self.problem.without(np.array([k])), self.shape, self.seed, self.fit, FURTHER)
+
+
+def _distances(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
+    """How far each sample is from the fits for its leverage, relative to the median over samples; the median over networks."""
+    squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in asked]
+    return np.median([np.sqrt(own / np.median(own)) for own in squares], axis=0)
+
+
+def _gain(networks: list[_Asked], without: list[_Asked], k: int) -> float:
+    """Geometric mean, over networks and samples, of the ratio of left-out errors with sample k to those without it."""
+    logs = [[np.log(np.maximum(np.linalg.norm(one.errors, axis=1), 1e-300)) for one in part] for part in (networks, without)]
+    return float(np.exp(np.mean([np.delete(own, k).mean() - other.mean() for own, other in zip(*logs, strict=True)])))
