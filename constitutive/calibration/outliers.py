@@ -68,8 +68,8 @@ def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
     while min(network.error for network in asked) > ROUGH and len(outlying) < MOST:
         progress("looking for samples out of line", 0.05 * len(outlying) / MOST)
         further = [network.goes_on() for network in asked]
-        suspects = np.argsort(-_distances(asked))[:SUSPECTS]
-        without = {int(k): [network.without(k) for network in asked] for k in suspects}
+        suspects = [int(k) for k in np.argsort(-_distances(asked))[:SUSPECTS]]
+        without = {k: [network.without(k) for network in asked] for k in suspects}
         gains = {k: _gain(further, others, k) for k, others in without.items()}
         worst = max(gains, key=lambda k: gains[k])
         if np.log(gains[worst]) * np.sqrt(len(kept)) < GAIN:
