@@ -9,8 +9,9 @@ import torch
 from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
 from constitutive.calibration.checks import require_enough
+from constitutive.calibration.contest import candidate_shapes
 from constitutive.calibration.distil import distil, random_strains
-from constitutive.calibration.folds import folds, groups_to_leave_out
+from constitutive.calibration.folds import far_apart, folds, groups_to_leave_out
 from constitutive.calibration.network import Shape, _State, fit_and_leave_out, fit_network
 from constitutive.calibration.scan import Candidate, stack
 from constitutive.calibration.series import fit_series
@@ -20,7 +21,7 @@ from constitutive.errors import CalibrationError, DataError
 from constitutive.intake import IntakeError, check
 from constitutive.intake.group_test import group_test
 from constitutive.intake.mixed_reference import mixed_reference
-from constitutive.kinematics import cauchy_from_second_piola
+from constitutive.kinematics import cauchy_from_second_piola, determinant
 from constitutive.laws import Domain, NetworkLaw, SumLaw
 from constitutive.laws.problem import Problem, problem_of, strain_in_measure
 from constitutive.material import Material
@@ -160,6 +161,40 @@ def test_stress_in_pascal_and_large_strains():
     assert evaluate(material, data).first_piola_relative_error < 0.02
     small = problem_of(samples_of(law, 5), CUBIC.laue_rotations)  # control: small strains are fitted in S
     assert np.array_equal(small.measured(dS[:5]), dS[:5])
+
+
+def beam_lattice(F):
+    """First Piola–Kirchhoff stress of beams along edges and diagonals of a cube, which buckle where they are squeezed, and of a filling."""
+    P = 0.2 * ((determinant(F) - 1) * determinant(F))[:, None, None] * np.linalg.inv(F).swapaxes(1, 2)
+    for n, k in [(axis, 1.0) for axis in np.eye(3)] + [
+        (np.array(d) / np.sqrt(3), 0.6) for d in ((1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, 1, 1))
+    ]:
+        Fn = F @ n
+        u = np.linalg.norm(Fn, axis=1) - 1
+        force = k * (0.15 * u + 0.85 * u / (1 + np.exp(-u / 0.06)))
+        P = P + (force / (1 + u))[:, None, None] * Fn[:, :, None] * n
+    return P
+
+
+def test_laws_of_a_few_paths_of_large_strain_do_not_explode_between_them():
+    """Uniaxial, biaxial, volumetric, planar strain and shear are given; combined ones are asked for, to |E| = 0.5."""
+    t = np.linspace(0.1, 1, 5)
+    paths = [(0.5, 0, 0), (-0.4, 0, 0), (0.3, 0.3, 0), (-0.35, -0.35, 0), (0.3, 0.3, 0.3), (-0.35, -0.35, -0.35), (0.4, -0.15, 0)]
+    F = np.concatenate([np.eye(3) + t[:, None, None] * np.diag(path) for path in paths] + [np.eye(3) + t[:, None, None] * shear(0.5)])
+    data = StressStrainData(F=F, first_piola_kirchhoff=1e3 * beam_lattice(F), units="Pa", point_group="m-3m")
+    problem = problem_of(data, CUBIC.laue_rotations)
+    assert far_apart(problem)
+    assert not far_apart(problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations))  # control: random strains, small
+    assert {shape.degrees for shape in candidate_shapes(problem)} == {(), (2,)}
+    law = calibrate(data).law
+    for ends in (np.diag([0.3, 0.1, 0]), np.diag([0.3, -0.1, -0.1]) + shear(0.3), np.diag([-0.35, 0.0, 0.0]) + shear(-0.3)):
+        asked = np.eye(3) + t[:, None, None] * ends
+        wanted = 1e-6 * beam_lattice(asked)
+        assert np.linalg.norm(law(asked)[0] - wanted) < 0.2 * np.linalg.norm(wanted)
+
+
+def shear(amount):
+    return amount * np.array([[0.0, 1, 0], [0, 0, 0], [0, 0, 0]])
 
 
 def test_jacobian_of_the_network_by_differences():

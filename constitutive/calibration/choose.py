@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from constitutive.calibration.contest import Progress, Trial, baseline, try_series
 from constitutive.calibration.distil import distil
-from constitutive.calibration.folds import FOLDS, folds, typical_error
+from constitutive.calibration.folds import FOLDS, far_apart, folds, typical_error
 from constitutive.calibration.network import NetworkFit, fit_network
 from constitutive.calibration.scan import Candidate, finish, held_out, scan, smoother, stack
 from constitutive.calibration.series import fit_series
@@ -20,6 +20,7 @@ from constitutive.laws.leave_one_out import series_choices
 from constitutive.laws.problem import Problem
 
 LAWS = ("all", "series")
+FAR_DEGREE = 3  # of the longest series on paths of large strain
 
 
 @final
@@ -84,7 +85,8 @@ def choose(
     """
     if laws not in LAWS:
         raise CalibrationError(f"laws {laws!r} found; choose one of {', '.join(LAWS)}")
-    series = [try_series(problem, degrees, seed) for degrees in series_choices(problem)]
+    choices = series_choices(problem, FAR_DEGREE) if far_apart(problem) and laws == "all" else series_choices(problem)
+    series = [try_series(problem, degrees, seed) for degrees in choices]
     best, others = min(series, key=lambda pair: pair[0].error), [trial for trial, _ in series]
     mean: Trial | None = None
     members: list[Candidate] = []

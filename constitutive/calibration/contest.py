@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.folds import FOLDS, folds, on_paths, predicted_without, typical_error
+from constitutive.calibration.folds import FOLDS, far_apart, folds, on_paths, predicted_without, typical_error
 from constitutive.calibration.network import Shape, fit_network
 from constitutive.calibration.series import SeriesFit, fit_series
 from constitutive.laws.problem import Problem
@@ -20,6 +20,8 @@ CHANNELS = 48  # H at most: groups with few operations need no more, and time gr
 EARLY = 2  # folds on which the network without symmetry is judged
 MANY = 100  # samples from which on time is spent on larger networks instead of more of them
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+FAR_SERIES = ((), (2,))  # for paths of large strain: what grows faster than the strain explodes where there is no sample
+FAR_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3)
 SPARING = (1.0, 10.0)  # ridge of the amplitudes relative to the others
 
 Progress = Callable[[str, float], None]
@@ -53,7 +55,9 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     """Networks of the Green–Lagrange strain worth trying for a group and a number of samples: sizes, ridges, series."""
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # parameters beyond the numbers to fit help nobody
-    sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY else [most]
+    sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart(problem) else [most]
+    if far_apart(problem):
+        return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in FAR_RIDGES]
     counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
     room = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(room, default=2), 4)

@@ -63,7 +63,9 @@ def _student(teacher: Problem, members: list[NetworkFit], nearest: int, rng: np.
     picked = rng.permutation(len(others))[: max(H - len(first.biases), 0)]
     w = np.concatenate([first.directions, np.array([others[k][0] for k in picked]).reshape(-1, 6)])
     b = np.concatenate([first.biases, np.array([others[k][1] for k in picked])])
-    degrees = tuple(sorted({*DEGREES, *(d for member in members for d in member.features.degrees)}))
+    taught = {d for member in members for d in member.features.degrees}
+    short = max(taught, default=2) == 2 and all(member.measure == 1 for member in members)  # so that it will not explode beyond the samples
+    degrees = tuple(sorted(taught if short else taught | {*DEGREES}))
     start = (w * teacher.scale / first.features.scale, b)
     return fit_network(teacher, Shape(degrees, len(b), RIDGE), seed, start=start)
 

@@ -42,6 +42,11 @@ def on_paths(problem: Problem) -> bool:
     return bool(problem.paths.max() + 1 <= PATHLIKE * len(problem))
 
 
+def far_apart(problem: Problem) -> bool:
+    """Whether the samples lie on paths of large strain: between these and beyond them polynomials go astray."""
+    return on_paths(problem) and problem.is_large
+
+
 def predicted_without(problem: Problem, parts: list[np.ndarray], fit: Callable[[Problem, int], NetworkFit]) -> Float[np.ndarray, "n 6"]:
     """S (Mandel, GPa) of each part of the samples by what ``fit(the others, number of the part)`` makes of the others; NaN elsewhere."""
     found = np.full_like(problem.y, np.nan)

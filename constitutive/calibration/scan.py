@@ -10,7 +10,7 @@ import scipy.optimize
 from jaxtyping import Float
 
 from constitutive.calibration.contest import MANY, Progress, Trial, candidate_shapes, refitted
-from constitutive.calibration.folds import FOLDS, folds, groups_to_leave_out, on_paths, predicted_without, typical_error
+from constitutive.calibration.folds import FOLDS, far_apart, folds, groups_to_leave_out, on_paths, predicted_without, typical_error
 from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out, fit_network
 from constitutive.laws.problem import Problem
 
@@ -51,11 +51,12 @@ class Candidate:
 def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     """Begin to fit networks of many shapes from random directions, more of the better shapes; the best first.
 
-    The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size.
+    The Green–Lagrange strain comes first, then, but on paths of large strain, the other strain measures near the best ridge of each series
+    and size.
     """
     many = len(problem) >= MANY
     better, more, steps = (values[many] for values in (BETTER, MORE, FIRST_STEPS))
-    paths = on_paths(problem)
+    paths, far = on_paths(problem), far_apart(problem)
     groups = folds(problem, FOLDS, seed) if paths else groups_to_leave_out(problem)
     found: list[Candidate] = []
     own = candidate_shapes(problem)
@@ -69,10 +70,10 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
 
     for shape in own:
         fit(shape, 0)
-    for shape in _neighbours(own, found):
+    for shape in () if far else _neighbours(own, found):
         fit(shape, 0)
     best = dict.fromkeys(candidate.shape for candidate in sorted(found, key=lambda candidate: candidate.score))
-    for shape in list(best)[: 0 if paths else better]:
+    for shape in list(best)[: 0 if paths and not far else better]:
         for start in range(1, 1 + more):
             fit(shape, start)
     return sorted(found, key=lambda candidate: candidate.score)

@@ -13,7 +13,7 @@ from constitutive.data import StressStrainData
 from constitutive.kinematics import determinant, seth_hill_strain
 from constitutive.tensors.packing import MANDEL_BASIS, from_mandel, mandel_matrix, tangent_to_mandel, to_mandel
 
-LARGE_STRAIN = 0.2  # beyond this |E| errors are measured in the stress that the data give, below it in S
+LARGE_STRAIN = 0.2  # beyond this |E| errors are measured in the stress that the data give, and series stay short
 
 
 @final
@@ -47,6 +47,11 @@ class Problem:
     def scale(self) -> float:
         """Root of the mean square of the strains' norms: the strain that counts as one."""
         return float(np.sqrt((self.x**2).sum(1).mean()))
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether the strains go beyond what polynomials of them can follow."""
+        return bool(np.linalg.norm(self.x, axis=1).max() > LARGE_STRAIN)
 
     @cached_property
     def unit(self) -> float:
