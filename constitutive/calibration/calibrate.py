@@ -250,9 +250,10 @@ def _report(
     others = [trial for trial in choice.trials if trial is not choice.best]
     second = min(others, key=lambda trial: trial.error, default=choice.best)
     without = 100 * choice.baseline.error
+    chance = ", a member of it that did better on these by chance" if second.shape and second.error < choice.best.error else ""
     reason = (
         f"it predicts samples that it has not seen to {100 * choice.best.error:.2g} %, "
-        f"the best other candidate ({second.label}) to {100 * second.error:.2g} %, "
+        f"the best other candidate ({second.label}{chance}) to {100 * second.error:.2g} %, "
         f"a network without symmetry {without:.2g} %"
     )
     return CalibrationReport(
