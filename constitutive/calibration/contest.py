@@ -22,7 +22,7 @@ MANY = 100  # samples from which on time is spent on larger networks instead of 
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 FAR_SERIES = ((), (2,))  # for paths of large strain: what grows faster than the strain explodes where there is no sample
 FAR_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3)
-SPARING = (1.0, 10.0)  # ridge of the amplitudes relative to the others
+SPARING = (1.0, 100.0)  # ridge of the amplitudes relative to the others
 
 Progress = Callable[[str, float], None]
 
