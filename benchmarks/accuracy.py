@@ -154,15 +154,18 @@ def cell(errors):
 
 
 def what_symmetry_buys(found):
-    """How many samples the law without symmetry needs for what the symmetric one reaches with so many."""
-    if not {"calibrated", "unconstrained"} <= set(found):
-        return ""
-    most, texts = max(found["unconstrained"]), []
-    for n, errors in sorted(found["calibrated"].items()):
-        error = float(np.median(errors))
-        needed = samples_for(found["unconstrained"], error)
-        texts.append(f"{100 * error:.2g} %: {n} with, {f'{needed:.0f}' if needed else f'over {most}'} without")
-    return f"what symmetry buys, in samples: {'; '.join(texts)}\n"
+    """How many samples the laws without symmetry, and taught it by copies, need for what the symmetric one reaches with so many."""
+    lines = []
+    for law, manner in (("unconstrained", "without"), ("augmented", "with copies")):
+        if not {"calibrated", law} <= set(found):
+            continue
+        texts = []
+        for n, errors in sorted(found["calibrated"].items()):
+            needed = samples_for(found[law], float(np.median(errors)))
+            reached = f"{needed:.0f}" if needed else f"over {max(found[law])}"
+            texts.append(f"{100 * np.median(errors):.2g} %: {n} with, {reached} {manner}")
+        lines.append(f"what symmetry buys, in samples: {'; '.join(texts)}\n")
+    return "".join(lines)
 
 
 def joined(files):
