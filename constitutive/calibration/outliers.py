@@ -50,7 +50,7 @@ def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
     Series are too stiff to tell a sample out of line from a sharp turn of the law, and a network follows both. So samples are deleted one
     by one (case deletion: Cook & Weisberg 1982, *Residuals and Influence in Regression*, ch. 3), those first whose residuals are large
     for their leverage. One of another phase spoils what is said of its neighbours; of a sharp turn the others know nothing either way.
-    The weights are Cauchy's; theory, eqs. (26) and (27).
+    The weights are Cauchy's; theory, eq. (27).
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class _Asked:
 
 
 def _distances(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
-    """How far each sample is from the fits for its leverage, relative to the median over samples; the median over networks."""
+    """How far each sample is from the fits for its leverage, relative to the median over samples (theory, eq. (26)); of networks the median."""
     squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in asked]
     return np.median([np.sqrt(own / np.median(own)) for own in squares], axis=0)
 
