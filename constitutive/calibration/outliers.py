@@ -121,7 +121,7 @@ class _Asked:
 
 
 def _distances(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
-    """How far each sample is from the fits for its leverage, relative to the median over samples (theory, eq. (26)); of networks the median."""
+    """How far each sample is off for its leverage, relative to the median over samples (theory, eq. (26)); the median over networks."""
     squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in asked]
     return np.median([np.sqrt(own / np.median(own)) for own in squares], axis=0)
 
