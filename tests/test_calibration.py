@@ -166,9 +166,8 @@ def test_stress_in_pascal_and_large_strains():
 def beam_lattice(F):
     """First Piola–Kirchhoff stress of beams along edges and diagonals of a cube, which buckle where they are squeezed, and of a filling."""
     P = 0.2 * ((determinant(F) - 1) * determinant(F))[:, None, None] * np.linalg.inv(F).swapaxes(1, 2)
-    for n, k in [(axis, 1.0) for axis in np.eye(3)] + [
-        (np.array(d) / np.sqrt(3), 0.6) for d in ((1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, 1, 1))
-    ]:
+    diagonals = np.array([(1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, 1, 1)]) / np.sqrt(3)
+    for n, k in [*((axis, 1.0) for axis in np.eye(3)), *((diagonal, 0.6) for diagonal in diagonals)]:
         Fn = F @ n
         u = np.linalg.norm(Fn, axis=1) - 1
         force = k * (0.15 * u + 0.85 * u / (1 + np.exp(-u / 0.06)))

@@ -55,8 +55,9 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     """Networks of the Green–Lagrange strain worth trying for a group and a number of samples: sizes, ridges, series."""
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # parameters beyond the numbers to fit help nobody
-    sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart(problem) else [most]
-    if far_apart(problem):
+    far = far_apart(problem)
+    sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far else [most]
+    if far:
         return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in FAR_RIDGES]
     counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
     room = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]

@@ -21,7 +21,6 @@ SUSPECTS = 4  # samples tried at a time
 MOST = 4  # samples taken out: of more, the weights take care
 GAIN = 1.2  # logarithm of the gain that counts, times the root of the number of samples: chance gave up to 0.7
 CAUCHY = 2.0  # distance at which a sample counts half
-REWEIGHTINGS = 2
 
 
 @final
@@ -50,7 +49,6 @@ def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
     Series are too stiff to tell a sample out of line from a sharp turn of the law, and a network follows both. So samples are deleted one
     by one (case deletion: Cook & Weisberg 1982, *Residuals and Influence in Regression*, ch. 3), those first whose residuals are large
     for their leverage. One of another phase spoils what is said of its neighbours; of a sharp turn the others know nothing either way.
-    The weights are Cauchy's; theory, eq. (27).
 
     Parameters
     ----------
@@ -78,9 +76,8 @@ def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
         kept, asked = np.delete(kept, worst), without[worst]
     if len(kept) < MANY or min(network.error for network in asked) < ROUGH:
         return Standing(outlying, kept)
-    for _ in range(REWEIGHTINGS):
-        weights = 1 / (1 + (_distances(asked) / CAUCHY) ** 2)
-        asked = [network.goes_on(weights) for network in asked]
+    first = _weights(asked)
+    weights = _weights([network.goes_on(first) for network in asked])
     return Standing(outlying, kept, weights / weights.max())
 
 
@@ -124,6 +121,11 @@ def _distances(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
     """How far each sample is off for its leverage, relative to the median over samples (theory, eq. (26)); the median over networks."""
     squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in asked]
     return np.median([np.sqrt(own / np.median(own)) for own in squares], axis=0)
+
+
+def _weights(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
+    """Cauchy's weights of the samples; theory, eq. (27)."""
+    return 1 / (1 + (_distances(asked) / CAUCHY) ** 2)
 
 
 def _gain(networks: list[_Asked], without: list[_Asked], k: int) -> float:

@@ -51,8 +51,8 @@ class Candidate:
 def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
     """Begin to fit networks of many shapes from random directions, more of the better shapes; the best first.
 
-    The Green–Lagrange strain comes first, then, but on paths of large strain, the other strain measures near the best ridge of each series
-    and size.
+    The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size; on paths of large
+    strain it alone.
     """
     many = len(problem) >= MANY
     better, more, steps = (values[many] for values in (BETTER, MORE, FIRST_STEPS))

@@ -17,7 +17,7 @@ from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import map_of, stress_rows
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.leave_one_out import LeftOut, leave_one_out, series_choices
-from constitutive.laws.problem import LARGE_STRAIN, Problem, measure_norm
+from constitutive.laws.problem import Problem, is_large, measure_norm
 
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
 AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
@@ -156,7 +156,6 @@ def problem_read(
     read = reading(data, hypothesis.deformation, hypothesis.measure, hypothesis.frame)
     S = np.einsum("nai,ij,nj->na", read.to_second[:, :6], map_of(hypothesis), stress_rows(data))
     y = S - fit.reference_stress if offset else S
-    large = np.linalg.norm(read.x, axis=1).max() > LARGE_STRAIN
-    measure = (hypothesis.measure or data.measure) if large else "second_piola_kirchhoff"
+    measure = (hypothesis.measure or data.measure) if is_large(read.x) else "second_piola_kirchhoff"
     norm = measure_norm(deformation(data, hypothesis.deformation), "cauchy" if measure == "kirchhoff" else measure)
     return Problem(read.x, y, norm, rotations).subset(np.nonzero(fit.kept)[0])

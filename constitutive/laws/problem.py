@@ -51,7 +51,7 @@ class Problem:
     @cached_property
     def is_large(self) -> bool:
         """Whether the strains go beyond what polynomials of them can follow."""
-        return bool(np.linalg.norm(self.x, axis=1).max() > LARGE_STRAIN)
+        return is_large(self.x)
 
     @cached_property
     def unit(self) -> float:
@@ -131,10 +131,14 @@ def problem_of(
     x = np.asarray(to_mandel(data.green_lagrange_strain))
     S = data.stress("second_piola_kirchhoff")
     y = np.asarray(to_mandel(S if reference_stress is None else S - reference_stress))
-    large = np.linalg.norm(x, axis=1).max() > LARGE_STRAIN
-    norm = measure_norm(data.F, data.measure if large else "second_piola_kirchhoff")
+    norm = measure_norm(data.F, data.measure if is_large(x) else "second_piola_kirchhoff")
     problem = Problem(x, y, norm, np.array(rotations, dtype=np.float64))
     return problem if data.stress_weights is None else problem.reweighted(data.stress_weights)
+
+
+def is_large(x: Float[np.ndarray, "n 6"]) -> bool:
+    """Whether some strain (Mandel) goes beyond `LARGE_STRAIN`."""
+    return bool(np.linalg.norm(x, axis=1).max() > LARGE_STRAIN)
 
 
 def measure_norm(F: Float[np.ndarray, "n 3 3"], measure: str) -> Float[np.ndarray, "n 6 6"]:
