@@ -12,6 +12,7 @@ _HOMES = {
     "group": ["PointGroup"],
     "structures": ["Cell", "read_cell", "read_structure"],
     "detection": ["SymmetryReport", "find_symmetry"],
+    "vacuum": ["Periodicity", "periodicity"],
     "frames": ["CrystalFrames", "crystal_frames"],
     "ladder": ["CellCondition", "SymmetryLadder", "cell_condition", "symmetry_ladder"],
     "elements": ["SymmetryElement", "elements_in_words", "operation_in_words"],

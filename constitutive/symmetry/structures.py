@@ -6,7 +6,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +14,12 @@ from jaxtyping import Float, Int
 from constitutive.errors import SymmetryError
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from pymatgen.core import Structure
+
+    AnyStructure: TypeAlias = "Structure | Atoms | Cell | str | Path"
+else:
+    AnyStructure = object  # what is passed is checked where it is read, with a message for users
 
 FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads"
 
@@ -79,7 +84,7 @@ def read_structure(x: Any) -> Structure:
     raise SymmetryError(f"a structure was needed, {type(x).__name__} found: pass a pymatgen Structure, ASE Atoms or a file")
 
 
-def _is_atoms(x: Any) -> bool:
+def _is_atoms(x: object) -> TypeGuard[Atoms]:
     return hasattr(x, "get_scaled_positions") and hasattr(x, "cell")
 
 
@@ -222,6 +227,27 @@ def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
     weights = np.array([_species_weight(site) for site in structure])
     lattice, positions = np.array(structure.lattice.matrix, dtype=float), np.array(structure.frac_coords, dtype=float)
     return _cell(lattice, positions, labels, weights, _magnetic_moments(structure))
+
+
+def atom_arrays(x: AnyStructure) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[bool, bool, bool]]:
+    """Cell vectors (rows, Å), fractional positions, atomic numbers, and along which cell vectors the structure is repeated.
+
+    Unlike :func:`read_cell` this takes slabs, wires and molecules whose periodic boundary is open along some cell vectors; missing
+    cell vectors become unit vectors across the others. Mixed sites count as the element of their mean atomic number.
+
+    Raises
+    ------
+    SymmetryError
+        The structure cannot be read.
+    """
+    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    if _is_atoms(loaded):
+        lattice = np.array(loaded.cell.complete(), dtype=float)
+        pbc = np.asarray(loaded.pbc) & (np.abs(np.asarray(loaded.cell)).max(axis=1) > 0)
+        positions = np.asarray(loaded.positions, dtype=float) @ np.linalg.inv(lattice)
+        return lattice, positions, np.asarray(loaded.numbers), (bool(pbc[0]), bool(pbc[1]), bool(pbc[2]))
+    cell = read_cell(loaded, disorder="species")
+    return cell.lattice, cell.positions, np.round(cell.weights).astype(int), (True, True, True)
 
 
 def _cell(lattice: np.ndarray, positions: np.ndarray, labels: list[str], weights: np.ndarray, moments: np.ndarray | None) -> Cell:
