@@ -18,7 +18,7 @@ test-newest:     ## the finite-element tests on the newest DOLFINx (Debian sid)
 	@SUITE=sid ./dev python -m pytest tests/test_fem.py tests/test_fem_features.py tests/test_fem_examples.py
 
 lint: setup      ## style, types and layers only
-	@./dev python -m pytest -q tests/test_house.py
+	@./dev python -m pytest -q tests/test_architecture.py
 
 clean:           ## remove the environments, the Debian root and the results
 	@./dev --clean

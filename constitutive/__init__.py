@@ -8,11 +8,11 @@ Names are loaded when first used, so that importing the package (and every ``--h
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from constitutive.errors import ConstitutiveError
+from constitutive.lazy import lazy_names
 
 if TYPE_CHECKING:
     from constitutive.calibration.calibrate import calibrate
@@ -23,22 +23,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["ConstitutiveError", "Material", "PointGroup", "StressStrainData", "calibrate", "shipped"]
 
-_HOMES = {
-    "PointGroup": "constitutive.symmetry",
-    "StressStrainData": "constitutive.data",
-    "calibrate": "constitutive.calibration",
-    "Material": "constitutive.material",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "constitutive.symmetry": ["PointGroup"],
+        "constitutive.data": ["StressStrainData"],
+        "constitutive.calibration": ["calibrate"],
+        "constitutive.material": ["Material"],
+    },
+)
 
 
 def shipped(name: str) -> Path:

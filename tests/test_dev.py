@@ -129,3 +129,32 @@ def test_the_script_needs_nothing_but_the_standard_library(checkout: Path) -> No
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "./dev COMMAND" in result.stdout
+
+
+SOURCES = """\
+https://packages.example/debian-security/ bookworm-security
+https://packages.example/mirror/debian/ bookworm-updates
+https://packages.example/mirror/debian/ bookworm
+https://packages.example/other/ bookworm
+"""
+
+
+@pytest.mark.parametrize(
+    ("identity", "setting", "expected"),
+    [
+        ("debian", "", ["https://packages.example/mirror/debian/"]),
+        ("debian", "https://mine.example/debian", ["https://mine.example/debian"]),
+        ("ubuntu", "", []),  # its archive has no Debian in it: mmdebstrap's own default
+    ],
+)
+def test_packages_come_from_where_the_host_takes_them(
+    identity: str, setting: str, expected: list[str], dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEBIAN_MIRROR", setting)
+    release = {"ID": identity, "VERSION_CODENAME": "bookworm"}
+    monkeypatch.setattr(dev.platform, "freedesktop_os_release", lambda: release)
+    monkeypatch.setattr(dev.subprocess, "run", lambda *_, **__: type("Done", (), {"stdout": SOURCES}))
+    assert dev.package_sources() == expected
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
+    command = dev.DebianRoute().mmdebstrap(Path("/root"))
+    assert command[command.index("/root") + 1 :] == expected

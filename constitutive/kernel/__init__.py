@@ -10,26 +10,15 @@ interface.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from constitutive.lazy import lazy_names
 
 if TYPE_CHECKING:
     from constitutive.kernel.compiling import KernelWarning, compile, generate  # noqa: A004 - kernel.compile is its name
     from constitutive.kernel.evaluate import CompiledKernel, Kernel, TorchKernel, orientation_map, pack_map
     from constitutive.kernel.information import Information, which
 
-_HOME = {
-    "CompiledKernel": "evaluate",
-    "Information": "information",
-    "Kernel": "evaluate",
-    "KernelWarning": "compiling",
-    "TorchKernel": "evaluate",
-    "compile": "compiling",
-    "generate": "compiling",
-    "orientation_map": "evaluate",
-    "pack_map": "evaluate",
-    "which": "information",
-}
 __all__ = [
     "CompiledKernel",
     "Information",
@@ -42,10 +31,12 @@ __all__ = [
     "pack_map",
     "which",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: saying which kernel there is takes no torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+# saying which kernel there is takes no torch
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        f"{__name__}.compiling": ["KernelWarning", "compile", "generate"],
+        f"{__name__}.evaluate": ["CompiledKernel", "Kernel", "TorchKernel", "orientation_map", "pack_map"],
+        f"{__name__}.information": ["Information", "which"],
+    },
+)

@@ -6,10 +6,9 @@ e3nn (:mod:`constitutive.tensors.equivariant`) costs nothing until then.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from constitutive.lazy import lazy_names
 
-_HOMES = {
+_NAMES = {
     "diagrams": ["draw_pattern"],
     "equivariant": ["equivariant_basis", "irreps_matrices"],
     "bases": ["Projection", "average", "invariant_basis", "number_of_invariants", "project", "transform"],
@@ -39,15 +38,5 @@ _HOMES = {
         "to_mandel",
     ],
 }
-_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULE_OF])
+__all__ = sorted(name for names in _NAMES.values() for name in names)
+__getattr__, __dir__ = lazy_names(__name__, {f"{__name__}.{module}": names for module, names in _NAMES.items()})
