@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import numpy as np
 from jaxtyping import Float, Int
 
-from constitutive.errors import SymmetryError
+from constitutive.compressed import uncompressed
+from constitutive.errors import ConstitutiveError, SymmetryError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 else:
     AnyStructure = object  # what is passed is checked where it is read, with a message for users
 
-FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads"
+FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads; also gz, xz, bz2"
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,9 @@ def _read_file(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen reports rounded coordinates; the ladder shows their effect
-            return _parse(path)
-    except SymmetryError:
+            with uncompressed(path) as plain:
+                return _parse(plain)
+    except ConstitutiveError:
         raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
