@@ -456,20 +456,21 @@ def test_to_pandas_and_back(silicon, tmp_path):
 
 
 def test_mends_undo_what_they_name(silicon):
-    from constitutive.data.mend import Mend, lammps_frames, matrix_to_six, parse_order, six_to_matrix
+    from constitutive.data.corrections import Corrections, lammps_frames, matrix_to_six, parse_order, six_to_matrix
 
     order = "xx yy zz xy yz xz"
     spoiled = silicon.replace(cauchy=-10 * six_to_matrix(matrix_to_six(silicon.cauchy)[:, parse_order(order)]))
-    mended = Mend(order=order, sign="pressure", unit="kbar").apply(spoiled)
+    mended = Corrections(order=order, sign="pressure", unit="kbar").apply(spoiled)
     np.testing.assert_allclose(mended.cauchy, silicon.cauchy, atol=2e-4)  # the file's stress is symmetric to 1e-4
     Q = lammps_frames(silicon.F, silicon.lattice)
     np.testing.assert_allclose(np.triu(silicon.lattice @ silicon.F.swapaxes(1, 2) @ Q.swapaxes(1, 2), 1), 0, atol=1e-12)
     turned = silicon.replace(cauchy=Q @ silicon.cauchy @ Q.swapaxes(1, 2))
-    np.testing.assert_allclose(Mend(stress_frame="lammps").apply(turned).cauchy, silicon.cauchy, atol=1e-12)
-    held = Mend(transpose_f=True).apply(silicon).paths_data()
+    np.testing.assert_allclose(Corrections(stress_frame="lammps").apply(turned).cauchy, silicon.cauchy, atol=1e-12)
+    held = Corrections(transpose_f=True).apply(silicon).paths_data()
     np.testing.assert_array_equal(held.F, silicon.paths_data().F.swapaxes(1, 2))  # what holds for samples holds for paths
-    dropped = Mend(drop=(0, 54)).apply(silicon)
+    dropped = Corrections(drop=(0, 54)).apply(silicon)
     assert len(dropped) == 53
-    for wrong in (Mend(order="xx yy"), Mend(sign="plus"), Mend(drop=(99,)), Mend(stress_frame="1 2 3"), Mend(measure="biot")):
+    wrong = [{"order": "xx yy"}, {"sign": "plus"}, {"drop": (99,)}, {"stress_frame": "1 2 3"}, {"measure": "biot"}]
+    for options in wrong:
         with pytest.raises(DataError):
-            wrong.apply(silicon)
+            Corrections(**options).apply(silicon)

@@ -10,12 +10,12 @@ from itertools import count
 import numpy as np
 import pytest
 from intake_cases import SETS, invoke, named
+from intake_faults import INJECTORS, inject, inject_pair
 
 from constitutive.data import StressStrainData
 from constitutive.errors import DataError
 from constitutive.intake import FAULTS, IntakeError, check, check_file
 from constitutive.intake.groups import candidate_groups, declared_group, laue_symbol
-from constitutive.intake.inject import INJECTORS, inject, inject_pair
 from constitutive.symmetry import PointGroup
 
 LAUE_CLASSES = ("-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m")

@@ -5,9 +5,9 @@ import shlex
 import numpy as np
 import pytest
 from intake_cases import invoke, named
+from intake_faults import inject
 
 from constitutive.intake import check, check_file
-from constitutive.intake.inject import inject
 
 
 def parallel(good, relaxed, clamped):

@@ -5,12 +5,12 @@ import shlex
 import numpy as np
 import pytest
 from intake_cases import invoke, named
+from intake_faults import inject
 
 from constitutive.data import StressStrainData
-from constitutive.data.mend import remove_reference_stress
+from constitutive.data.corrections import remove_reference_stress
 from constitutive.errors import DataError
 from constitutive.intake import check, without_reference_stress
-from constitutive.intake.inject import inject
 
 
 def test_a_stress_in_the_lab_frame_is_found(sets):

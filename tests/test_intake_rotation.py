@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from intake_cases import SETS
+from intake_faults import inject
 from scipy.spatial.transform import Rotation
 
 from constitutive.data import StressStrainData
 from constitutive.intake import check
-from constitutive.intake.inject import inject
 
 
 def load(name: str) -> StressStrainData:

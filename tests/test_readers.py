@@ -355,7 +355,7 @@ def test_csv_against_pandas_by_hand(tmp_path):
     """A table of VASP's numbers (kbar, pressure positive, XX YY ZZ XY YZ ZX) and W in eV/Å^3, read by pandas."""
     import pandas as pd
 
-    from constitutive.data.mend import Mend
+    from constitutive.data.corrections import Corrections
 
     F, vasp, W = raw_samples()
     path = tmp_path / "x.csv"
@@ -368,7 +368,7 @@ def test_csv_against_pandas_by_hand(tmp_path):
     ]
     path.write_text("\n".join([",".join(header), *(",".join(repr(float(v)) for v in line) for line in lines)]) + "\n")
     read = read_any(path)
-    data = Mend(sign="pressure").apply(read)
+    data = Corrections(sign="pressure").apply(read)
     table = pd.read_csv(path)
     for k, row in table.iterrows():
         by_hand = np.array(

@@ -19,7 +19,7 @@ from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.intake import FAULTS, check
-from constitutive.intake.findings import few_wild
+from constitutive.intake.findings import few_outliers
 from constitutive.intake.samples import ANOTHER_STRESS
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
 from constitutive.laws.problem import Problem, problem_of
@@ -204,7 +204,7 @@ def _cleaned(problem: Problem, *, strict: bool) -> tuple[Problem, np.ndarray, li
 def _tamed(problem: Problem, kept: np.ndarray, notes: list[str]) -> tuple[Problem, np.ndarray, list[str]]:
     """Leave out the wild samples and name them; many of them mean that something else is wrong."""
     wild = checks.wild_samples(problem)
-    if not wild or not few_wild(len(wild), len(problem)):
+    if not wild or not few_outliers(len(wild), len(problem)):
         return problem, kept, notes
     names = ", ".join(f"{kept[k]} (off by {100 * error:.0f} % of the rms stress)" for k, error in wild)
     note = f"wild samples were left out: {names}; check them (wrong sign or file, another phase, not converged)"

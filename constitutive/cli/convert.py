@@ -56,7 +56,7 @@ def convert(
       [dim]constitutive convert log.lammps --symbols Si --reference Si.cif -o data.json[/]
       [dim]constitutive convert data.json --sign pressure --unit kbar -o mended.json[/]
     """
-    from constitutive.data.mend import Mend
+    from constitutive.data.corrections import Corrections
     from constitutive.errors import DataError
     from constitutive.readers import ReadOptions, detect
     from constitutive.readers import convert as read
@@ -66,7 +66,7 @@ def convert(
     table = all((format_name or detect(path)) in ("csv", "numpy") for path in sources)
     options = ReadOptions(format_name, lammps_units, tuple((symbols or "").replace(",", " ").split()), unit if table else None)
     data = read(sources, reference=reference, options=options)
-    mend = Mend(
+    mend = Corrections(
         ions=ions,
         transpose_lattice=transpose_lattice,
         transpose_cell=transpose_cell,

@@ -8,20 +8,27 @@ from functools import partial
 import numpy as np
 
 from constitutive.data import StressStrainData
+from constitutive.intake.diagnosis import (
+    group_finding,
+    lost_findings,
+    outlier_findings,
+    reading_findings,
+    reference_findings,
+    scale_findings,
+)
 from constitutive.intake.findings import Finding, IntakeReport, in_order
 from constitutive.intake.group_test import GroupTest, group_test, problem_read
 from constitutive.intake.groups import candidate_groups, declared_group, group_option, lattice_by_columns
 from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.ions import clamped_mixture, larger_kind
-from constitutive.intake.ladder import climb
+from constitutive.intake.largest_group import group_residuals
 from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
+from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
 from constitutive.intake.series import Group, highest_degree, trivial_group
-from constitutive.intake.spectrum import Spectrum, lost_rotation
-from constitutive.intake.verdict import group_finding, lost_findings, outlier_findings, reading_findings, reference_findings, scale_findings
 from constitutive.laws.problem import problem_of
 
 FEWEST = 4
@@ -100,7 +107,7 @@ class _Check:
         lost = lost_rotation(self.data, self.groups[""], fit, self._named)
         if lost is not None:
             return self._without_rotation(lost)
-        steps = climb(self.data, best, fit.kept, self.declared)
+        steps = group_residuals(self.data, best, fit.kept, self.declared)
         test = self._test(best, fit, self.declared)
         wrong = bool(best.group) or (test is not None and test.contradicted)
         largest = steps.largest(None if wrong else self.declared, partial(self._contradicts, best, fit))
@@ -167,7 +174,7 @@ class _Check:
         x = reading(self.data, best.deformation, best.measure, best.frame).x
         self.findings += coverage(x, self.groups[best.group])
 
-    def _without_rotation(self, lost: Spectrum) -> IntakeReport:
+    def _without_rotation(self, lost: RotationFree) -> IntakeReport:
         """The report on samples whose rotation is not that of their stress."""
         option = group_option(self.whole, lost.group) if lost.hypothesis.group else ""
         scale, undecided = scale_findings(lost.fit, self.data)

@@ -26,12 +26,12 @@ FAULTS = (
 )
 SURE = 0.9
 HARMLESS = 0.8  # the most that a fault is sure which calibration makes good by itself
-FEW_WILD = 0.1  # share of wild samples up to which a robust loss makes them good
+FEW_OUTLIERS = 0.1  # share of wild samples up to which a robust loss makes them good
 
 
-def few_wild(wild: int, samples: int) -> bool:
+def few_outliers(wild: int, samples: int) -> bool:
     """Whether so many wild samples are few enough for a robust loss: a tenth, or one."""
-    return wild <= max(1, FEW_WILD * samples)
+    return wild <= max(1, FEW_OUTLIERS * samples)
 
 
 @dataclass(frozen=True)

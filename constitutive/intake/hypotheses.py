@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.data.mend import COMPONENTS, corotational_frames, lammps_frames
+from constitutive.data.corrections import COMPONENTS, corotational_frames, lammps_frames
 from constitutive.kinematics import determinant, green_lagrange_strain
 
 STANDARD = tuple(range(6))

@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.data.mend import remove_constant_stress, remove_reference_stress
+from constitutive.data.corrections import remove_constant_stress, remove_reference_stress
 from constitutive.errors import DataError
+from constitutive.intake.diagnosis import reference_findings
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.robust import RobustFit, robust_fit
 from constitutive.intake.series import Group, highest_degree, trivial_group
-from constitutive.intake.verdict import reference_findings
 from constitutive.tensors.packing import from_mandel
 
 KINDS = ("crystal", "lab")

@@ -17,7 +17,7 @@ from constitutive.intake.series import Group, highest_degree
 
 BORNE = 1.4  # residual relative to the best group's, up to which a group is borne
 SAME = 1.2  # residual of a larger group relative to the declared one's, up to which it is borne
-LADDER_DEGREE = 4
+DEGREE_OF_SMALLER = 4
 HIGHEST_DEGREE = 6
 HOPELESS = 0.5
 FEW = 16  # samples below which a poor fit says nothing about the group
@@ -25,7 +25,7 @@ HOPELESS_OF_FEW = 0.05
 
 
 @dataclass(frozen=True)
-class Ladder:
+class GroupResiduals:
     """Residual of each candidate group, the largest group first.
 
     Attributes
@@ -65,12 +65,12 @@ class Ladder:
         if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
             return None
         limit = max(BORNE * reference, FLOOR)
-        rungs = zip(self.groups, self.residuals, strict=True)
+        pairs = zip(self.groups, self.residuals, strict=True)
         if declared is not None:
             limit = max(SAME * self.of(declared), FLOOR)
-            larger = (g for g, r in rungs if g.order > declared.order and r <= limit and not contradicted(g))
+            larger = (g for g, r in pairs if g.order > declared.order and r <= limit and not contradicted(g))
             return next(larger, declared)
-        return next((g for g, r in rungs if r <= limit and not contradicted(g)), self.best()[0])
+        return next((g for g, r in pairs if r <= limit and not contradicted(g)), self.best()[0])
 
     def table(self) -> dict[str, float]:
         """The least residual of each Laue class."""
@@ -80,7 +80,7 @@ class Ladder:
         return table
 
 
-def climb(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"], declared: Group | None) -> Ladder:
+def group_residuals(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"], declared: Group | None) -> GroupResiduals:
     """The residual under every candidate group.
 
     Parameters
@@ -92,12 +92,12 @@ def climb(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"]
     kept : ndarray of bool (n,)
         Samples that belong to the fit.
     declared : Group or None
-        The declared group: only groups as large or larger are told apart at high degree.
+        The declared group: only groups as large or larger are compared at high degree.
     """
     chosen = data.select(kept)
     reading = replace(best, group="")
     groups = candidate_groups(data)
-    limits = [HIGHEST_DEGREE if declared is not None and group.order >= declared.order else LADDER_DEGREE for group in groups]
+    limits = [HIGHEST_DEGREE if declared is not None and group.order >= declared.order else DEGREE_OF_SMALLER for group in groups]
     degrees = [highest_degree(g, len(chosen), limit=limit, share=0.45) for g, limit in zip(groups, limits, strict=True)]
     fits = [plain_fit(chosen, reading, group, degree) for group, degree in zip(groups, degrees, strict=True)]
-    return Ladder(tuple(groups), np.array([fit.residual for fit in fits]), len(chosen))
+    return GroupResiduals(tuple(groups), np.array([fit.residual for fit in fits]), len(chosen))

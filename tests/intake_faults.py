@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from fitted_law import fitted_law
 from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
 from constitutive.data import MEASURES, StressStrainData
-from constitutive.data.mend import corotational_frames, lammps_frames, matrix_to_six, parse_order, six_to_matrix
+from constitutive.data.corrections import corotational_frames, lammps_frames, matrix_to_six, parse_order, six_to_matrix
 from constitutive.errors import DataError
+from constitutive.intake.groups import declared_group, lattice_by_columns
 from constitutive.intake.hypotheses import KNOWN_ORDERS
 from constitutive.kinematics import cauchy_from_second_piola
 
@@ -72,8 +74,6 @@ def _transposed_f(data: StressStrainData, _: Generator) -> StressStrainData:
 
 def _transposed_cell(data: StressStrainData, rng: Generator) -> StressStrainData:
     """The strained cells read by columns, or the reference cell, or both."""
-    from constitutive.intake.groups import lattice_by_columns
-
     if data.lattice is not None and rng.random() < 0.5:
         turned = data.replace(lattice=data.lattice.T.copy(), point_group=None)
         if lattice_by_columns(turned) is not None:  # else the symmetry does not tell which way round it is
@@ -144,9 +144,6 @@ def _outliers(data: StressStrainData, rng: Generator) -> StressStrainData:
 
 def _coverage(data: StressStrainData, _: Generator) -> StressStrainData:
     """Strains without shear: the samples are turned into what a fitted law gives for them."""
-    from constitutive.intake.groups import declared_group
-    from constitutive.intake.synthetic import fitted_law
-
     E = data.green_lagrange_strain * np.eye(3)
     R = corotational_frames(data.F).swapaxes(1, 2)
     F = R @ (np.eye(3) * np.sqrt(1 + 2 * E.diagonal(axis1=1, axis2=2))[:, :, None])
@@ -158,8 +155,6 @@ def _coverage(data: StressStrainData, _: Generator) -> StressStrainData:
 
 
 def _wrong_group(data: StressStrainData, _: Generator) -> StressStrainData:
-    from constitutive.intake.groups import declared_group
-
     group = declared_group(data)
     if group is None:
         raise DataError("wrong group: found no group")

@@ -62,7 +62,7 @@ class EnergyLaw:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class RotationFree:
     """The best reading without a rotation.
 
     Attributes
@@ -87,7 +87,7 @@ class Spectrum:
     x: Float[np.ndarray, "n 6"]
 
 
-def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: Callable[[Group], str]) -> Spectrum | None:
+def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: Callable[[Group], str]) -> RotationFree | None:
     """The reading without a rotation, where it explains what the best one with a rotation does not; None elsewhere.
 
     Parameters
@@ -112,7 +112,7 @@ def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: C
         return None
     gains |= _gains(found, base, best, apart)
     shorter = _energy_law(data, best.deformation, law.group, shorter=1)
-    return Spectrum(best, _as_fit(data, best, law, fit), _as_fit(data, best, shorter, fit), gains, law.group, law.x)
+    return RotationFree(best, _as_fit(data, best, law, fit), _as_fit(data, best, shorter, fit), gains, law.group, law.x)
 
 
 def _energy_reading(data: StressStrainData, group: Group, named: Callable[[Group], str]) -> tuple[Hypothesis, EnergyLaw, dict[str, float]]:

@@ -11,11 +11,11 @@ from scipy.spatial.transform import Rotation
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
-from constitutive.intake.findings import HARMLESS, Finding, few_wild
+from constitutive.intake.findings import HARMLESS, Finding, few_outliers
 from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
-from constitutive.intake.spectrum import Spectrum
+from constitutive.intake.rotation_free import RotationFree
 from constitutive.tensors.packing import from_mandel
 
 TYPICAL_STIFFNESS = 150.0  # GPa
@@ -59,7 +59,7 @@ def group_finding(
     return Finding("wrong_group", min(certainty_of(ratio), UNTESTED), (), message, option)
 
 
-def lost_findings(lost: Spectrum, data: StressStrainData, option: str) -> list[Finding]:
+def lost_findings(lost: RotationFree, data: StressStrainData, option: str) -> list[Finding]:
     """That the rotation is lost, and the faults that energy and principal stresses tell beside it."""
     message = (
         f"found principal stresses that follow the strain (to {lost.fit.stress:.2g}) with axes that do not: the rotation in F is not the "
@@ -225,7 +225,7 @@ def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
         "needed runs like the others; recompute or drop them"
     )
     certainty = certainty_of(float(fit.deviations[worst[0]]) / max(8 * typical, 0.03) * 1.3)
-    if few_wild(len(samples), len(fit.kept)):
+    if few_outliers(len(samples), len(fit.kept)):
         certainty = min(certainty, HARMLESS)
     return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
 

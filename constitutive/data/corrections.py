@@ -221,7 +221,7 @@ def remove_constant_stress(data: StressStrainData, sigma0: Float[np.ndarray, "3 
 
 
 @dataclass(frozen=True)
-class Mend:
+class Corrections:
     """The repairs of one call, in the order in which they are made.
 
     Attributes
