@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 
 from constitutive.data.model import FIELD_UNITS, MEASURES, StressStrainData
-from constitutive.data.storage import jsonable, replacing, require_file
+from constitutive.data.storage import replacing, require_file
 from constitutive.errors import DataError
+from constitutive.plain import plain
 
 MAX_HDF5_BYTES = 64 * 2**30
 CHUNK = 8192
@@ -74,7 +75,7 @@ def _per_sample(document: dict[str, Any], n: int) -> dict[str, np.ndarray]:
 
 def _create(file: h5py.File, arrays: dict[str, np.ndarray], document: dict[str, Any]) -> None:
     units = document["units"] if isinstance(document["units"], dict) else {"stress": document["units"]}
-    file.attrs["document"] = json.dumps(jsonable(document), allow_nan=False)
+    file.attrs["document"] = json.dumps(plain(document), allow_nan=False)
     file.attrs["format"] = "constitutive stress-strain data"
     for name, array in arrays.items():
         shape = (0, *array.shape[1:])

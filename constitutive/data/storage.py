@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from constitutive.errors import DataError
+from constitutive.plain import plain
 
 MAX_TEXT_BYTES = 512 * 2**20
 SCHEMA_VERSION = 1
@@ -67,19 +66,6 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return document
 
 
-def jsonable(value: Any) -> Any:
-    """`value` with NumPy arrays and scalars as plain lists and numbers."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(v) for v in value]
-    return value
-
-
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place only when the block ends without an error.
@@ -131,7 +117,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[str]], An
 
 def _entry(key: str, value: Any) -> str:
     """One line per key: small to read and to compare, without one line per number."""
-    return f"{json.dumps(str(key))}: {json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False)}"
+    return f"{json.dumps(str(key))}: {json.dumps(plain(value), allow_nan=False, ensure_ascii=False)}"
 
 
 def write_json(path: str | os.PathLike[str], document: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from safetensors.numpy import save as write_tensors
 from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.laws import Domain, Uncertainty, law_from_state
 from constitutive.laws.base import numbers
+from constitutive.plain import plain
 from constitutive.symmetry import PointGroup
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def save(material: Material, folder: str | os.PathLike[str]) -> None:
     files = {LAW: write_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()})}
     if material.structure is not None:
         files[STRUCTURE] = json.dumps(_structure_document(material.structure), indent=1).encode()
-    files[CARD] = yaml.safe_dump(_plain(card), sort_keys=False, allow_unicode=True, width=110).encode()
+    files[CARD] = yaml.safe_dump(plain(card), sort_keys=False, allow_unicode=True, width=110).encode()
     _write(Path(folder), files)
 
 
@@ -234,17 +235,6 @@ def _structure_document(structure: Structure) -> dict[str, Any]:
         "species": [site.species_string for site in structure],
         "frac_coords": np.asarray(structure.frac_coords).tolist(),
     }
-
-
-def _plain(value: Any) -> Any:
-    """Plain YAML types of NumPy values."""
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return value
 
 
 def _version() -> str:
