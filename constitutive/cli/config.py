@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -12,6 +11,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from constitutive.errors import ConstitutiveError
+from constitutive.files import write_text
+from constitutive.plain import plain
 
 HELP = "Take options from a YAML file (keys: the long options; or a section for each command). Options given here win."
 MOST = 1 << 20  # bytes
@@ -103,12 +104,10 @@ def _echo(ctx: Any, source: Path, options: dict[str, Any]) -> None:
 
     place = Path(options[str(output.name)])
     file = place / "config.yaml" if place.is_dir() else place.with_name(f"{place.stem}.config.yaml")
-    used = {_normal(_names(p)[0]): _plain(options[str(p.name)]) for p in ctx.command.params if p.name in options}
+    used = {_normal(_names(p)[0]): _text(plain(options[str(p.name)])) for p in ctx.command.params if p.name in options}
     text = f"# what `constitutive {ctx.info_name}` ran with; its options came from {source} and the command line\n"
     text += yaml.safe_dump({str(ctx.info_name): used}, sort_keys=False, allow_unicode=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    write_text(file, text)
 
 
 def _names(parameter: Any) -> list[str]:
@@ -122,7 +121,8 @@ def _normal(name: str) -> str:
     return name.lstrip("-").replace("_", "-").lower()
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+def _text(value: object) -> object:
+    """What YAML does not know, such as a path, as text."""
+    if isinstance(value, list):
+        return [_text(entry) for entry in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)

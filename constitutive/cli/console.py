@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from constitutive.plain import plain
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -29,19 +31,9 @@ def emit(as_json: bool, payload: Mapping[str, Any], render: Callable[[], None]) 
         Draws the same result on :data:`out`.
     """
     if as_json:
-        sys.stdout.write(json.dumps(payload, default=_plain, allow_nan=False, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(plain(payload), default=str, allow_nan=False, ensure_ascii=False) + "\n")
     else:
         render()
-
-
-def _plain(value: Any) -> Any:
-    """NumPy and torch values as the lists and numbers that JSON knows."""
-    for method in ("tolist", "model_dump", "isoformat"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    return str(value)
 
 
 def complain(message: object) -> None:

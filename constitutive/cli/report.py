@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from constitutive.cli.audit import data_of, unseen_of
 from constitutive.cli.console import JsonOption, ProgressBar, emit, out
+from constitutive.files import write_text
 
 
 def register(app: typer.Typer) -> None:
@@ -51,30 +53,8 @@ def report(
     with ProgressBar() as progress:
         samples, others = data_of(folder, data), unseen_of(folder, unseen)
         page = write(material, samples, unseen=others, learning_curve=learning_curve, seed=seed, progress=progress)
-    written = write_atomically(output, page)
-    emit(as_json, {"report": str(output), "bytes": written}, lambda: out.print(f"wrote {output} ({written / 1e6:.1f} MB)"))
-
-
-def write_atomically(path: Path, text: str) -> int:
-    """Write a file whole or not at all; the number of bytes.
-
-    Raises
-    ------
-    ConstitutiveError
-        The file cannot be written there.
-    """
-    import contextlib
-    import os
-
-    from constitutive.errors import ConstitutiveError
-
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise ConstitutiveError(f"{path}: cannot be written ({error}); name another place with -o") from error
-    return len(text.encode())
+    with contextlib.suppress(OSError):  # write_text says what is wrong
+        output.parent.mkdir(parents=True, exist_ok=True)
+    write_text(output, page)
+    size = len(page.encode())
+    emit(as_json, {"report": str(output), "bytes": size}, lambda: out.print(f"wrote {output} ({size / 1e6:.1f} MB)"))

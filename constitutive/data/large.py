@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 
 from constitutive.data.model import FIELD_UNITS, MEASURES, StressStrainData
-from constitutive.data.storage import replacing, require_file
+from constitutive.data.storage import require_file
 from constitutive.errors import DataError
+from constitutive.files import replacing
 from constitutive.plain import plain
 
 MAX_HDF5_BYTES = 64 * 2**30

@@ -1,16 +1,15 @@
-"""Files: size limits, strict JSON, and writing that leaves the old file whole when it fails."""
+"""Files: size limits and strict JSON."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from constitutive.errors import DataError
+from constitutive.files import write_text
 from constitutive.plain import plain
 
 MAX_TEXT_BYTES = 512 * 2**20
@@ -66,64 +65,15 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return document
 
 
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place only when the block ends without an error.
-
-    Yields
-    ------
-    Path
-        Write here. It is flushed to the disk, then renamed over `path`; on failure the old file stays whole.
-
-    Raises
-    ------
-    DataError
-        The folder cannot be written to, or the disk is full.
-    """
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written ({error}); needed a writable folder") from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written ({error}); the old file is unchanged; free some space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[str]], Any]) -> None:
-    """Write text by `write(file)` so that `path` holds the whole new text or, on failure, the whole old one."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        write(file)
-
-
-def _entry(key: str, value: Any) -> str:
+def _entry(key: str, value: object) -> str:
     """One line per key: small to read and to compare, without one line per number."""
     return f"{json.dumps(str(key))}: {json.dumps(plain(value), allow_nan=False, ensure_ascii=False)}"
 
 
-def write_json(path: str | os.PathLike[str], document: dict[str, Any]) -> None:
+def write_json(path: str | os.PathLike[str], document: Mapping[str, object]) -> None:
     """Write a JSON object atomically; NaN is refused. Raises DataError when it cannot be written."""
     try:
         text = "{\n" + ",\n".join(_entry(key, value) for key, value in document.items()) + "\n}"
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: found a value that JSON cannot hold ({error}); needed numbers, text, lists and objects") from error
-    write_atomically(path, lambda file: file.write(text + "\n"))
+    write_text(path, text + "\n")

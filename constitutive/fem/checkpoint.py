@@ -8,7 +8,6 @@ same way: values travel by the cells' input order.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from mpi4py import MPI
 
 from constitutive.errors import SolveError
 from constitutive.fem import compat
+from constitutive.files import write_text
 
 if TYPE_CHECKING:
     from constitutive.fem.problem import Problem
@@ -50,7 +50,8 @@ def write(problem: Problem, folder: str | Path) -> Path:
     compat.write_checkpoint(target, [(problem.u, "unknown"), (_positions(problem.u), "positions")])
     comm.Barrier()
     if comm.rank == 0:
-        _replace(folder / LATEST, {"version": VERSION, "number": number, "file": target.name, **_description(problem)})
+        latest = {"version": VERSION, "number": number, "file": target.name, **_description(problem)}
+        write_text(folder / LATEST, json.dumps(latest), SolveError)
         if old and old["file"] != target.name:
             shutil.rmtree(folder / old["file"], ignore_errors=True)
     comm.Barrier()
@@ -119,12 +120,3 @@ def _latest(folder: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise SolveError(f"{path} is damaged: {error}; remove the folder and solve from the start") from error
-
-
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    aside = path.with_suffix(".new")
-    with open(aside, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)

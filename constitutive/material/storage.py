@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
 from constitutive.errors import ConstitutiveError, MaterialError
+from constitutive.files import replacing
 from constitutive.laws import Domain, Uncertainty, law_from_state
 from constitutive.laws.base import numbers
 from constitutive.plain import plain
@@ -218,11 +220,9 @@ def _first_line(error: BaseException) -> str:
 def _write(home: Path, files: dict[str, bytes]) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        drafts = {name: home / f".{name}.{os.getpid()}" for name in files}
-        for name, content in files.items():
-            drafts[name].write_bytes(content)
-        for name, draft in drafts.items():
-            draft.replace(home / name)
+        with contextlib.ExitStack() as stack:  # all are written before the first takes its place; left in reverse order, the card last
+            for name, content in reversed(files.items()):
+                stack.enter_context(replacing(home / name, MaterialError)).write_bytes(content)
         if STRUCTURE not in files:
             (home / STRUCTURE).unlink(missing_ok=True)
     except OSError as error:
