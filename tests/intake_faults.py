@@ -11,11 +11,12 @@ from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
 from constitutive.data import MEASURES, StressStrainData
-from constitutive.data.corrections import corotational_frames, lammps_frames, matrix_to_six, parse_order, six_to_matrix
+from constitutive.data.corrections import corotational_frames, lammps_frames
 from constitutive.errors import DataError
 from constitutive.intake.groups import declared_group, lattice_by_columns
 from constitutive.intake.hypotheses import KNOWN_ORDERS
 from constitutive.kinematics import cauchy_from_second_piola
+from constitutive.tensors.components import matrices_of, parse_order, six_of
 
 WRONG_GROUP = {"m-3m": "6/mmm", "m-3": "6/mmm", "6/mmm": "m-3m", "-3m": "m-3m", "4/mmm": "m-3m", "mmm": "m-3m", "2/m": "mmm"}
 WRONG_GROUP |= {"4/m": "m-3m", "6/m": "m-3m", "-3": "m-3m", "-1": "2/m"}
@@ -65,7 +66,7 @@ def _sign(data: StressStrainData, _: Generator) -> StressStrainData:
 def _component_order(data: StressStrainData, rng: Generator) -> StressStrainData:
     orders = list(KNOWN_ORDERS)
     order = orders[rng.integers(len(orders))]
-    return _stress(data, six_to_matrix(matrix_to_six(data.cauchy)[:, parse_order(order)]))
+    return _stress(data, matrices_of(six_of(data.cauchy)[:, parse_order(order)]))
 
 
 def _transposed_f(data: StressStrainData, _: Generator) -> StressStrainData:

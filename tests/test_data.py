@@ -456,10 +456,11 @@ def test_to_pandas_and_back(silicon, tmp_path):
 
 
 def test_mends_undo_what_they_name(silicon):
-    from constitutive.data.corrections import Corrections, lammps_frames, matrix_to_six, parse_order, six_to_matrix
+    from constitutive.data.corrections import Corrections, lammps_frames
+    from constitutive.tensors.components import matrices_of, parse_order, six_of
 
     order = "xx yy zz xy yz xz"
-    spoiled = silicon.replace(cauchy=-10 * six_to_matrix(matrix_to_six(silicon.cauchy)[:, parse_order(order)]))
+    spoiled = silicon.replace(cauchy=-10 * matrices_of(six_of(silicon.cauchy)[:, parse_order(order)]))
     mended = Corrections(order=order, sign="pressure", unit="kbar").apply(spoiled)
     np.testing.assert_allclose(mended.cauchy, silicon.cauchy, atol=2e-4)  # the file's stress is symmetric to 1e-4
     Q = lammps_frames(silicon.F, silicon.lattice)

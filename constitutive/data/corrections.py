@@ -12,38 +12,7 @@ from constitutive.data.model import MEASURES, StressStrainData
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 from constitutive.errors import DataError
 from constitutive.kinematics import cauchy_from_second_piola, second_piola_from_kirchhoff
-
-COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
-_PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-
-
-def parse_order(text: str) -> tuple[int, ...]:
-    """Places of the named components in our order xx yy zz yz xz xy.
-
-    Raises
-    ------
-    DataError
-        `text` does not name each of the six components once ("zx" and "13" are as good as "xz").
-    """
-    digits = {"1": "x", "2": "y", "3": "z"}
-    names = ["".join(sorted(digits.get(c, c) for c in word)) for word in text.lower().replace(",", " ").split()]
-    if sorted(names) != sorted(COMPONENTS):
-        raise DataError(f"order: found {text!r}, needed each of xx yy zz yz xz xy once, in the order of the file")
-    return tuple(COMPONENTS.index(name) for name in names)
-
-
-def six_to_matrix(six: Float[np.ndarray, "n 6"], order: str = "xx yy zz yz xz xy") -> Float[np.ndarray, "n 3 3"]:
-    """Symmetric matrices from six components in the named order (stress: no factor 2 in the shears)."""
-    T = np.zeros((len(six), 3, 3))
-    for column, place in enumerate(parse_order(order)):
-        i, j = _PLACES[place]
-        T[:, i, j] = T[:, j, i] = six[:, column]
-    return T
-
-
-def matrix_to_six(T: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 6"]:
-    """Components xx yy zz yz xz xy of symmetric matrices."""
-    return np.stack([T[:, i, j] for i, j in _PLACES], 1)
+from constitutive.tensors.components import matrices_of, six_of
 
 
 def _given(data: StressStrainData) -> Float[np.ndarray, "n 3 3"]:
@@ -56,7 +25,7 @@ def _with_stress(data: StressStrainData, stress: Float[np.ndarray, "n 3 3"]) -> 
 
 def reorder(data: StressStrainData, order: str) -> StressStrainData:
     """Read the six components of the stress, taken as xx yy zz yz xz xy, in the named order instead."""
-    return _with_stress(data, six_to_matrix(matrix_to_six(_given(data)), order))
+    return _with_stress(data, matrices_of(six_of(_given(data)), order))
 
 
 def turn_sign(data: StressStrainData, *, energy: bool = False) -> StressStrainData:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from constitutive.data.model import StressStrainData
+from constitutive.data.samples import Samples
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
+from constitutive.tensors.components import COMPONENTS, six_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ class PymatgenData:
     strains: list[Any]
 
 
-def to_pymatgen(data: StressStrainData) -> PymatgenData:
+def to_pymatgen(data: Samples) -> PymatgenData:
     """The samples as pymatgen's Deformation, Stress and Strain, for ``ElasticTensor.from_pseudoinverse`` and its like."""
     from pymatgen.analysis.elasticity import Deformation, Strain, Stress
 
@@ -50,13 +51,13 @@ def to_pymatgen(data: StressStrainData) -> PymatgenData:
     )
 
 
-def _require_structure(data: StressStrainData) -> Structure:
+def _require_structure(data: Samples) -> Structure:
     if data.structure is None:
         raise DataError("found no reference structure; needed one for the atoms; give lattice, species and frac_coords")
     return data.structure
 
 
-def to_ase(data: StressStrainData) -> list[Any]:
+def to_ase(data: Samples) -> list[Any]:
     """The strained cells as ASE Atoms, with stress (eV/Å³, tension positive), energy and forces where the data have them.
 
     The energy is W times the reference volume in eV, 0 at F = I. Without positions in the data the atoms follow F.
@@ -76,7 +77,7 @@ def to_ase(data: StressStrainData) -> list[Any]:
     images = []
     for k, sigma in enumerate(data.stress("cauchy") / EV_PER_CUBIC_ANGSTROM):
         atoms = Atoms(symbols, cell=base @ data.F[k].T, scaled_positions=frac[k], pbc=True)
-        results: dict[str, Any] = {"stress": sigma[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}
+        results: dict[str, Any] = {"stress": six_of(sigma[None])[0]}
         if data.W is not None:
             results["energy"] = float(data.W[k]) * volume / EV_PER_CUBIC_ANGSTROM
         if data.forces is not None:
@@ -86,17 +87,16 @@ def to_ase(data: StressStrainData) -> list[Any]:
     return images
 
 
-def to_pandas(data: StressStrainData) -> pd.DataFrame:
+def to_pandas(data: Samples) -> pd.DataFrame:
     """One row for each sample: F11 ... F33, the Cauchy stress and W with their unit in the name, weights where given.
 
     Written by ``to_csv(index=False)`` it is a table that `constitutive convert` reads.
     """
     import pandas as pd
 
-    places = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
     columns: dict[str, Any] = {f"F{i + 1}{j + 1}": data.F[:, i, j] for i in range(3) for j in range(3)}
-    sigma = data.stress("cauchy")
-    columns |= {f"sigma_{name} [GPa]": sigma[:, i, j] for name, (i, j) in places.items()}
+    sigma = six_of(data.stress("cauchy"))
+    columns |= {f"sigma_{name} [GPa]": sigma[:, k] for k, name in enumerate(COMPONENTS)}
     if data.W is not None:
         columns["W [GPa]"] = data.W
     for name in ("stress_weights", "energy_weights"):

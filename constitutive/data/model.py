@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import model_validator
 
-from constitutive import kinematics
+from constitutive.data import export, hdf5
 from constitutive.data.checks import require_orientation
-from constitutive.data.schema import FIELD_UNITS, MEASURES, GroupContradictionError, Measure, Schema, structure_fields
+from constitutive.data.plausible import require_plausible
+from constitutive.data.samples import Samples
+from constitutive.data.schema import FIELD_UNITS, MEASURES, GroupContradictionError, Measure, structure_fields
 from constitutive.data.storage import read_json, write_json
 from constitutive.errors import ConstitutiveError, DataError
+from constitutive.symmetry import read_structure
 
 __all__ = ["FIELD_UNITS", "MEASURES", "GroupContradictionError", "Measure", "StressStrainData"]
 
 
-class StressStrainData(Schema):
+class StressStrainData(Samples):
     """Samples of a crystal's stress under deformation. All stresses and energy densities are exposed in GPa.
 
     Attributes
@@ -84,16 +85,9 @@ class StressStrainData(Schema):
         DataError
             The file is missing, damaged, too large, or not a valid data set.
         """
-        if Path(path).suffix.lower() in (".h5", ".hdf5"):
-            from constitutive.data.large import open_large
-
-            with open_large(path) as source:
-                data = source.all()
-        else:
-            data = cls.from_document(read_json(path), source=str(path))
+        document = hdf5.read_document(path) if hdf5.is_hdf5(path) else read_json(path)
+        data = cls.from_document(document, source=str(path))
         if plausible:
-            from constitutive.data.plausible import require_plausible
-
             require_plausible(data)
         return data
 
@@ -121,10 +115,8 @@ class StressStrainData(Schema):
         DataError
             The file cannot be written; an old file is then unchanged.
         """
-        if Path(path).suffix.lower() in (".h5", ".hdf5"):
-            from constitutive.data.large import write_large
-
-            write_large(path, self)
+        if hdf5.is_hdf5(path):
+            hdf5.write_documents(path, [self.to_document()])
         else:
             write_json(path, self.to_document())
 
@@ -142,62 +134,7 @@ class StressStrainData(Schema):
         document["field_units"] = {**present, **{k: v for k, v in overridden.items() if k in present}}
         return document
 
-    # --- views --------------------------------------------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        """What it is, in one line."""
-        energy = "with W" if self.W is not None else "without W"
-        return f"StressStrainData({self.name!r}, {len(self)} samples, {self.measure}, {energy}, {len(self.paths)} held-out states)"
-
-    __str__ = __repr__
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.F)
-
-    @property
-    def measure(self) -> Measure:
-        """Name of the stress measure that was given."""
-        return next(name for name in MEASURES if getattr(self, name) is not None)
-
-    @property
-    def green_lagrange_strain(self) -> Float[np.ndarray, "n 3 3"]:
-        """E = (FᵀF − I)/2."""
-        return kinematics.green_lagrange_strain(self.F)
-
-    def stress(self, measure: str = "cauchy") -> Float[np.ndarray, "n 3 3"]:
-        """The stress in GPa in one of the `MEASURES`, or "kirchhoff".
-
-        Raises
-        ------
-        DataError
-            `measure` is none of these.
-        """
-        sigma = self._cauchy()
-        if measure == self.measure:
-            return getattr(self, self.measure)
-        conversions = {
-            "cauchy": lambda: sigma,
-            "kirchhoff": lambda: sigma * kinematics.determinant(self.F)[:, None, None],
-            "first_piola_kirchhoff": lambda: kinematics.first_piola_from_cauchy(self.F, sigma),
-            "second_piola_kirchhoff": lambda: kinematics.second_piola_from_cauchy(self.F, sigma),
-        }
-        if measure not in conversions:
-            raise DataError(f"found stress measure {measure!r}; needed one of {', '.join(conversions)}")
-        return conversions[measure]()
-
-    def _cauchy(self) -> Float[np.ndarray, "n 3 3"]:
-        given = getattr(self, self.measure)
-        if self.measure == "first_piola_kirchhoff":
-            return kinematics.cauchy_from_first_piola(self.F, given)
-        if self.measure == "second_piola_kirchhoff":
-            return kinematics.cauchy_from_second_piola(self.F, given)
-        return given
-
-    @property
-    def reference_volume(self) -> float | None:
-        """Volume of the reference cell in Å³, or None without a structure."""
-        return None if self.lattice is None else float(abs(np.linalg.det(self.lattice)))
+    # --- other data sets ----------------------------------------------------------------------------------------------
 
     def select(self, samples: Any) -> StressStrainData:
         """The given samples (indices, a slice or a mask); the paths and everything else stay.
@@ -242,8 +179,6 @@ class StressStrainData(Schema):
 
     def with_structure(self, structure: Any) -> StressStrainData:
         """The same samples with another reference structure (anything `read_structure` takes) and no declared group."""
-        from constitutive.symmetry import read_structure
-
         update = {**structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
         return self._with(update)
 
@@ -298,21 +233,15 @@ class StressStrainData(Schema):
 
     def to_pymatgen(self) -> Any:
         """The samples in pymatgen's types: see `constitutive.data.export.to_pymatgen`."""
-        from constitutive.data.export import to_pymatgen
-
-        return to_pymatgen(self)
+        return export.to_pymatgen(self)
 
     def to_ase(self) -> list[Any]:
         """The strained cells as ASE Atoms: see `constitutive.data.export.to_ase`."""
-        from constitutive.data.export import to_ase
-
-        return to_ase(self)
+        return export.to_ase(self)
 
     def to_pandas(self) -> Any:
         """One row for each sample: see `constitutive.data.export.to_pandas`."""
-        from constitutive.data.export import to_pandas
-
-        return to_pandas(self)
+        return export.to_pandas(self)
 
     def _reference_fields(self) -> dict[str, Any]:
         factor = self._factors()["lattice"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.model import StressStrainData
+from constitutive.data.samples import Samples
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 
@@ -21,7 +21,7 @@ ATOMIC_STIFFNESS_RANGE_EV = (0.3, 150.0)
 ENERGY_RATIO_RANGE = (0.4, 2.5)
 
 
-def require_plausible(data: StressStrainData) -> None:
+def require_plausible(data: Samples) -> None:
     """Refuse data whose sign or unit cannot be right.
 
     Raises
@@ -57,7 +57,7 @@ def _require_sign(stiffness: float, S: Float[np.ndarray, "n 3 3"], E: Float[np.n
     )
 
 
-def _require_magnitude(stiffness: float, data: StressStrainData) -> None:
+def _require_magnitude(stiffness: float, data: Samples) -> None:
     low, high = STIFFNESS_RANGE_GPA
     advice = f"the numbers are probably not in {data.units!r}: correct 'units' (`constitutive convert --unit`)"
     if data.structure is None:
@@ -77,7 +77,7 @@ def _require_magnitude(stiffness: float, data: StressStrainData) -> None:
         )
 
 
-def _require_same_energy(data: StressStrainData) -> None:
+def _require_same_energy(data: Samples) -> None:
     """Slope of W on the linear estimate S:E/2 of the stored energy, both with their means taken off."""
     if data.W is None or len(data) < 3:
         return

@@ -16,6 +16,7 @@ from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.robust import RobustFit
 from constitutive.intake.rotation_free import RotationFree
+from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel
 
 TYPICAL_STIFFNESS = 150.0  # GPa
@@ -198,9 +199,8 @@ def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
     noise = max(fit.stress, min(moved, fit.stress * 2)) / 2
     if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5:
         return []
-    entries = ", ".join(f"{S0[i, j]:.3g}" for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
     message = (
-        f"found a stress of ({entries}) GPa (xx yy zz yz xz xy) at F = I, {100 * ratio:.2g} % of the rms stress; "
+        f"found a stress of ({six_text(S0)}) GPa (xx yy zz yz xz xy) at F = I, {100 * ratio:.2g} % of the rms stress; "
         "needed at most 1 %; "
         "relax the reference cell, take it off, or say whether to keep it (calibrate --residual-stress keep|remove)"
     )

@@ -18,20 +18,21 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.data.corrections import COMPONENTS, corotational_frames, lammps_frames
+from constitutive.data.corrections import corotational_frames, lammps_frames
 from constitutive.kinematics import determinant, green_lagrange_strain
+from constitutive.tensors.components import COMPONENTS, ORDERS
+from constitutive.tensors.packing import VOIGT_PAIRS
 
 STANDARD = tuple(range(6))
 SYMMETRIC = 1e-6  # relative size of F − Fᵀ or of a rotation below which they cannot show anything
-_PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 # Orders that programs write; their permutation is believed before any of the other 719.
 KNOWN_ORDERS = {
-    "xx yy zz xy yz xz": "VASP's order",
-    "xx yy zz xy xz yz": "LAMMPS's order",
+    ORDERS["VASP"]: "VASP's order",
+    ORDERS["LAMMPS"]: "LAMMPS's order",
     "xx yy zz yz xy xz": "yz xy xz",
     "xx yy zz xz yz xy": "xz yz xy",
-    "xx xy xz yy yz zz": "upper triangle by rows",
-    "xx xy yy xz yz zz": "lower triangle by rows",
+    ORDERS["upper triangle by rows"]: "upper triangle by rows",
+    ORDERS["lower triangle by rows"]: "lower triangle by rows",
 }
 
 
@@ -96,7 +97,7 @@ def order_map(order: tuple[int, ...]) -> Float[np.ndarray, "9 9"]:
     """L with true = L given: the number in slot k of the file belongs to component order[k]."""
     L = np.zeros((9, 9))
     for k, component in enumerate(order):
-        (i, j), (a, b) = _PLACES[component], _PLACES[k]
+        (i, j), (a, b) = VOIGT_PAIRS[component], VOIGT_PAIRS[k]
         for row in {3 * i + j, 3 * j + i}:
             L[row, 3 * a + b] += 0.5
             L[row, 3 * b + a] += 0.5
@@ -139,9 +140,9 @@ def frames(data: StressStrainData, F: Float[np.ndarray, "n 3 3"], how: str) -> F
 def _nine_basis() -> Float[np.ndarray, "9 9"]:
     """Orthonormal rows: six Mandel components, three of the skew part."""
     rows = np.zeros((9, 3, 3))
-    for k, (i, j) in enumerate(_PLACES):
+    for k, (i, j) in enumerate(VOIGT_PAIRS):
         rows[k, i, j] = rows[k, j, i] = 1.0 if i == j else np.sqrt(0.5)
-    for k, (i, j) in enumerate(_PLACES[3:]):
+    for k, (i, j) in enumerate(VOIGT_PAIRS[3:]):
         rows[6 + k, i, j], rows[6 + k, j, i] = np.sqrt(0.5), -np.sqrt(0.5)
     return rows.reshape(9, 9)
 

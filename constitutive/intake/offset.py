@@ -16,6 +16,7 @@ from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
 from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import map_of, stress_rows
 from constitutive.intake.series import Group, design
+from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel
 
 WORTH_A_LOOK = 0.005  # residual below which there is no room for such a stress
@@ -39,9 +40,8 @@ def lab_offset(
     ratio = float(np.linalg.norm(sigma0)) / fit.size
     if not SMALLEST < ratio < 1 or residual * CLEARER > fit.stress:
         return None
-    entries = ", ".join(f"{sigma0[i, j]:.3g}" for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
     message = (
-        f"found the same shear stress ({entries}) GPa (xx yy zz yz xz xy) added to every sample in the lab frame, "
+        f"found the same shear stress ({six_text(sigma0)}) GPa (xx yy zz yz xz xy) added to every sample in the lab frame, "
         f"{100 * ratio:.2g} % of the rms stress; needed none; converge the stress (cutoff), or take it off"
     )
     finding = Finding("reference_stress", 0.95, (), message, "--remove-reference-stress lab")

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 
 from constitutive.plots.numbers import COMPONENT_COLOURS, apart
 from constitutive.plots.style import INK, MUTED, Figure, colours, new_figure, styled
+from constitutive.tensors.components import COMPONENTS
 from constitutive.tensors.packing import stress_to_voigt
 
-COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
 COMPONENT_MARKERS = ("o", "s", "D", "^", "v", "P")
 DENSE = 81  # points of a curve
 

@@ -15,6 +15,7 @@ from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing, read_whole_text
+from constitutive.tensors.components import ORDERS, matrices_of
 
 _ULM = b"- of UlmASE-Trajectory"
 
@@ -110,7 +111,6 @@ def _full(values: Any, where: str) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
     if array.size == 9:
         return array.reshape(3, 3)
-    if array.size == 6:  # ASE's order: xx yy zz yz xz xy
-        xx, yy, zz, yz, xz, xy = array.ravel()
-        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    if array.size == 6:
+        return matrices_of(array.reshape(1, 6), ORDERS["ASE"])[0]
     raise DataError(f"{where}: found a stress of {array.size} numbers; needed 9, or 6 in ASE's order xx yy zz yz xz xy")

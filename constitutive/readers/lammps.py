@@ -21,6 +21,7 @@ from constitutive.data.units import KCAL_PER_MOL, pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_FRAMES, parsing, read_whole_text
+from constitutive.tensors.components import ORDERS, matrices_of
 
 PRESSURE = {"metal": pressure_factor("bar"), "real": pressure_factor("atm")}
 ENERGY = {"metal": 1.0, "real": KCAL_PER_MOL}
@@ -201,8 +202,8 @@ def _summed_stress(path: Path, column: dict[str, list[str]], cell: np.ndarray, s
         )
     (stem,) = stems
     six = [np.array(column[f"{stem}[{k}]"], dtype=np.float64).sum() for k in range(1, 7)]
-    xx, yy, zz, xy, xz, yz = np.array(six) * PRESSURE[style] / abs(np.linalg.det(cell))
-    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    stress = np.array([six]) * PRESSURE[style] / abs(np.linalg.det(cell))
+    return matrices_of(stress, ORDERS["LAMMPS"])[0]
 
 
 def _species(column: dict[str, list[str]], symbols: tuple[str, ...], order: np.ndarray) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_FRAMES, parse_xml, parsing, read_whole_text
+from constitutive.tensors.components import ORDERS, matrices_of
 
 KBAR = -0.1  # to GPa, tension positive
 _STATIC, _MD = -1, 0
@@ -103,7 +104,7 @@ def _frame_of_outcar(path: Path, text: str) -> Frame:
     ):
         if not found.get(name):
             raise DataError(f"{path}: found no {what}; needed the whole OUTCAR of a finished run")
-    xx, yy, zz, xy, yz, zx = (float(word) * KBAR for word in found["stress"][-1])
+    stress = np.array([found["stress"][-1]], dtype=np.float64) * KBAR
     counts = [int(word) for word in found["counts"][-1][0].split()]
     symbols = [row[0] for row in found["species"]][: len(counts)]
     species = tuple(s for s, n in zip(symbols, counts, strict=True) for _ in range(n))
@@ -114,7 +115,7 @@ def _frame_of_outcar(path: Path, text: str) -> Frame:
         raise DataError(f"{path}: found a relaxation that did not converge; needed 'reached required accuracy'; continue the run")
     return Frame(
         cell,
-        np.array([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]]),
+        matrices_of(stress, ORDERS["VASP"])[0],
         species,
         positions @ np.linalg.inv(cell),
         float(found["energy"][-1][0]),

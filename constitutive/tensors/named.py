@@ -12,8 +12,8 @@ from jaxtyping import Float
 from constitutive.errors import ConstitutiveError
 from constitutive.tensors.bases import Parity, invariant_basis, number_of_invariants
 from constitutive.tensors.formulas import pairs_formula
+from constitutive.tensors.packing import VOIGT_PAIRS
 
-_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _ROOTS = ((1.0, ""), (np.sqrt(2.0), "√2"), (np.sqrt(3.0), "√3"), (np.sqrt(6.0), "√6"))
 _LATEX_ROOT = {"": "", "√2": r"\sqrt2", "√3": r"\sqrt3", "√6": r"\sqrt6"}
 
@@ -249,7 +249,7 @@ def _positions(tensor: PropertyTensor) -> list[tuple[int, ...]]:
 def _index(tensor: PropertyTensor, position: tuple[int, ...]) -> tuple[int, ...]:
     index: list[int] = []
     for block, k in zip(tensor.blocks, position, strict=True):
-        index += _VOIGT[k] if block == "s" else [k]
+        index += VOIGT_PAIRS[k] if block == "s" else [k]
     return tuple(index)
 
 

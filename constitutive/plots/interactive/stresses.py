@@ -11,8 +11,9 @@ from plotly.subplots import make_subplots
 
 from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
 from constitutive.plots.numbers import COMPONENT_COLOURS, error_clouds, log_ticks, parity_limits, rms_error
-from constitutive.plots.paths import COMPONENTS, Path, StressOf, errors_along, path_curves
+from constitutive.plots.paths import Path, StressOf, errors_along, path_curves
 from constitutive.plots.style import INK, MUTED, colours
+from constitutive.tensors.components import COMPONENTS
 from constitutive.tensors.packing import stress_to_voigt
 
 Stresses = Float[np.ndarray, "n 3 3"]
