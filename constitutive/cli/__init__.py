@@ -1,17 +1,21 @@
-"""The command line: parses, calls one room, prints. Each command lives in a module with ``register(app)``."""
+"""The command line: each command parses its options, calls one package and prints; it lives in a module with ``register(app)``."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 import sys
 from pathlib import Path
 
 import typer
 
+from constitutive import __version__
 from constitutive.cli.config import make_configurable
+from constitutive.cli.console import complain, out
 from constitutive.errors import ConstitutiveError
+
+# in the order of the user's path
+COMMANDS = ("new", "symmetry", "convert", "check", "calibrate", "evaluate", "constants", "audit", "report", "compare", "doctor")
 
 app = typer.Typer(
     name="constitutive",
@@ -26,30 +30,19 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def _version(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
     if version:
-        from constitutive import __version__
-        from constitutive.cli.console import out
-
         out.print(__version__)
         raise typer.Exit
 
 
-def _modules() -> list[str]:
-    """The modules beside this one that are needed: of a command line that names a command, its own only; that halves its start."""
-    found = sorted(info.name for info in pkgutil.iter_modules(__path__))
-    asked = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
-    return asked if asked and asked[0] in found else found
-
-
 def _register_commands() -> None:
-    """Let the modules add their commands."""
-    for module in _modules():
-        register = getattr(importlib.import_module(f"{__name__}.{module}"), "register", None)
-        if register is not None:
-            register(app)
+    """Let the modules add their commands; only its own where the command line names one, which halves the start."""
+    asked = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
+    for module in asked if asked and asked[0] in COMMANDS else COMMANDS:
+        importlib.import_module(f"{__name__}.{module}").register(app)
 
 
 def _let_help_flow() -> None:
-    """Join the lines of each paragraph of a docstring: the terminal wraps them, at its own width; examples stay as they are."""
+    """Join the lines of each paragraph of a docstring, which the terminal wraps at its own width; examples stay as they are."""
     for command in app.registered_commands:
         paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n") if command.callback else []
         command.help = "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
@@ -66,8 +59,6 @@ def main() -> None:
     Exit codes: 0 done, 1 a check or an audit failed, 2 bad input or usage (one message on stderr, nothing written),
     130 interrupted.
     """
-    from constitutive.cli.console import complain
-
     try:
         app()
     except ConstitutiveError as error:

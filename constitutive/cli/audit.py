@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, err, out
+from constitutive.cli.console import emit, err, out
+from constitutive.cli.options import DataOption, JsonOption, MaterialArgument, SeedOption, UnseenOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,16 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def audit(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Data set it was calibrated on; DIR/data.json where that is there.", show_default=False),
-    ] = None,
-    unseen: Annotated[
-        Path | None,
-        typer.Option(help="States it has not seen; DIR/unseen.json where that is there, else the data's paths.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random strains and rotations.")] = 0,
+    folder: MaterialArgument,
+    data: DataOption = None,
+    unseen: UnseenOption = None,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what a material promises, and say which promise is broken.
@@ -50,8 +45,8 @@ def audit(
       [dim]constitutive audit results/silicon --data materials/silicon/data.json[/]
       [dim]constitutive audit results/silicon --json | jq .symmetry[/]
     """
-    from constitutive.audit import audit as measure
-    from constitutive.material import Material
+    from constitutive.audit import audit as measure  # deferred: quick --help
+    from constitutive.material import Material  # deferred: quick --help
 
     material = Material.load(folder)
     with err.status("measuring …"):
@@ -63,7 +58,7 @@ def audit(
 
 def data_of(folder: Path, given: Path | None) -> StressStrainData | None:
     """The data set that the user named, or the one beside the material, or none."""
-    from constitutive.data import StressStrainData
+    from constitutive.data import StressStrainData  # deferred: quick --help
 
     found = given or next((path for path in (folder / "data.json", folder / "data.h5") if path.exists()), None)
     return None if found is None else StressStrainData.load(found)
@@ -71,7 +66,7 @@ def data_of(folder: Path, given: Path | None) -> StressStrainData | None:
 
 def unseen_of(folder: Path, given: Path | None) -> StressStrainData | None:
     """The unseen states that the user named, or those beside the material, or none."""
-    from constitutive.data import StressStrainData
+    from constitutive.data import StressStrainData  # deferred: quick --help
 
     beside = folder / "unseen.json"
     found = given or (beside if beside.exists() else None)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, ProgressBar, emit, out
+from constitutive.cli.console import ProgressBar, emit, out
+from constitutive.cli.options import DataArgument, JsonOption, PointGroupOption, SeedOption
+from constitutive.errors import CalibrationError
+from constitutive.plain import JsonObject
 
 if TYPE_CHECKING:
     from constitutive.material import Material
@@ -19,11 +22,11 @@ def register(app: typer.Typer) -> None:
 
 
 def calibrate(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)],
+    data: DataArgument,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the material to.", show_default=False)],
     train: Annotated[int | None, typer.Option(help="Use the first N samples only.", metavar="N")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same law.", metavar="K")] = 0,
-    point_group: Annotated[str | None, typer.Option(help="For data without a structure, in standard axes.", metavar="S")] = None,
+    seed: SeedOption = 0,
+    point_group: PointGroupOption = None,
     residual_stress: Annotated[str | None, typer.Option(help="What to do about a stress at zero strain.", metavar="keep|remove")] = None,
     anchor: Annotated[
         list[str] | None, typer.Option(help="A known constant with its error (GPa), such as C11=166±1; repeatable.", metavar="C=V±E")
@@ -49,8 +52,8 @@ def calibrate(
       [dim]constitutive calibrate beams.json --point-group m-3m --out beams[/]
       [dim]constitutive calibrate data.json --anchor C11=166±1 --out si --json[/]
     """
-    from constitutive.calibration import calibrate as fit
-    from constitutive.data import load_bounded
+    from constitutive.calibration import calibrate as fit  # deferred: quick --help
+    from constitutive.data import load_bounded  # deferred: quick --help
 
     samples = load_bounded(data, plausible=not allow)
     with ProgressBar() as progress:
@@ -86,12 +89,12 @@ def calibrate(
 STRAINS = 200  # of the domain, at which the acoustic tensor is looked at
 
 
-def _strong_ellipticity(material: Material) -> dict[str, Any]:
+def _strong_ellipticity(material: Material) -> JsonObject:
     """The smallest eigenvalue of the acoustic tensor (GPa) at rest and over strains of the domain; positive: strongly elliptic."""
     import numpy as np
 
-    from constitutive.audit import deformation_of, strains_of_domain, weakest
-    from constitutive.elasticity import BLIND_SPOT
+    from constitutive.audit import deformation_of, strains_of_domain, weakest  # deferred: quick --help
+    from constitutive.elasticity import BLIND_SPOT  # deferred: quick --help
 
     E = strains_of_domain(material, STRAINS, 0.1, np.random.default_rng(0))
     E = E[np.linalg.eigvalsh(np.eye(3) + 2 * E)[:, 0] > 0.05]
@@ -107,8 +110,6 @@ def _strong_ellipticity(material: Material) -> dict[str, Any]:
 
 def _anchors(texts: list[str]) -> dict[str, tuple[float, float]]:
     """Anchors such as ``C11=166±1`` (or ``C11=166+-1``)."""
-    from constitutive.errors import CalibrationError
-
     anchors = {}
     for text in texts:
         name, _, rest = text.partition("=")
@@ -142,7 +143,7 @@ def _picture(material: Material, folder: Path) -> Path:
     return path
 
 
-def _render(material: Material, stability: dict[str, Any], folder: Path, picture: Path) -> None:
+def _render(material: Material, stability: JsonObject, folder: Path, picture: Path) -> None:
     from rich.table import Table
 
     report = material.report

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption, StructureOption
 
 if TYPE_CHECKING:
     from constitutive.intake import IntakeReport
-
-StructureOption = Annotated[Path | None, typer.Option("--structure", help="Reference structure, where the data hold none or a wrong one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def check(
       [dim]constitutive check materials/silicon/data.json[/]
       [dim]constitutive check data.json --structure relaxed.cif --json[/]
     """
-    from constitutive.intake import check_file
+    from constitutive.intake import check_file  # deferred: quick --help
 
     report = check_file(data, structure=structure)
     emit(as_json, report.payload(), lambda: _render(data, report))

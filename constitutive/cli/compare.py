@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, err, out
+from constitutive.cli.console import emit, err, out
+from constitutive.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from constitutive.report.compare import Comparison
@@ -35,8 +36,8 @@ def compare(
       [dim]constitutive compare materials/silicon materials/silicon_sw[/]
       [dim]constitutive compare results/a results/b --radius 0.05 --json[/]
     """
-    from constitutive.material import Material
-    from constitutive.report.compare import compare as set_side_by_side
+    from constitutive.material import Material  # deferred: quick --help
+    from constitutive.report.compare import compare as set_side_by_side  # deferred: quick --help
 
     materials = Material.load(first), Material.load(second)
     with err.status("comparing …"):
@@ -60,13 +61,13 @@ def _render(first: Path, second: Path, found: Comparison) -> None:
         out.print(f"Stresses up to |E| = {found.radius:g} differ by {100 * found.stress_difference:.3g} %.")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _difference(a: Any, b: Any) -> str:
+def _difference(a: object, b: object) -> str:
     if not (isinstance(a, float) and isinstance(b, float)) or a == 0:
         return ""
     return f"{100 * (b - a) / abs(a):+.1f} %"

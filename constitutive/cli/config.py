@@ -4,18 +4,52 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Protocol, get_type_hints, runtime_checkable
 
 import typer
 
 from constitutive.errors import ConstitutiveError
 from constitutive.files import write_text
-from constitutive.plain import plain
+from constitutive.plain import JsonObject, plain
 
 HELP = "Take options from a YAML file (keys: the long options; or a section for each command). Options given here win."
 MOST = 1 << 20  # bytes
+
+
+@runtime_checkable
+class Parameter(Protocol):
+    """What is used of an option or an argument; typer and click have a class of this name each."""
+
+    @property
+    def name(self) -> str | None:
+        """Of the variable."""
+
+    @property
+    def opts(self) -> list[str]:
+        """As written on the command line."""
+
+    @property
+    def metavar(self) -> str | None:
+        """Shown for the value."""
+
+
+@runtime_checkable
+class Command(Protocol):
+    """What is used of a command."""
+
+    params: list[Parameter]
+
+
+@runtime_checkable
+class Context(Protocol):
+    """What is used of the context that a command runs in."""
+
+    command: Command
+    info_name: str | None
+    default_map: JsonObject | None
+    resilient_parsing: bool
 
 
 def make_configurable(app: typer.Typer) -> None:
@@ -25,7 +59,7 @@ def make_configurable(app: typer.Typer) -> None:
             command.callback = _with_config(command.callback)
 
 
-def _with_config(function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_config(function: Callable[..., object]) -> Callable[..., object]:
     """The function of a command, with ``--config`` read before and echoed after it."""
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
@@ -35,7 +69,7 @@ def _with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     config = inspect.Parameter("config", kind, default=None, annotation=ConfigOption)
 
     @functools.wraps(function)
-    def run(ctx: Any, config: Path | None = None, **options: Any) -> Any:
+    def run(ctx: Context, config: Path | None = None, **options: object) -> object:
         try:
             return function(**options)
         finally:
@@ -48,7 +82,7 @@ def _with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _read_config(ctx: Any, value: Path | None) -> Path | None:
+def _read_config(ctx: Context, value: Path | None) -> Path | None:
     """Make the file's options the defaults of this command."""
     if value is None or ctx.resilient_parsing:
         return value
@@ -69,7 +103,7 @@ ConfigOption = Annotated[
 ]
 
 
-def options_of(file: Path, command: str) -> dict[str, Any]:
+def options_of(file: Path, command: str) -> JsonObject:
     """The options that a YAML file holds for a command, by normal name.
 
     Raises
@@ -95,14 +129,14 @@ def options_of(file: Path, command: str) -> dict[str, Any]:
     return {_normal(str(key)): value for key, value in document.items()}
 
 
-def _echo(ctx: Any, source: Path, options: dict[str, Any]) -> None:
+def _echo(ctx: Context, source: Path, options: Mapping[str, object]) -> None:
     """Write the options that a command ran with beside its output, where it has one and wrote it."""
     output = next((p for p in ctx.command.params if "--out" in p.opts and options.get(str(p.name)) is not None), None)
-    if output is None or not Path(options[str(output.name)]).exists():
+    if output is None or not Path(str(options[str(output.name)])).exists():
         return
     import yaml
 
-    place = Path(options[str(output.name)])
+    place = Path(str(options[str(output.name)]))
     file = place / "config.yaml" if place.is_dir() else place.with_name(f"{place.stem}.config.yaml")
     used = {_normal(_names(p)[0]): _text(plain(options[str(p.name)])) for p in ctx.command.params if p.name in options}
     text = f"# what `constitutive {ctx.info_name}` ran with; its options came from {source} and the command line\n"
@@ -110,10 +144,10 @@ def _echo(ctx: Any, source: Path, options: dict[str, Any]) -> None:
     write_text(file, text)
 
 
-def _names(parameter: Any) -> list[str]:
+def _names(parameter: Parameter) -> list[str]:
     """Long names of an option, or the metavar of an argument, and its variable."""
     long = [name for name in parameter.opts if name.startswith("--")]
-    metavar = [parameter.metavar] if not long and parameter.metavar else []
+    metavar = [str(parameter.metavar)] if not long and parameter.metavar else []
     return [*long, *metavar, str(parameter.name)]
 
 

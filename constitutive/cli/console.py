@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 
 from constitutive.plain import plain
@@ -15,10 +13,8 @@ from constitutive.plain import plain
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
-
-def emit(as_json: bool, payload: Mapping[str, Any], render: Callable[[], None]) -> None:
+def emit(as_json: bool, payload: Mapping[str, object], render: Callable[[], None]) -> None:
     """Print a result: the payload as one JSON object, or what ``render`` draws for a person.
 
     Parameters

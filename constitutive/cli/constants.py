@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption, MaterialArgument
+from constitutive.plain import JsonObject
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from constitutive.material import Material
 
 
@@ -20,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def constants(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
+    folder: MaterialArgument,
     pressure: Annotated[float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA")] = None,
     stability: Annotated[bool, typer.Option("--stability", help="Also a map of where the law loses strong ellipticity.")] = False,
     as_json: JsonOption = False,
@@ -37,11 +40,11 @@ def constants(
       [dim]constitutive constants materials/silicon[/]
       [dim]constitutive constants materials/silicon --pressure 5 --json[/]
     """
-    from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map
-    from constitutive.material import Material
+    from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map  # deferred: quick --help
+    from constitutive.material import Material  # deferred: quick --help
 
     material = Material.load(folder)
-    payload: dict[str, Any] = {"C_voigt_GPa": material.stiffness_voigt(), "definition": "brugger"}
+    payload: JsonObject = {"C_voigt_GPa": material.stiffness_voigt(), "definition": "brugger"}
     payload["constants_GPa"] = {str(order): constants_table(material.law, order).as_dict() for order in (2, 3, 4)}
     payload["errors_GPa"] = _errors(material)
     if pressure is not None:
@@ -58,7 +61,7 @@ def _errors(material: Material) -> dict[str, dict[str, float]]:
     return {order: {name: float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
 
 
-def _render(payload: dict[str, Any]) -> None:
+def _render(payload: JsonObject) -> None:
     out.print("Elastic constants C (GPa), order xx yy zz yz xz xy")
     _matrix(payload["C_voigt_GPa"])
     for order, table in payload["constants_GPa"].items():
@@ -83,6 +86,6 @@ def _with_error(name: str, value: float, error: float | None) -> str:
     return f"{name} {value:.{digits}f} ± {error:.{digits}f}"
 
 
-def _matrix(C: Any) -> None:
+def _matrix(C: np.ndarray) -> None:
     for row in C.round(3) + 0.0:  # rounded before the sum: no minus sign before a zero
         out.print(" ".join(f"{value:9.3f}" for value in row))

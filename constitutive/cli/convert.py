@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption, PointGroupOption
+from constitutive.errors import DataError
 
 if TYPE_CHECKING:
     from constitutive.data import StressStrainData
@@ -42,7 +44,7 @@ def convert(
         str | None, typer.Option(help="Take off the stress at zero strain: crystal (turns with it) or lab (one Cauchy stress).")
     ] = None,
     ions: Annotated[str | None, typer.Option(help="relaxed or clamped.")] = None,
-    point_group: Annotated[str | None, typer.Option(help="Point group, where there is no structure.")] = None,
+    point_group: PointGroupOption = None,
     drop: Annotated[str | None, typer.Option(help="Sample numbers to leave out, e.g. 3,7.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,10 +58,9 @@ def convert(
       [dim]constitutive convert log.lammps --symbols Si --reference Si.cif -o data.json[/]
       [dim]constitutive convert data.json --sign pressure --unit kbar -o mended.json[/]
     """
-    from constitutive.data.corrections import Corrections
-    from constitutive.errors import DataError
-    from constitutive.readers import ReadOptions, detect
-    from constitutive.readers import convert as read
+    from constitutive.data.corrections import Corrections  # deferred: quick --help
+    from constitutive.readers import ReadOptions, detect  # deferred: quick --help
+    from constitutive.readers import convert as read  # deferred: quick --help
 
     if output.suffix.lower() not in (".json", ".h5", ".hdf5"):
         raise DataError(f"{output}: found the ending {output.suffix!r}; needed .json or .h5")
@@ -90,7 +91,7 @@ def convert(
 
 
 def _without_stress(data: StressStrainData, kind: str) -> StressStrainData:
-    from constitutive.intake import without_reference_stress
+    from constitutive.intake import without_reference_stress  # deferred: quick --help
 
     removal = without_reference_stress(data, kind)
     told = {"kind": kind, "stress_GPa": removal.stress.tolist(), "source": removal.source}
@@ -98,8 +99,6 @@ def _without_stress(data: StressStrainData, kind: str) -> StressStrainData:
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
-    from constitutive.errors import DataError
-
     try:
         return tuple(int(word) for word in (text or "").replace(",", " ").split())
     except ValueError as error:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
-
-if TYPE_CHECKING:
-    from constitutive.doctor import Diagnosis
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption
+from constitutive.doctor import PACKAGES, Diagnosis, diagnose
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +26,6 @@ def doctor(as_json: JsonOption = False) -> None:
       [dim]constitutive doctor[/]
       [dim]constitutive doctor --json[/]
     """
-    from constitutive.doctor import diagnose
-
     found = diagnose()
     emit(as_json, asdict(found), lambda: _render(found))
     if not found.complete:
@@ -38,8 +34,6 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def _render(found: Diagnosis) -> None:
     from rich.table import Table
-
-    from constitutive.doctor import PACKAGES
 
     table = Table(title="constitutive doctor", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("package", "version", "needed for"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, err, out
+from constitutive.cli.console import emit, err, out
+from constitutive.cli.options import DataArgument, JsonOption, MaterialArgument
+from constitutive.errors import DataError
 
 
 def register(app: typer.Typer) -> None:
@@ -16,8 +17,8 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)],
+    folder: MaterialArgument,
+    data: DataArgument,
     paths: Annotated[bool, typer.Option("--paths", help="Judge by the held-out paths of the data, not its samples.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,10 +33,9 @@ def evaluate(
       [dim]constitutive evaluate materials/silicon materials/silicon/data.json --paths[/]
       [dim]constitutive evaluate materials/copper materials/copper/unseen.json --json[/]
     """
-    from constitutive.calibration import evaluate as judge
-    from constitutive.data import StressStrainData
-    from constitutive.errors import DataError
-    from constitutive.material import Material
+    from constitutive.calibration import evaluate as judge  # deferred: quick --help
+    from constitutive.data import StressStrainData  # deferred: quick --help
+    from constitutive.material import Material  # deferred: quick --help
 
     samples: StressStrainData | None = StressStrainData.load(data)
     if paths and samples is not None:

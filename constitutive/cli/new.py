@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, out
+from constitutive import shipped
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption
 from constitutive.errors import ConstitutiveError
 
 README = """\
@@ -123,11 +127,6 @@ def write_project(folder: Path) -> list[Path]:
     ConstitutiveError
         The folder is there already, or cannot be written.
     """
-    import os
-    import shutil
-
-    from constitutive import shipped
-
     if folder.exists():
         raise ConstitutiveError(f"{folder}: is there already; name a folder that is not, nothing was written")
     contents = {"README.md": README.format(name=folder.name), "options.yaml": OPTIONS, "solve.py": SOLVE}

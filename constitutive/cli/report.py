@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from constitutive.cli.audit import data_of, unseen_of
-from constitutive.cli.console import JsonOption, ProgressBar, emit, out
+from constitutive.cli.console import ProgressBar, emit, out
+from constitutive.cli.options import DataOption, JsonOption, MaterialArgument, SeedOption, UnseenOption
 from constitutive.files import write_text
 
 
@@ -19,18 +20,12 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)],
+    folder: MaterialArgument,
     output: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HTML file to write.")] = Path("report.html"),
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Data set it was calibrated on; DIR/data.json where that is there.", show_default=False),
-    ] = None,
-    unseen: Annotated[
-        Path | None,
-        typer.Option(help="States it has not seen; DIR/unseen.json where that is there, else the data's paths.", show_default=False),
-    ] = None,
+    data: DataOption = None,
+    unseen: UnseenOption = None,
     learning_curve: Annotated[bool, typer.Option(help="Calibrate again on fewer samples, for the learning curve.")] = True,
-    seed: Annotated[int, typer.Option(help="Of the baselines and the choice of samples.")] = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page about a material: it opens from disk, asks the network for nothing, and its figures turn.
@@ -46,8 +41,8 @@ def report(
       [dim]constitutive report materials/silicon -o silicon.html[/]
       [dim]constitutive report results/silicon --data materials/silicon/data.json --no-learning-curve[/]
     """
-    from constitutive.material import Material
-    from constitutive.report import report as write
+    from constitutive.material import Material  # deferred: quick --help
+    from constitutive.report import report as write  # deferred: quick --help
 
     material = Material.load(folder)
     with ProgressBar() as progress:

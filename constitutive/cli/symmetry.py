@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from constitutive.cli.console import JsonOption, emit, err, out
+from constitutive.cli.console import emit, err, out
+from constitutive.cli.options import JsonOption
+from constitutive.errors import SymmetryError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,7 +51,7 @@ def symmetry(
       [dim]constitutive symmetry POSCAR --symprec 0.05 --json[/]
       [dim]constitutive symmetry cubic.vasp tetragonal.vasp[/]
     """
-    from constitutive.symmetry import find_symmetry, symmetry_ladder
+    from constitutive.symmetry import find_symmetry, symmetry_ladder  # deferred: quick --help
 
     report = find_symmetry(file, symprec, disorder=disorder)
     if other is not None:
@@ -73,8 +75,6 @@ def _measured_tensor(path: Path) -> Any:
 
     import numpy as np
 
-    from constitutive.errors import SymmetryError
-
     try:
         return np.array(json.loads(path.read_text(encoding="utf-8")), dtype=float)
     except (OSError, ValueError, TypeError) as error:
@@ -82,7 +82,7 @@ def _measured_tensor(path: Path) -> Any:
 
 
 def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
-    from constitutive.symmetry import find_magnetic_group
+    from constitutive.symmetry import find_magnetic_group  # deferred: quick --help
 
     return find_magnetic_group(report.cell, report.symprec)
 
@@ -91,7 +91,7 @@ def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
 
 
 def _payload(report: SymmetryReport, ladder: SymmetryLadder) -> dict[str, Any]:
-    from constitutive.tensors import elastic_constant_counts
+    from constitutive.tensors import elastic_constant_counts  # deferred: quick --help
 
     group, frames = report.point_group, report.frames
     return {
@@ -122,7 +122,7 @@ def _payload(report: SymmetryReport, ladder: SymmetryLadder) -> dict[str, Any]:
 
 
 def _compare(first: SymmetryReport, second: SymmetryReport, files: tuple[Path, Path], as_json: bool) -> None:
-    from constitutive.symmetry import compare
+    from constitutive.symmetry import compare  # deferred: quick --help
 
     comparison = compare(first.point_group, second.point_group)
     payload = {
@@ -155,7 +155,7 @@ def _panel(name: str, report: SymmetryReport, ladder: SymmetryLadder, magnetic: 
     from rich.table import Table
     from rich.text import Text
 
-    from constitutive.symmetry import cell_condition, elements_in_words
+    from constitutive.symmetry import cell_condition, elements_in_words  # deferred: quick --help
 
     group = report.point_group
     table = Table.grid(padding=(0, 2))
@@ -191,7 +191,7 @@ def _formula(report: SymmetryReport) -> str:
 
 
 def _nature(report: SymmetryReport) -> str:
-    from constitutive.symmetry import enantiomorph_number
+    from constitutive.symmetry import enantiomorph_number  # deferred: quick --help
 
     group = report.point_group
     if group.is_centrosymmetric:
@@ -207,7 +207,7 @@ def _nature(report: SymmetryReport) -> str:
 
 
 def _constants(report: SymmetryReport) -> str:
-    from constitutive.tensors import elastic_constant_counts
+    from constitutive.tensors import elastic_constant_counts  # deferred: quick --help
 
     names = {1: "reference stress", 2: "second order", 3: "third", 4: "fourth"}
     counts = elastic_constant_counts(report.point_group)
@@ -215,7 +215,7 @@ def _constants(report: SymmetryReport) -> str:
 
 
 def _other_tensors(report: SymmetryReport) -> str:
-    from constitutive.tensors import independent_constants
+    from constitutive.tensors import independent_constants  # deferred: quick --help
 
     return "   ".join(f"{name} [bold]{independent_constants(report.point_group, name)}[/]" for name in _COUNTED)
 
@@ -260,7 +260,7 @@ def _comparison_panel(first: SymmetryReport, second: SymmetryReport, files: tupl
     from rich.table import Table
     from rich.text import Text
 
-    from constitutive.symmetry import operation_in_words
+    from constitutive.symmetry import operation_in_words  # deferred: quick --help
 
     table = Table(box=None, pad_edge=False)
     for heading in ("structure", "point group", "space group", "operations"):
@@ -282,8 +282,8 @@ def _comparison_panel(first: SymmetryReport, second: SymmetryReport, files: tupl
 def _write_picture(report: SymmetryReport, path: Path) -> Path:
     from matplotlib.figure import Figure
 
-    from constitutive.symmetry import draw_elements, draw_poles
-    from constitutive.tensors import draw_pattern, pattern
+    from constitutive.symmetry import draw_elements, draw_poles  # deferred: quick --help
+    from constitutive.tensors import draw_pattern, pattern  # deferred: quick --help
 
     group = report.point_group
     figure = Figure(figsize=(11.5, 8.6), layout="constrained")
@@ -303,6 +303,6 @@ def _write_picture(report: SymmetryReport, path: Path) -> Path:
 
 
 def _in_standard_axes(report: SymmetryReport) -> Any:
-    from constitutive.symmetry import PointGroup
+    from constitutive.symmetry import PointGroup  # deferred: quick --help
 
     return PointGroup.from_symbol(report.point_group.symbol)

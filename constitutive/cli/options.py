@@ -1,0 +1,31 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MaterialArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)]
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)]
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data set it was calibrated on; by default DIR/data.json, if it exists.", show_default=False)
+]
+UnseenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--unseen",
+        help="States it was not calibrated on; by default DIR/unseen.json, if it exists, else the held-out paths of the data.",
+        show_default=False,
+    ),
+]
+StructureOption = Annotated[
+    Path | None, typer.Option("--structure", help="Reference structure, where the data hold none or a wrong one.", show_default=False)
+]
+PointGroupOption = Annotated[
+    str | None, typer.Option("--point-group", help="Point group of data without a structure, in standard axes.", metavar="S")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all random choices: the same seed gives the same result.", metavar="K")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
