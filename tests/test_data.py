@@ -1,21 +1,14 @@
 """The data room: the schema, units, files and what is refused."""
 
-import contextlib
 import copy
-import errno
 import json
-import os
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from constitutive import kinematics
 from constitutive.data import StressStrainData, require_same_reference
-from constitutive.data.large import load_bounded, open_large, write_chunks
 from constitutive.data.units import PRESSURE_UNITS, pressure_factor
 from constitutive.errors import ConstitutiveError, DataError
 
@@ -23,12 +16,6 @@ from constitutive.errors import ConstitutiveError, DataError
 @pytest.fixture(scope="module")
 def document(silicon_data):
     return json.loads(silicon_data.read_text())
-
-
-@pytest.fixture(scope="module")
-def small_document(document):
-    names = ("F", "cauchy", "W", "residual_force_Ry_per_bohr", "frac_relaxed")
-    return {**document, **{name: document[name][:3] for name in names}, "paths": document["paths"][:2]}
 
 
 @pytest.fixture(scope="module")
@@ -247,135 +234,6 @@ def test_implausible_sign_or_unit(document, tmp_path, scale_stress, scale_W, mes
     assert len(StressStrainData.load(path, plausible=False)) == 55  # the intake check reads it all the same
 
 
-# --- files ---
-
-
-@pytest.mark.parametrize("name", ["copy.json", "copy.h5"])
-def test_save_and_load(silicon, tmp_path, name):
-    silicon.save(tmp_path / name)
-    copied = StressStrainData.load(tmp_path / name)
-    assert copied.sha256 == silicon.sha256
-    assert copied.paths == silicon.paths
-    assert copied.model_extra["check"] == silicon.model_extra["check"]
-    assert copied.schema_version == 1
-    units = copied.to_document()["field_units"]
-    assert {"F", "lattice", "frac_coords"} <= units.keys()
-
-
-def test_weights_and_conditions_are_kept(silicon, tmp_path):
-    rich = StressStrainData(
-        F=silicon.F,
-        cauchy=silicon.cauchy,
-        units="GPa",
-        structure=silicon.structure,
-        stress_weights=np.linspace(0, 1, 55),
-        energy_weights=np.full(55, 0.1),
-        ions="relaxed",
-        temperature=300.0,
-    )
-    rich.save(tmp_path / "rich.json")
-    read = StressStrainData.load(tmp_path / "rich.json")
-    np.testing.assert_array_equal(read.stress_weights, rich.stress_weights)
-    assert (read.ions, read.temperature) == ("relaxed", 300.0)
-
-
-@pytest.mark.parametrize("name", ["data.json", "data.h5"])
-def test_a_full_disk_leaves_the_old_file(silicon, tmp_path, monkeypatch, name):
-    path = tmp_path / name
-    silicon.save(path)
-    before = path.read_bytes()
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="unchanged"):
-        silicon.head(3).save(path)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == [name]
-
-
-def test_hdf5_is_read_in_pieces(silicon, tmp_path):
-    path = tmp_path / "large.h5"
-    write_chunks(path, (silicon for _ in range(40)))
-    with open_large(path) as large:
-        assert len(large) == 2200
-        pieces = list(large.chunks(500))
-        assert [len(piece) for piece in pieces] == [500, 500, 500, 500, 200]
-        np.testing.assert_array_equal(np.concatenate([piece.F for piece in pieces])[-55:], silicon.F)
-        assert len(large.sample(100, seed=1)) == 100
-        assert large.head(55).sha256 == silicon.sha256
-        assert large.sample(100, seed=1).sha256 == large.sample(100, seed=1).sha256 != large.sample(100, seed=2).sha256
-
-
-def peak_memory(silicon, path, pieces):
-    import tracemalloc
-
-    piece = silicon.select(np.tile(np.arange(55), 150))
-    write_chunks(path, (piece for _ in range(pieces)))
-    tracemalloc.start()
-    data = load_bounded(path, 500)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert len(data) == 500
-    assert data.provenance["sampled"].startswith(f"500 of {8250 * pieces}")
-    return peak
-
-
-def test_hdf5_memory_does_not_grow_with_the_file(silicon, tmp_path):
-    small, large = (peak_memory(silicon, tmp_path / f"{n}.h5", n) for n in (2, 10))
-    grown = (tmp_path / "10.h5").stat().st_size - (tmp_path / "2.h5").stat().st_size
-    assert abs(large - small) < 0.1 * grown
-
-
-def test_hdf5_units_are_written(silicon, tmp_path):
-    silicon.save(tmp_path / "x.h5")
-    with h5py.File(tmp_path / "x.h5") as file:
-        units = {name: file[name].attrs["unit"] for name in file}
-    assert units.items() >= {"F": "1", "cauchy": "GPa", "W": "GPa"}.items()
-
-
-def test_hostile_hdf5(silicon, tmp_path):
-    secret = tmp_path / "secret.h5"
-    silicon.save(secret)
-    path = tmp_path / "x.h5"
-    silicon.save(path)
-    with h5py.File(path, "a") as file:
-        del file["F"]
-        file["F"] = h5py.ExternalLink(str(secret), "F")
-    with pytest.raises(DataError, match="link"):
-        StressStrainData.load(path)
-
-
-@given(fraction=st.floats(0.0, 0.999), flip=st.integers(0, 10**6))
-def test_mangled_hdf5(silicon, tmp_path_factory, fraction, flip):
-    folder = tmp_path_factory.mktemp("mangled")
-    path = folder / "x.h5"
-    silicon.head(5).save(path)
-    content = bytearray(path.read_bytes())
-    (folder / "cut.h5").write_bytes(content[: int(fraction * len(content))])
-    with pytest.raises(DataError):
-        StressStrainData.load(folder / "cut.h5")
-    content[flip % len(content)] ^= 0xFF
-    (folder / "flip.h5").write_bytes(content)
-    with contextlib.suppress(ConstitutiveError):
-        assert len(StressStrainData.load(folder / "flip.h5")) == 5
-
-
-@given(data=st.data())
-def test_mangled_json_never_crashes(small_document, data):
-    document = small_document
-    keys = data.draw(st.lists(st.sampled_from(sorted(document)), min_size=1, max_size=3))
-    junk = st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-        max_leaves=8,
-    )
-    mangled = {**document, **{key: data.draw(junk) for key in keys}}
-    with contextlib.suppress(ConstitutiveError):
-        StressStrainData.from_document(mangled)
-
-
 # --- the reference cell ---
 
 
@@ -409,69 +267,3 @@ def test_reference_from_objects(silicon):
 
 def test_files_are_paths_too(silicon_data):
     assert len(StressStrainData.from_json(str(silicon_data))) == len(StressStrainData.load(Path(silicon_data)))
-
-
-# --- other libraries ---
-
-
-def test_to_pymatgen_fits_the_elastic_constants(silicon):
-    import warnings
-
-    from pymatgen.analysis.elasticity import ElasticTensor
-
-    small = silicon.select(np.abs(silicon.green_lagrange_strain).max((1, 2)) < 0.045)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen's Tensor under NumPy 2
-        out = small.to_pymatgen()
-        tensor = ElasticTensor.from_pseudoinverse(out.strains, out.stresses)
-        strained = out.deformations[3].apply_to_structure(out.structure)
-        C11 = tensor.voigt[0, 0]
-    assert pytest.approx(153.4, rel=0.1) == C11
-    np.testing.assert_allclose(strained.lattice.matrix, small.lattice @ small.F[3].T, atol=1e-10)
-
-
-@pytest.mark.parametrize("suffix", ["traj", "extxyz"])
-def test_to_ase_and_back(silicon, tmp_path, suffix):
-    import ase.io
-
-    from constitutive.readers import convert
-
-    ase.io.write(tmp_path / f"x.{suffix}", silicon.to_ase())
-    back = convert([tmp_path / f"x.{suffix}"], reference=silicon.structure)
-    np.testing.assert_allclose(back.F, silicon.F, atol=1e-7)
-    np.testing.assert_allclose(back.cauchy, silicon.cauchy, atol=1e-5)
-    with pytest.raises(DataError, match="no reference structure"):
-        StressStrainData(F=silicon.F, cauchy=silicon.cauchy, units="GPa").to_ase()
-
-
-def test_to_pandas_and_back(silicon, tmp_path):
-    from constitutive.readers import read_any
-
-    table = silicon.to_pandas()
-    assert len(table) == 55
-    table.to_csv(tmp_path / "x.csv", index=False)
-    back = read_any(tmp_path / "x.csv", structure=silicon.structure)
-    np.testing.assert_allclose(back.F, silicon.F, rtol=1e-14)
-    np.testing.assert_allclose(back.W, silicon.W, rtol=1e-14)
-
-
-def test_mends_undo_what_they_name(silicon):
-    from constitutive.data.corrections import Corrections, lammps_frames
-    from constitutive.tensors.components import matrices_of, parse_order, six_of
-
-    order = "xx yy zz xy yz xz"
-    spoiled = silicon.replace(cauchy=-10 * matrices_of(six_of(silicon.cauchy)[:, parse_order(order)]))
-    mended = Corrections(order=order, sign="pressure", unit="kbar").apply(spoiled)
-    np.testing.assert_allclose(mended.cauchy, silicon.cauchy, atol=2e-4)  # the file's stress is symmetric to 1e-4
-    Q = lammps_frames(silicon.F, silicon.lattice)
-    np.testing.assert_allclose(np.triu(silicon.lattice @ silicon.F.swapaxes(1, 2) @ Q.swapaxes(1, 2), 1), 0, atol=1e-12)
-    turned = silicon.replace(cauchy=Q @ silicon.cauchy @ Q.swapaxes(1, 2))
-    np.testing.assert_allclose(Corrections(stress_frame="lammps").apply(turned).cauchy, silicon.cauchy, atol=1e-12)
-    held = Corrections(transpose_f=True).apply(silicon).paths_data()
-    np.testing.assert_array_equal(held.F, silicon.paths_data().F.swapaxes(1, 2))  # what holds for samples holds for paths
-    dropped = Corrections(drop=(0, 54)).apply(silicon)
-    assert len(dropped) == 53
-    wrong = [{"order": "xx yy"}, {"sign": "plus"}, {"drop": (99,)}, {"stress_frame": "1 2 3"}, {"measure": "biot"}]
-    for options in wrong:
-        with pytest.raises(DataError):
-            Corrections(**options).apply(silicon)

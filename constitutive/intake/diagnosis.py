@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -228,8 +227,3 @@ def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
     if few_outliers(len(samples), len(fit.kept)):
         certainty = min(certainty, HARMLESS)
     return [Finding("outliers", certainty, tuple(int(i) for i in samples), message, "--drop " + ",".join(str(int(i)) for i in samples))]
-
-
-def undo_frame(hypothesis: Hypothesis) -> Hypothesis:
-    """The same reading with the stress in the frame of F."""
-    return replace(hypothesis, frame="lab", rotation=None)

@@ -11,13 +11,14 @@ from scipy.stats import f as f_distribution
 
 from constitutive.data import StressStrainData
 from constitutive.intake.findings import Finding
-from constitutive.intake.groups import laue_symbol, multiplication_table, subgroups
+from constitutive.intake.groups import laue_symbol
 from constitutive.intake.hypotheses import Hypothesis, deformation, reading
 from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import map_of, stress_rows
 from constitutive.laws.features import SeriesFeatures
 from constitutive.laws.leave_one_out import LeftOut, leave_one_out, series_choices
 from constitutive.laws.problem import Problem, is_large, measure_norm
+from constitutive.symmetry.subgroups import subgroup_indices
 
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
 AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
@@ -131,8 +132,7 @@ def _series_squares(problem: Problem, degrees: tuple[int, ...]) -> tuple[float, 
 
 def _lower_groups(rotations: np.ndarray) -> list[np.ndarray]:
     """Distinct proper subgroups, in every orientation, the largest first and the trivial one last."""
-    found = sorted(subgroups(multiplication_table(rotations)), key=lambda members: (-len(members), sorted(members)))
-    return [rotations[sorted(members)] for members in found if len(members) < len(rotations)]
+    return [rotations[sorted(members)] for members in subgroup_indices(rotations)[1:]]
 
 
 def problem_read(

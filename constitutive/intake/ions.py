@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
+from constitutive.data.units import FORCE_UNITS
 from constitutive.intake.findings import Finding
 from constitutive.intake.samples import contradicting, drop_option, same_deformation
 from constitutive.tensors.packing import to_mandel
@@ -61,7 +62,7 @@ def residual_forces(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
     """Largest force on an atom of each sample, in eV/Å; None where the data have no forces."""
     if data.forces is not None and data.forces.shape[1] > 0:
         return np.sqrt((data.forces**2).sum(2)).max(1)
-    for name, factor in (("residual_force_norm", 1.0), ("residual_force_Ry_per_bohr", 25.711)):
+    for name, factor in (("residual_force_norm", 1.0), ("residual_force_Ry_per_bohr", FORCE_UNITS["Ry/bohr"])):
         values = (data.model_extra or {}).get(name)
         if isinstance(values, list) and len(values) == len(data) and all(isinstance(v, (int, float)) for v in values):
             return np.abs(np.array(values, dtype=np.float64)) * factor

@@ -11,36 +11,13 @@ from jaxtyping import Float
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.group import PointGroup
+from constitutive.symmetry.subgroups import subgroup_indices
 from constitutive.symmetry.tables import POINT_GROUPS
 
 
 @cache
 def _subgroup_indices(symbol: str) -> tuple[frozenset[int], ...]:
-    """All subgroups of a standard group as sets of indices of its operations, by falling order."""
-    operations = ops.standard_operations(symbol)
-    table = _table(operations)
-    cyclic = {_closure(frozenset({0, k}), table) for k in range(len(operations))}
-    found = set(cyclic)
-    frontier = set(cyclic)
-    while frontier:
-        fresh = {_closure(a | b, table) for a in frontier for b in cyclic if not b <= a} - found
-        found |= fresh
-        frontier = fresh
-    return tuple(sorted(found, key=lambda members: (-len(members), sorted(members))))
-
-
-def _table(operations: np.ndarray) -> np.ndarray:
-    products = (operations[:, None] @ operations[None]).reshape(-1, 3, 3)
-    return ops.index_of(operations, products).reshape(len(operations), -1)
-
-
-def _closure(members: frozenset[int], table: np.ndarray) -> frozenset[int]:
-    while True:
-        listed = sorted(members)
-        larger = members | frozenset(int(k) for k in table[np.ix_(listed, listed)].ravel())
-        if larger == members:
-            return members
-        members = larger
+    return subgroup_indices(ops.standard_operations(symbol))
 
 
 @cache
