@@ -20,13 +20,12 @@ from rich.table import Table
 
 from constitutive.calibration.choose import choose
 from constitutive.calibration.contest import baseline
-from constitutive.calibration.network import Shape, fit_network
 from constitutive.calibration.outliers import standing_of
-from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
+from constitutive.fitting.leave_one_out import fit_series, series_choices
+from constitutive.fitting.problem import FitProblem, problem_of
+from constitutive.fitting.series_network import Shape, fit_network
 from constitutive.laws import Domain
-from constitutive.laws.leave_one_out import series_choices
-from constitutive.laws.problem import Problem, problem_of
 from constitutive.plots.quality import Curve, learning_curves
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, tangent_to_mandel
@@ -82,7 +81,7 @@ def augmented(problem, seed):
     D = np.asarray(mandel_matrix(problem.rotations))
     copies = [(problem.x @ d.T, problem.y @ d.T) for d in D]
     x, y = (np.concatenate(part) for part in zip(*copies, strict=True))
-    taught = Problem(x, y, np.broadcast_to(np.eye(6), (len(x), 6, 6)).copy(), np.eye(3)[None])
+    taught = FitProblem(x, y, np.broadcast_to(np.eye(6), (len(x), 6, 6)).copy(), np.eye(3)[None])
     return fit_network(taught, Shape((), 48, 1e-4), seed, steps=100).predict  # a minute at 200 samples of a cubic crystal
 
 

@@ -12,18 +12,18 @@ from constitutive.calibration.checks import require_enough
 from constitutive.calibration.contest import candidate_shapes
 from constitutive.calibration.distil import distil, random_strains
 from constitutive.calibration.folds import far_apart, folds, groups_to_leave_out
-from constitutive.calibration.network import Shape, _State, fit_and_leave_out, fit_network
 from constitutive.calibration.scan import Candidate, stack
-from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.elasticity import ellipticity
 from constitutive.errors import CalibrationError, DataError
+from constitutive.fitting.leave_one_out import fit_and_leave_out, fit_series
+from constitutive.fitting.problem import FitProblem, problem_of, seth_hill_mandel
+from constitutive.fitting.series_network import SeriesNetworkResidual, Shape, fit_network
 from constitutive.intake import IntakeError, check
 from constitutive.intake.group_test import group_test
 from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.kinematics import cauchy_from_second_piola, determinant
 from constitutive.laws import Domain, NetworkLaw, SumLaw
-from constitutive.laws.problem import Problem, problem_of, strain_in_measure
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel
@@ -156,11 +156,11 @@ def test_stress_in_pascal_and_large_strains():
     data = samples_of(law, 30, size=0.45, measure="first_piola_kirchhoff", unit="Pa", factor=1e9)
     problem = problem_of(data, CUBIC.laue_rotations)
     dS = np.random.default_rng(0).normal(size=(30, 6))
-    assert np.linalg.norm(problem.measured(dS), axis=1) == pytest.approx(np.linalg.norm(data.F @ from_mandel(dS), axis=(1, 2)))
+    assert np.linalg.norm(problem.normed(dS), axis=1) == pytest.approx(np.linalg.norm(data.F @ from_mandel(dS), axis=(1, 2)))
     material = calibrate(data)
     assert evaluate(material, data).first_piola_relative_error < 0.02
     small = problem_of(samples_of(law, 5), CUBIC.laue_rotations)  # control: small strains are fitted in S
-    assert np.array_equal(small.measured(dS[:5]), dS[:5])
+    assert np.array_equal(small.normed(dS[:5]), dS[:5])
 
 
 def beam_lattice(F):
@@ -200,8 +200,8 @@ def test_jacobian_of_the_network_by_differences():
     rng = np.random.default_rng(0)
     norm = rng.normal(size=(6, 6, 6))
     for each in (np.broadcast_to(np.eye(6), (6, 6, 6)).copy(), norm):
-        problem = Problem(strains(6), rng.normal(size=(6, 6)), each, CUBIC.laue_rotations)
-        state = _State(problem, Shape((2, 3), 3, 1e-6), None, 0)
+        problem = FitProblem(strains(6), rng.normal(size=(6, 6)), each, CUBIC.laue_rotations)
+        state = SeriesNetworkResidual(problem, Shape((2, 3), 3, 1e-6), None, 0)
         theta = rng.normal(size=len(state.start()))
         J = state.jacobian(theta)
         slopes = [(state.residual(theta + 1e-6 * e) - state.residual(theta - 1e-6 * e)) / 2e-6 for e in np.eye(len(theta))]
@@ -214,11 +214,11 @@ def test_closed_form_of_leaving_one_out():
     fit = fit_series(problem, (2, 3))
     for k in (0, 7):
         rest = problem.subset(np.setdiff1d(np.arange(12), [k]))
-        columns = fit.fit.features(rest.x).reshape(66, -1)
-        whole = fit.fit.features(problem.x).reshape(72, -1)
+        columns = fit.fit.basis(rest.x).reshape(66, -1)
+        whole = fit.fit.basis(problem.x).reshape(72, -1)
         ridge = fit.ridge * np.linalg.svd(whole, compute_uv=False)[0] ** 2
         theta = np.linalg.solve(columns.T @ columns + ridge * np.eye(columns.shape[1]), columns.T @ rest.y.ravel())
-        assert fit.fit.features(problem.x[k : k + 1])[0] @ theta == pytest.approx(fit.left_out[k], rel=1e-5, abs=1e-8)
+        assert fit.fit.basis(problem.x[k : k + 1])[0] @ theta == pytest.approx(fit.left_out[k], rel=1e-5, abs=1e-8)
 
 
 def test_fit_and_law_agree():
@@ -232,11 +232,11 @@ def test_a_law_of_another_strain_measure_is_a_law_of_strain():
     """Data of a law that is quadratic in the Hencky strain: found exactly in that measure, not in Green–Lagrange's; symmetric in both."""
     rotations = np.array(CUBIC.laue_rotations)
     x = strains(20)
-    hencky, slope = strain_in_measure(x, 0.0)
+    hencky, slope = seth_hill_mandel(x, 0.0)
     S = (hencky[:, None] @ np.asarray(cubic_law().tangent_mandel(torch.zeros(1, 6, dtype=torch.float64)))[0] @ slope)[:, 0]
-    problem = Problem(x, S, np.broadcast_to(np.eye(6), (20, 6, 6)).copy(), rotations)
-    assert problem.in_measure(0.0).relative_error(problem.in_measure(0.0).y) == 0
-    assert problem.in_measure(0.0).unit == pytest.approx(problem.unit, rel=1e-12)
+    problem = FitProblem(x, S, np.broadcast_to(np.eye(6), (20, 6, 6)).copy(), rotations)
+    assert problem.in_seth_hill_strain(0.0).relative_error(problem.in_seth_hill_strain(0.0).y) == 0
+    assert problem.in_seth_hill_strain(0.0).unit == pytest.approx(problem.unit, rel=1e-12)
     errors = [problem.relative_error(fit_network(problem, Shape((2,), 0, 1e-12, measure)).predict(x)) for measure in (0.0, 1.0)]
     assert errors[0] < 1e-6 < 1e-2 < errors[1]
     fit = fit_network(problem, Shape((2, 3), 3, 1e-6, -1.0))
@@ -251,7 +251,7 @@ def test_several_laws_are_distilled_into_one():
     student, followers = distil(problem, members, [1.0] * 4, domain, 0)
     x = random_strains(domain, 200, np.random.default_rng(3))
     mean = np.mean([member.predict(x) for member in members], axis=0)
-    assert student.measure == 1
+    assert student.strain_exponent == 1
     assert len(student.biases) * len(problem.rotations) <= 768
     assert np.linalg.norm(student.predict(x) - mean) < 1e-3 * np.linalg.norm(mean)
     apart = [np.linalg.norm(followers[k].predict(x) - members[k].predict(x)) for k in range(4)]
@@ -478,12 +478,12 @@ def test_samples_of_one_path_stay_in_one_fold():
     """A neighbour on the same path would tell the answer."""
     directions = strains(6, size=1.0, seed=4)
     x = np.concatenate([np.linspace(0.01, 0.05, 8)[:, None] * d / np.linalg.norm(d) for d in directions])
-    problem = Problem(x, np.ones_like(x), np.broadcast_to(np.eye(6), (48, 6, 6)).copy(), CUBIC.laue_rotations)
+    problem = FitProblem(x, np.ones_like(x), np.broadcast_to(np.eye(6), (48, 6, 6)).copy(), CUBIC.laue_rotations)
     assert sorted(len(group) for group in groups_to_leave_out(problem)) == [8] * 6
     for part in folds(problem, 4, seed=0):
         assert len(part) % 8 == 0
         assert {int(k) // 8 for k in part} == {int(k) // 8 for k in part[::8]}
-    loose = Problem(strains(48), np.ones((48, 6)), problem.norm, CUBIC.laue_rotations)  # control: random strains
+    loose = FitProblem(strains(48), np.ones((48, 6)), problem.norm, CUBIC.laue_rotations)  # control: random strains
     assert sorted(np.concatenate(folds(loose, 4, seed=0))) == list(range(48))
     assert sorted(len(part) for part in folds(loose, 4, seed=0)) == [12] * 4
 

@@ -6,9 +6,9 @@ import pytest
 from constitutive import shipped
 from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
+from constitutive.fitting.problem import problem_of
 from constitutive.intake import IntakeError, check
 from constitutive.intake.group_test import group_test
-from constitutive.laws.problem import problem_of
 from constitutive.symmetry import PointGroup
 
 

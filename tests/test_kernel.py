@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 from constitutive import kernel
 from constitutive.errors import DomainError, MaterialError
+from constitutive.fitting import Uncertainty
+from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.kernel import cache, compiling
 from constitutive.kernel.flatten import UnsupportedLawError, choose_frame, program, representatives
 from constitutive.kernel.source import Source, hexadecimal, printable
 from constitutive.kinematics import green_lagrange_strain
-from constitutive.laws import BoundedLaw, Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, Uncertainty, UnconstrainedNetworkLaw
+from constitutive.laws import BoundedLaw, Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, UnconstrainedNetworkLaw
 from constitutive.laws.bounded import OutsideDomainWarning
-from constitutive.laws.features import SeriesFeatures
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import rotation
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
@@ -393,10 +394,10 @@ def test_empty_batch_and_wrong_arrays(folder):
 def uncertain(symbol, turn=None, seed=0):
     """A material whose stress is known to within something."""
     R, rng = group(symbol, turn), np.random.default_rng(seed)
-    features = SeriesFeatures(R, (2, 3), 0.07)
-    outer = 4 + sum(len(basis) for basis in features.energy)
+    basis = PolynomialBasis(R, (2, 3), 0.07)
+    outer = 4 + sum(len(rows) for rows in basis.energy)
     factor, quantiles = rng.normal(size=(outer, 7)), np.linspace(0.5, 3, 6)
-    known = Uncertainty(rng.normal(size=(4, 6)), rng.normal(size=4), features, factor, quantiles)
+    known = Uncertainty(rng.normal(size=(4, 6)), rng.normal(size=4), basis, factor, quantiles)
     return SimpleNamespace(law=network(R, rng), domain=None, name="u", point_group=None, uncertainty=known)
 
 

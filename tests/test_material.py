@@ -12,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from constitutive.elasticity.constants import voigt_of_polynomial
 from constitutive.errors import DomainError, MaterialError
-from constitutive.laws import Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw, Uncertainty
-from constitutive.laws.features import SeriesFeatures
+from constitutive.fitting import Uncertainty
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.laws import Domain, LinearLaw, NetworkLaw, SeriesLaw, SumLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, to_mandel
@@ -235,7 +236,7 @@ def test_domain_policies():
 def an_uncertainty(group):
     """Of a law with two channels and the invariants of degree 2 and 3."""
     rng = np.random.default_rng(5)
-    features = SeriesFeatures(group.laue_rotations, (2, 3), 0.05)
+    features = PolynomialBasis(group.laue_rotations, (2, 3), 0.05)
     factor = rng.normal(size=(2 + len(features.degree_of_column), 3))
     return Uncertainty(rng.normal(size=(2, 6)), rng.normal(size=2), features, factor, np.linspace(0.7, 3, 6))
 

@@ -9,7 +9,7 @@ from constitutive.calibration.choose import _judged
 from constitutive.calibration.contest import Trial
 from constitutive.calibration.outliers import standing_of
 from constitutive.data import StressStrainData
-from constitutive.laws.problem import problem_of
+from constitutive.fitting.problem import problem_of
 from constitutive.symmetry import PointGroup
 
 JUMPED = 18  # of the magnesium set: laws of all its samples and a thousand more still miss it by a fifth of its stress

@@ -22,9 +22,9 @@ from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
 from constitutive.elasticity import independent_places
 from constitutive.elasticity.constants import name_of
-from constitutive.laws import Uncertainty
-from constitutive.laws.features import SeriesFeatures
-from constitutive.laws.uncertainty import LEVELS
+from constitutive.fitting import Uncertainty
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.uncertainty import LEVELS
 from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report import gather, page
@@ -277,7 +277,7 @@ def test_bands_of_the_cauchy_stress_are_those_of_sampled_laws():
     """Laws drawn from the posterior, each with its own S: the spread of F S Fᵀ / J is the band."""
     rng = np.random.default_rng(0)
     rotations = np.asarray(PointGroup.from_symbol("m-3m").laue_rotations)
-    features = SeriesFeatures(rotations, (2, 3), 0.05)
+    features = PolynomialBasis(rotations, (2, 3), 0.05)
     terms = sum(len(rows) for rows in features.energy)
     factor = rng.normal(size=(terms, terms))
     known = Uncertainty(np.zeros((0, 6)), np.zeros(0), features, factor, np.linspace(0.7, 2.6, len(LEVELS)))

@@ -58,8 +58,8 @@ def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise
     meaning = "residual of a series of the group, against one of the subgroup that fits best"
     if data is None:
         return not_measured(meaning, NO_DATA)
+    from constitutive.fitting.problem import problem_of
     from constitutive.intake.group_test import NOTICEABLE, group_test
-    from constitutive.laws.problem import problem_of
 
     try:
         test = group_test(problem_of(data, np.array(material.point_group.laue_rotations)))

@@ -6,13 +6,13 @@ import torch
 
 from constitutive.calibration.calibrate import group_of
 from constitutive.calibration.contest import baseline
-from constitutive.calibration.network import fit_network
 from constitutive.calibration.reference import judge
-from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.fitting.leave_one_out import fit_series
+from constitutive.fitting.problem import FitProblem, problem_of
+from constitutive.fitting.series_network import fit_network
 from constitutive.laws import LinearLaw, UnconstrainedNetworkLaw
-from constitutive.laws.problem import Problem, problem_of
 from constitutive.symmetry import PointGroup
 
 
@@ -44,6 +44,6 @@ def fit_unconstrained(data: StressStrainData, *, seed: int = 0, point_group: Poi
     return fit_network(problem.ungrouped(), chosen.shape, seed).baseline_law()
 
 
-def _problem(data: StressStrainData, point_group: PointGroup | str | None) -> Problem:
+def _problem(data: StressStrainData, point_group: PointGroup | str | None) -> FitProblem:
     rotations = group_of(data, point_group).laue_rotations
     return problem_of(data, rotations, judge(data, rotations, None).taken_off)

@@ -18,11 +18,11 @@ from constitutive.calibration.reference import ReferenceStress, judge
 from constitutive.calibration.report import CalibrationReport, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.fitting.problem import FitProblem, problem_of
 from constitutive.intake import FAULTS, check
 from constitutive.intake.findings import few_outliers
 from constitutive.intake.samples import ANOTHER_STRESS
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
-from constitutive.laws.problem import Problem, problem_of
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel, to_mandel
@@ -121,7 +121,7 @@ def _finished(outer: Outer, choice: Choice, domain: Domain, anchors: Mapping[str
     """Anchors, then ellipticity, each by the linear half of the law."""
     notes = []
     if anchors:
-        noise = choice.best.error * float(np.sqrt(np.mean(outer.problem.measured(outer.problem.y) ** 2))) / outer.fit.unit
+        noise = choice.best.error * float(np.sqrt(np.mean(outer.problem.normed(outer.problem.y) ** 2))) / outer.fit.unit
         outer = Outer(anchored(outer, anchors, noise), outer.problem)
     if elliptic:
         before = outer.problem.relative_error(outer.fit.predict(outer.problem.x))
@@ -187,7 +187,7 @@ def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGrou
     return chosen
 
 
-def _cleaned(problem: Problem, *, strict: bool) -> tuple[Problem, np.ndarray, list[str]]:
+def _cleaned(problem: FitProblem, *, strict: bool) -> tuple[FitProblem, np.ndarray, list[str]]:
     """Drop repeated samples; name them."""
     pairs = checks.duplicates(problem)
     for first, second in pairs:
@@ -201,7 +201,7 @@ def _cleaned(problem: Problem, *, strict: bool) -> tuple[Problem, np.ndarray, li
     return problem.subset(kept), kept, notes
 
 
-def _tamed(problem: Problem, kept: np.ndarray, notes: list[str]) -> tuple[Problem, np.ndarray, list[str]]:
+def _tamed(problem: FitProblem, kept: np.ndarray, notes: list[str]) -> tuple[FitProblem, np.ndarray, list[str]]:
     """Leave out the wild samples and name them; many of them mean that something else is wrong."""
     wild = checks.wild_samples(problem)
     if not wild or not few_outliers(len(wild), len(problem)):
@@ -238,14 +238,14 @@ def _card(samples: StressStrainData, reference: ReferenceStress, seed: int) -> d
 def _report(
     material: Material,
     samples: StressStrainData,
-    problem: Problem,
+    problem: FitProblem,
     choice: Choice,
     kept: np.ndarray,
     notes: list[str],
     curve: list[tuple[int, float]],
 ) -> CalibrationReport:
-    errors = np.linalg.norm(problem.measured(choice.best.left_out - problem.y), axis=1)
-    typical = np.linalg.norm(problem.measured(problem.y)) / np.sqrt(len(problem))
+    errors = np.linalg.norm(problem.normed(choice.best.left_out - problem.y), axis=1)
+    typical = np.linalg.norm(problem.normed(problem.y)) / np.sqrt(len(problem))
     worst = [(int(kept[k]), float(errors[k] / typical)) for k in np.argsort(-errors)[:5]]
     others = [trial for trial in choice.trials if trial is not choice.best]
     second = min(others, key=lambda trial: trial.error, default=choice.best)

@@ -11,13 +11,12 @@ from jaxtyping import Float
 from constitutive.calibration.contest import Progress, Trial, baseline, try_series
 from constitutive.calibration.distil import distil
 from constitutive.calibration.folds import FOLDS, far_apart, folds, typical_error
-from constitutive.calibration.network import NetworkFit, fit_network
 from constitutive.calibration.scan import Candidate, finish, held_out, scan, smoother, stack
-from constitutive.calibration.series import fit_series
 from constitutive.errors import CalibrationError
+from constitutive.fitting.leave_one_out import fit_series, series_choices
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit, fit_network
 from constitutive.laws import Domain
-from constitutive.laws.leave_one_out import series_choices
-from constitutive.laws.problem import Problem
 
 LAWS = ("all", "series")
 FAR_DEGREE = 3  # of the longest series on paths of large strain
@@ -44,16 +43,16 @@ class Choice:
         For the user.
     """
 
-    fit: NetworkFit
+    fit: SeriesNetworkFit
     trials: list[Trial]
     best: Trial
     baseline: Trial
-    members: list[NetworkFit]
+    members: list[SeriesNetworkFit]
     notes: list[str] = field(default_factory=list)
 
 
 def choose(
-    problem: Problem,
+    problem: FitProblem,
     domain: Domain,
     seed: int,
     progress: Progress,
@@ -109,12 +108,12 @@ def choose(
     return Choice(student, trials, mean, without, followers)
 
 
-def _judged(problem: Problem, trial: Trial, seed: int) -> Trial:
+def _judged(problem: FitProblem, trial: Trial, seed: int) -> Trial:
     """The error of a trial with all samples counting alike."""
     return replace(trial, error=typical_error(problem, trial.left_out, folds(problem, FOLDS, seed)))
 
 
-def learning_curve(problem: Problem, best: Trial, seed: int) -> list[tuple[int, float]]:
+def learning_curve(problem: FitProblem, best: Trial, seed: int) -> list[tuple[int, float]]:
     """Error of the chosen kind of law on the other samples when a quarter, a half, three quarters of the samples are given."""
     order = np.random.default_rng(seed + 3).permutation(len(problem))
     curve = []

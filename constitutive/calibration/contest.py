@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.folds import FOLDS, far_apart, folds, on_paths, predicted_without, typical_error
-from constitutive.calibration.network import Shape, fit_network
-from constitutive.calibration.series import SeriesFit, fit_series
-from constitutive.laws.problem import Problem
+from constitutive.fitting.leave_one_out import SeriesFit, fit_series
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import Shape, fit_network
 from constitutive.tensors.polynomials import invariant_polynomials
 
 UNITS = 768  # |G|·H of the saved law at most
@@ -51,7 +51,7 @@ class Trial:
     degrees: tuple[int, ...] = ()
 
 
-def candidate_shapes(problem: Problem) -> list[Shape]:
+def candidate_shapes(problem: FitProblem) -> list[Shape]:
     """Networks of the Green–Lagrange strain worth trying for a group and a number of samples: sizes, ridges, series."""
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # parameters beyond the numbers to fit help nobody
@@ -65,22 +65,22 @@ def candidate_shapes(problem: Problem) -> list[Shape]:
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *room}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
     sparing = SPARING if n < MANY else SPARING[:1]
-    return [Shape(degrees, h, ridge, sparing=s) for degrees in series for h in sizes for s in sparing for ridge in RIDGES]
+    return [Shape(degrees, h, ridge, amplitude_ridge_factor=s) for degrees in series for h in sizes for s in sparing for ridge in RIDGES]
 
 
-def try_network(problem: Problem, shape: Shape, seed: int) -> Trial:
+def try_network(problem: FitProblem, shape: Shape, seed: int) -> Trial:
     """Cross-validate one network, on some of the folds."""
     parts = folds(problem, FOLDS, seed)
     left_out = refitted(problem, shape, parts[:EARLY], seed)
     return Trial(shape.label, left_out, typical_error(problem, left_out, parts), shape, shape.degrees)
 
 
-def refitted(problem: Problem, shape: Shape, parts: list[np.ndarray], seed: int) -> Float[np.ndarray, "n 6"]:
+def refitted(problem: FitProblem, shape: Shape, parts: list[np.ndarray], seed: int) -> Float[np.ndarray, "n 6"]:
     """Each part of the samples predicted by a network fitted to the others, from a start of its own."""
     return predicted_without(problem, parts, lambda rest, k: fit_network(rest, shape, seed + k))
 
 
-def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[Trial, SeriesFit]:
+def try_series(problem: FitProblem, degrees: tuple[int, ...], seed: int) -> tuple[Trial, SeriesFit]:
     """A series, judged in closed form by leaving each sample out; by whole paths where the samples lie on paths."""
     fit = fit_series(problem, degrees)
     parts, left_out = folds(problem, FOLDS, seed), fit.left_out
@@ -90,7 +90,7 @@ def try_series(problem: Problem, degrees: tuple[int, ...], seed: int) -> tuple[T
     return Trial(Shape(degrees, 0, fit.ridge).label, left_out, error, None, degrees), fit
 
 
-def baseline(problem: Problem, seed: int, *, shapes: int = 3) -> Trial:
+def baseline(problem: FitProblem, seed: int, *, shapes: int = 3) -> Trial:
     """The unconstrained network, cross-validated likewise: what the same samples give without symmetry."""
     free = problem.ungrouped()
     channels = int(np.clip(6 * len(problem) // 16, 4, 32))

@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.contest import CHANNELS, UNITS
-from constitutive.calibration.network import NetworkFit, Shape, fit_network
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
 from constitutive.laws import Domain
-from constitutive.laws.features import network_columns
-from constitutive.laws.problem import Problem
 from constitutive.tensors.packing import from_mandel
 
 DEGREES = (2, 3, 4)  # of the student's series, at least: what other strain measures make of lower degrees
@@ -18,8 +17,8 @@ THINNEST = 0.5  # strains that squeeze C below this share of what the samples do
 
 
 def distil(
-    problem: Problem, members: list[NetworkFit], weights: list[float], domain: Domain, seed: int
-) -> tuple[NetworkFit, list[NetworkFit]]:
+    problem: FitProblem, members: list[SeriesNetworkFit], weights: list[float], domain: Domain, seed: int
+) -> tuple[SeriesNetworkFit, list[SeriesNetworkFit]]:
     """One network of at most 768 orbit units, of the Green–Lagrange strain, that follows the mean of several of any strain measure.
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
@@ -46,16 +45,16 @@ def distil(
     x = np.concatenate([problem.x, extra])
     taught = np.array([member.predict(x) for member in members])
     norm = np.concatenate([problem.norm, np.broadcast_to(problem.norm.mean(axis=0), (len(extra), 6, 6))])
-    teacher = Problem(x, np.average(taught, axis=0, weights=weights), norm, problem.rotations)
+    teacher = FitProblem(x, np.average(taught, axis=0, weights=weights), norm, problem.rotations)
     errors = [teacher.relative_error(y) for y in taught]
-    nearest = int(np.argmin([error if member.measure == 1 else 10 + error for error, member in zip(errors, members, strict=True)]))
+    nearest = int(np.argmin([error if member.strain_exponent == 1 else 10 + error for error, member in zip(errors, members, strict=True)]))
     student = _student(teacher, members, nearest, rng, seed)
-    if members[nearest].measure == 1 and student.residual > 0.5 * errors[nearest]:
+    if members[nearest].strain_exponent == 1 and student.residual > 0.5 * errors[nearest]:
         student = members[nearest]
     return student, _followers(student, teacher, taught)
 
 
-def _student(teacher: Problem, members: list[NetworkFit], nearest: int, rng: np.random.Generator, seed: int) -> NetworkFit:
+def _student(teacher: FitProblem, members: list[SeriesNetworkFit], nearest: int, rng: np.random.Generator, seed: int) -> SeriesNetworkFit:
     """Fit the one network, from the directions of the nearest member and some of the others'."""
     first = members[nearest]
     H = min(UNITS // len(teacher.rotations), CHANNELS, sum(len(member.biases) for member in members))
@@ -63,21 +62,21 @@ def _student(teacher: Problem, members: list[NetworkFit], nearest: int, rng: np.
     picked = rng.permutation(len(others))[: max(H - len(first.biases), 0)]
     w = np.concatenate([first.directions, np.array([others[k][0] for k in picked]).reshape(-1, 6)])
     b = np.concatenate([first.biases, np.array([others[k][1] for k in picked])])
-    taught = {d for member in members for d in member.features.degrees}
-    short = max(taught, default=2) == 2 and all(member.measure == 1 for member in members)  # so that it will not explode beyond the samples
+    taught = {d for member in members for d in member.basis.degrees}
+    short = max(taught, default=2) == 2 and all(
+        member.strain_exponent == 1 for member in members
+    )  # so that it will not explode beyond the samples
     degrees = tuple(sorted(taught if short else taught | {*DEGREES}))
-    start = (w * teacher.scale / first.features.scale, b)
+    start = (w * teacher.scale / first.basis.scale, b)
     return fit_network(teacher, Shape(degrees, len(b), RIDGE), seed, start=start)
 
 
-def _followers(student: NetworkFit, teacher: Problem, taught: Float[np.ndarray, "m n 6"]) -> list[NetworkFit]:
+def _followers(student: SeriesNetworkFit, teacher: FitProblem, taught: Float[np.ndarray, "m n 6"]) -> list[SeriesNetworkFit]:
     """The student with the linear parameters that follow each member best."""
-    x = teacher.x / student.features.scale
-    columns = np.concatenate([network_columns(x, student.group, student.directions, student.biases), student.features(teacher.x)], axis=2)
-    A = (teacher.norm @ columns).reshape(6 * len(x), -1)
-    errors = np.stack([teacher.measured(y - student.predict(teacher.x)).ravel() for y in taught], axis=1) / student.unit
+    A = (teacher.norm @ student.columns(teacher.x)).reshape(6 * len(teacher), -1)
+    errors = np.stack([teacher.normed(y - student.predict(teacher.x)).ravel() for y in taught], axis=1) / student.unit
     changes = np.linalg.solve(A.T @ A + 1e-7 * np.eye(A.shape[1]), A.T @ errors)
-    return [student.with_outer(student.outer + change) for change in changes.T]
+    return [student.with_linear_parameters(student.linear_parameters + change) for change in changes.T]
 
 
 def _thinnest(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:

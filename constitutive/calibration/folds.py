@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.network import NetworkFit
-from constitutive.laws.problem import Problem
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit
 
 FOLDS = 4
 PATHLIKE = 0.5  # fewer directions of strain than this share of the samples: they lie on paths
 
 
-def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
+def folds(problem: FitProblem, count: int, seed: int) -> list[np.ndarray]:
     """Disjoint parts of the samples, of like size; samples along one path stay together.
 
     A sample between two neighbours of its path is no test of a law. Random strains hardly ever share a direction: their folds are random.
@@ -30,24 +30,26 @@ def folds(problem: Problem, count: int, seed: int) -> list[np.ndarray]:
     return [np.sort(np.array(part)) for part in parts]
 
 
-def groups_to_leave_out(problem: Problem) -> list[np.ndarray]:
+def groups_to_leave_out(problem: FitProblem) -> list[np.ndarray]:
     """What is left out at a time where that costs nothing: each sample, or each path where the samples lie on paths."""
     if not on_paths(problem):
         return list(np.arange(len(problem))[:, None])
     return [np.nonzero(problem.paths == k)[0] for k in range(problem.paths.max() + 1)]
 
 
-def on_paths(problem: Problem) -> bool:
+def on_paths(problem: FitProblem) -> bool:
     """Whether the samples lie on few directions of strain, so that a sample has neighbours on its path."""
     return bool(problem.paths.max() + 1 <= PATHLIKE * len(problem))
 
 
-def far_apart(problem: Problem) -> bool:
+def far_apart(problem: FitProblem) -> bool:
     """Whether the samples lie on paths of large strain: between these and beyond them polynomials go astray."""
     return on_paths(problem) and problem.is_large
 
 
-def predicted_without(problem: Problem, parts: list[np.ndarray], fit: Callable[[Problem, int], NetworkFit]) -> Float[np.ndarray, "n 6"]:
+def predicted_without(
+    problem: FitProblem, parts: list[np.ndarray], fit: Callable[[FitProblem, int], SeriesNetworkFit]
+) -> Float[np.ndarray, "n 6"]:
     """S (Mandel, GPa) of each part of the samples by what ``fit(the others, number of the part)`` makes of the others; NaN elsewhere."""
     found = np.full_like(problem.y, np.nan)
     for k, part in enumerate(parts):
@@ -55,11 +57,11 @@ def predicted_without(problem: Problem, parts: list[np.ndarray], fit: Callable[[
     return found
 
 
-def typical_error(problem: Problem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:
+def typical_error(problem: FitProblem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:
     """Relative error on samples left out: the geometric mean over folds, which one hard fold can't decide.
 
     Parts that have not been predicted yet (NaN) don't count.
     """
-    squares = np.mean(problem.measured(left_out - problem.y) ** 2, axis=1)
+    squares = np.mean(problem.normed(left_out - problem.y) ** 2, axis=1)
     means = [squares[part].mean() for part in parts if np.isfinite(squares[part]).all()]
     return float(np.sqrt(np.exp(np.mean(np.log(np.maximum(means, 1e-300)))))) / problem.unit

@@ -21,14 +21,14 @@ import torch
 from jaxtyping import Float
 
 from constitutive.calibration.distil import random_strains
-from constitutive.calibration.network import NetworkFit
 from constitutive.elasticity import ellipticity
 from constitutive.elasticity.constants import ENGINEERING, elastic_constants, independent_places, name_of, voigt_of_polynomial
 from constitutive.errors import CalibrationError
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit
+from constitutive.fitting.uncertainty import LEVELS, Uncertainty
 from constitutive.laws import Domain, Law
-from constitutive.laws.features import SeriesFeatures, network_columns
-from constitutive.laws.problem import Problem
-from constitutive.laws.uncertainty import LEVELS, Uncertainty
 from constitutive.tensors.packing import from_mandel, to_mandel
 
 RIDGES = tuple(10.0**k for k in range(-9, 0))
@@ -39,13 +39,12 @@ RIDGES = tuple(10.0**k for k in range(-9, 0))
 class Outer:
     """A fit seen as linear in its outer parameters."""
 
-    fit: NetworkFit
-    problem: Problem
+    fit: SeriesNetworkFit
+    problem: FitProblem
 
     def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
         """Stress of each outer parameter at one, in units of the fit."""
-        network = network_columns(x / self.fit.features.scale, self.fit.group, self.fit.directions, self.fit.biases)
-        return np.concatenate([network, self.fit.features(x)], axis=2)
+        return self.fit.columns(x)
 
     @cached_property
     def design(self) -> Float[np.ndarray, "n 6 k"]:
@@ -55,7 +54,7 @@ class Outer:
     @cached_property
     def unit_laws(self) -> list[Law]:
         """The law of each outer parameter at one (GPa)."""
-        return [self.fit.with_outer(row).law() for row in np.eye(len(self.fit.outer))]
+        return [self.fit.with_linear_parameters(row).law() for row in np.eye(len(self.fit.linear_parameters))]
 
     def constants(self, order: int) -> tuple[list[str], Float[np.ndarray, "m k"]]:
         """Names of the independent constants of an order, and the rows (GPa) that give them from θ."""
@@ -72,16 +71,16 @@ class Outer:
         factor = float(np.prod(ENGINEERING[list(place)]))
         return np.array([float(law.derivative_mandel(zero, len(place))[place]) / factor for law in self.unit_laws])
 
-    def solve(self, rows: Float[np.ndarray, "m k"], targets: Float[np.ndarray, " m"], ridge: float) -> NetworkFit:
+    def solve(self, rows: Float[np.ndarray, "m k"], targets: Float[np.ndarray, " m"], ridge: float) -> SeriesNetworkFit:
         """θ with further rows (already weighted) beside the data, held to the present θ by the ridge."""
-        A = np.concatenate([self.design.reshape(-1, len(self.fit.outer)), rows])
-        b = np.concatenate([self.problem.measured(self.problem.y).ravel() / self.fit.unit, targets])
-        rest = b - A @ self.fit.outer
+        A = np.concatenate([self.design.reshape(-1, len(self.fit.linear_parameters)), rows])
+        b = np.concatenate([self.problem.normed(self.problem.y).ravel() / self.fit.unit, targets])
+        rest = b - A @ self.fit.linear_parameters
         change = np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T @ rest)
-        return self.fit.with_outer(self.fit.outer + change)
+        return self.fit.with_linear_parameters(self.fit.linear_parameters + change)
 
 
-def anchored(outer: Outer, anchors: Mapping[str, Any], noise: float) -> NetworkFit:
+def anchored(outer: Outer, anchors: Mapping[str, Any], noise: float) -> SeriesNetworkFit:
     """Fit known constants beside the samples.
 
     Parameters
@@ -123,7 +122,7 @@ def _pair(name: str, pair: Any) -> tuple[float, float]:
     return value, error
 
 
-def made_elliptic(outer: Outer, domain: Domain, *, margin: float = 0.02, rounds: int = 25, seed: int = 0) -> tuple[NetworkFit, float]:
+def made_elliptic(outer: Outer, domain: Domain, *, margin: float = 0.02, rounds: int = 25, seed: int = 0) -> tuple[SeriesNetworkFit, float]:
     """Penalise the loss of strong ellipticity at random strains of the domain until there is none.
 
     Parameters
@@ -153,7 +152,7 @@ def made_elliptic(outer: Outer, domain: Domain, *, margin: float = 0.02, rounds:
             break
         rows += [_acoustic_row(outer, F[j], found.direction[j], found.polarisation[j]) for j in bad[np.argsort(found.minimum[bad])][:40]]
         D = np.array(rows)
-        active = D @ fit.outer < 2 * wanted
+        active = D @ fit.linear_parameters < 2 * wanted
         weight = 10.0 ** (k // 5) * 0.3 / max(float(np.abs(D).max()), 1e-300)
         fit = outer.solve(weight * D[active], np.full(int(active.sum()), weight * 2 * wanted), 1e-7)
         found = ellipticity(fit.law(), F, directions=80)
@@ -193,7 +192,7 @@ def uncertainty_of(outer: Outer, left_out: Float[np.ndarray, "n 6"]) -> Uncertai
     problem, fit = outer.problem, outer.fit
     n, _, k = outer.design.shape
     A = outer.design.reshape(6 * n, k)
-    errors = problem.measured(left_out - problem.y)
+    errors = problem.normed(left_out - problem.y)
     _, s, Vt = np.linalg.svd(A, full_matrices=False)
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     for ridge in RIDGES:
@@ -205,7 +204,7 @@ def uncertainty_of(outer: Outer, left_out: Float[np.ndarray, "n 6"]) -> Uncertai
             best = (score, factor * np.sqrt(size), np.abs(errors) / np.sqrt(variance * size))
     _, factor, ratios = best if best is not None else (0.0, np.zeros((k, 1)), np.ones(1))
     quantiles = np.quantile(ratios, LEVELS)
-    return Uncertainty(fit.directions, fit.biases, fit.features, factor, quantiles)
+    return Uncertainty(fit.directions, fit.biases, fit.basis, factor, quantiles)
 
 
 def _left_out_variance(design: np.ndarray, factor: np.ndarray) -> Float[np.ndarray, "n 6"]:
@@ -216,12 +215,12 @@ def _left_out_variance(design: np.ndarray, factor: np.ndarray) -> Float[np.ndarr
     return np.maximum(diagonal, 1e-12 * diagonal.max())
 
 
-def constants_with_errors(outer: Outer, posterior: Uncertainty, spread: list[NetworkFit]) -> dict[str, dict[str, list[float]]]:
+def constants_with_errors(outer: Outer, posterior: Uncertainty, spread: list[SeriesNetworkFit]) -> dict[str, dict[str, list[float]]]:
     """Independent constants of order 2, 3, 4: value and standard error from data (posterior) and model (spread of other fits)."""
     result = {}
     for order in (2, 3, 4):
         names, rows = outer.constants(order)
-        values = rows @ outer.fit.outer
+        values = rows @ outer.fit.linear_parameters
         data = np.sqrt(np.sum((rows / outer.fit.unit @ posterior.factor) ** 2, axis=1)) * posterior.multiple(0.68)
         different = [_constants_of(fit, outer, order, rows) - values for fit in spread]
         model = np.sqrt(np.mean(np.square(different), axis=0)) if different else np.zeros(len(values))
@@ -230,15 +229,15 @@ def constants_with_errors(outer: Outer, posterior: Uncertainty, spread: list[Net
     return result
 
 
-def _constants_of(fit: NetworkFit, outer: Outer, order: int, rows: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
+def _constants_of(fit: SeriesNetworkFit, outer: Outer, order: int, rows: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
     """The constants of another fit: by the same rows where only its linear parameters differ."""
-    if fit.directions is outer.fit.directions and fit.features is outer.fit.features:
-        return rows @ fit.outer
+    if fit.directions is outer.fit.directions and fit.basis is outer.fit.basis:
+        return rows @ fit.linear_parameters
     table = elastic_constants(fit.law(), order)
     return np.array([table[place] for place in independent_places(outer.problem.rotations, order)])
 
 
-def rank_of_data(problem: Problem, noise: float) -> dict[str, dict[str, object]]:
+def rank_of_data(problem: FitProblem, noise: float) -> dict[str, dict[str, object]]:
     """Which combinations of constants the samples fix.
 
     A combination counts as fixed where its standard error, for stress errors of ``noise`` (relative to the rms stress), stays below
@@ -248,7 +247,7 @@ def rank_of_data(problem: Problem, noise: float) -> dict[str, dict[str, object]]
     -------
     For each order 2, 3, 4: the number fixed, the number there is, and the combinations left open by name.
     """
-    features = SeriesFeatures(problem.rotations, (2, 3, 4), problem.scale)
+    features = PolynomialBasis(problem.rotations, (2, 3, 4), problem.scale)
     degree = features.degree_of_column
     A = np.einsum("nij,njk->nik", problem.norm, features(problem.x)).reshape(-1, len(degree))
     result: dict[str, dict[str, object]] = {}
@@ -265,7 +264,7 @@ def rank_of_data(problem: Problem, noise: float) -> dict[str, dict[str, object]]
     return result
 
 
-def _open_names(features: SeriesFeatures, order: int, rows: np.ndarray) -> list[str]:
+def _open_names(features: PolynomialBasis, order: int, rows: np.ndarray) -> list[str]:
     """Each open combination by the constants that take part in it most."""
     places = independent_places(features.rotations, order)
     basis = features.energy[features.degrees.index(order)]

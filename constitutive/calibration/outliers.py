@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 
 from constitutive.calibration.contest import MANY, Progress, candidate_shapes
 from constitutive.calibration.folds import on_paths
-from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out
-from constitutive.laws.problem import Problem
+from constitutive.fitting.leave_one_out import fit_and_leave_out
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit, Shape
 
 FEWEST = 40  # samples below which chance decides
 ROUGH = 0.01  # relative error of left-out samples: what stands out of laws that err by less is the crystal's own
@@ -43,7 +44,7 @@ class Standing:
     weights: Float[np.ndarray, " k"] | None = None
 
 
-def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
+def standing_of(problem: FitProblem, seed: int, progress: Progress) -> Standing:
     """Find the samples without which networks predict the others far better; of many samples also weights by how far each is out of line.
 
     Series are too stiff to tell a sample out of line from a sharp turn of the law, and a network follows both. So samples are deleted one
@@ -81,9 +82,13 @@ def standing_of(problem: Problem, seed: int, progress: Progress) -> Standing:
     return Standing(outlying, kept, weights / weights.max())
 
 
-def _shapes(problem: Problem) -> list[Shape]:
+def _shapes(problem: FitProblem) -> list[Shape]:
     """The widest networks that would be tried, beside short series."""
-    shapes = [shape for shape in candidate_shapes(problem) if shape.ridge in RIDGES and shape.sparing == 1 and max(shape.degrees) <= 4]
+    shapes = [
+        shape
+        for shape in candidate_shapes(problem)
+        if shape.ridge in RIDGES and shape.amplitude_ridge_factor == 1 and max(shape.degrees) <= 4
+    ]
     widest = max(shape.channels for shape in shapes)
     return [shape for shape in shapes if shape.channels == widest]
 
@@ -93,10 +98,10 @@ class _Asked:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: FitProblem,
         shape: Shape,
         seed: int,
-        start: NetworkFit | None,
+        start: SeriesNetworkFit | None,
         steps: int,
         weights: Float[np.ndarray, " n"] | None = None,
     ):
@@ -104,8 +109,8 @@ class _Asked:
         alone = list(np.arange(len(problem))[:, None])
         fitted = problem if weights is None else problem.reweighted(weights)
         self.fit, left_out = fit_and_leave_out(fitted, shape, seed, alone, steps=steps, start=start)
-        self.errors = problem.measured(left_out - problem.y)
-        self.residuals = problem.measured(self.fit.predict(problem.x) - problem.y)
+        self.errors = problem.normed(left_out - problem.y)
+        self.residuals = problem.normed(self.fit.predict(problem.x) - problem.y)
         self.error = problem.relative_error(left_out)
 
     def goes_on(self, weights: Float[np.ndarray, " n"] | None = None) -> _Asked:

@@ -8,12 +8,11 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.series import fit_series
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
-from constitutive.laws.features import SeriesFeatures
-from constitutive.laws.leave_one_out import ridge_trial, series_choices
-from constitutive.laws.problem import Problem, problem_of
+from constitutive.fitting.leave_one_out import fit_series, ridge_trial, series_choices
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.problem import FitProblem, problem_of
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking
@@ -117,12 +116,12 @@ def _from_series(data: StressStrainData, rotations: np.ndarray) -> np.ndarray:
     return from_mandel(stress)
 
 
-def _with_intercept(problem: Problem, degrees: tuple[int, ...], constant: np.ndarray) -> tuple[float, np.ndarray]:
+def _with_intercept(problem: FitProblem, degrees: tuple[int, ...], constant: np.ndarray) -> tuple[float, np.ndarray]:
     """Left-out error (relative) and intercept (Mandel, GPa) of a series with a constant stress beside it."""
-    features = SeriesFeatures(problem.rotations, degrees, problem.scale)(problem.x)
+    features = PolynomialBasis(problem.rotations, degrees, problem.scale)(problem.x)
     columns = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), features], axis=2)
     A = np.einsum("nij,njk->nik", problem.norm, columns).reshape(6 * len(problem), -1)
-    target = problem.measured(problem.y).ravel()
+    target = problem.normed(problem.y).ravel()
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
     filtered, left_out = ridge_trial(U, s, U.T @ target, target, 1e-10, len(problem))
     solution = Vt.T @ (filtered / np.maximum(s, 1e-300) * (U.T @ target))

@@ -11,10 +11,11 @@ from jaxtyping import Float
 
 from constitutive.calibration.contest import MANY, Progress, Trial, candidate_shapes, refitted
 from constitutive.calibration.folds import FOLDS, far_apart, folds, groups_to_leave_out, on_paths, predicted_without, typical_error
-from constitutive.calibration.network import NetworkFit, Shape, fit_and_leave_out, fit_network
-from constitutive.laws.problem import Problem
+from constitutive.fitting.leave_one_out import fit_and_leave_out
+from constitutive.fitting.problem import FitProblem
+from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
 
-MEASURES = (1.0, 0.0, -1.0)  # exponents of Seth–Hill strains: pair forces are smoother functions of some than of others
+STRAIN_EXPONENTS = (1.0, 0.0, -1.0)  # exponents of Seth–Hill strains: pair forces are smoother functions of some than of others
 FIRST_STEPS = (75, 50)  # of each fit before the better ones go on, of few and of many samples
 BETTER = (12, 6)  # the best shapes, each tried once, get ...
 MORE = (6, 2)  # ... so many further random starts
@@ -43,12 +44,12 @@ class Candidate:
     """
 
     shape: Shape
-    fit: NetworkFit
+    fit: SeriesNetworkFit
     left_out: Float[np.ndarray, "n 6"]
     score: float
 
 
-def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
+def scan(problem: FitProblem, seed: int, progress: Progress) -> list[Candidate]:
     """Begin to fit networks of many shapes from random directions, more of the better shapes; the best first.
 
     The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size; on paths of large
@@ -80,14 +81,14 @@ def scan(problem: Problem, seed: int, progress: Progress) -> list[Candidate]:
 
 
 def _fit_without_paths(
-    problem: Problem, shape: Shape, seed: int, parts: list[np.ndarray], *, steps: int
-) -> tuple[NetworkFit, Float[np.ndarray, "n 6"]]:
+    problem: FitProblem, shape: Shape, seed: int, parts: list[np.ndarray], *, steps: int
+) -> tuple[SeriesNetworkFit, Float[np.ndarray, "n 6"]]:
     """Fit a network, and predict each part of the samples by another fit: a whole path left out is beyond what the first order tells."""
     left_out = predicted_without(problem, parts, lambda rest, _: fit_network(rest, shape, seed, steps=steps))
     return fit_network(problem, shape, seed, steps=steps), left_out
 
 
-def finish(problem: Problem, begun: list[Candidate], progress: Progress) -> list[Candidate]:
+def finish(problem: FitProblem, begun: list[Candidate], progress: Progress) -> list[Candidate]:
     """Go on with the first of these fits to the end, in their order; not on paths, beyond which long fits stray."""
     groups = groups_to_leave_out(problem)
     chosen = begun[: FINISHED[len(problem) >= MANY]]
@@ -108,21 +109,21 @@ def _neighbours(shapes: list[Shape], found: list[Candidate]) -> list[Shape]:
         alike = [candidate for candidate in found if _kind(candidate.shape) == kind]
         best = min(alike, key=lambda candidate: candidate.score).shape.ridge
         near = dict.fromkeys(candidate.shape for candidate in alike if 0.09 < candidate.shape.ridge / best < 11)
-        chosen += [replace(shape, measure=measure) for measure in MEASURES if measure != 1 for shape in near]
+        chosen += [replace(shape, strain_exponent=exponent) for exponent in STRAIN_EXPONENTS if exponent != 1 for shape in near]
     return chosen
 
 
 def _kind(shape: Shape) -> tuple[tuple[int, ...], int, float]:
-    return shape.degrees, shape.channels, shape.sparing
+    return shape.degrees, shape.channels, shape.amplitude_ridge_factor
 
 
-def stack(problem: Problem, candidates: list[Candidate]) -> tuple[list[Candidate], list[float]]:
+def stack(problem: FitProblem, candidates: list[Candidate]) -> tuple[list[Candidate], list[float]]:
     """The weighted mean of the candidates that predicts left-out samples best; weights are positive and sum to one.
 
     Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the
     more samples there are, keeps few samples from choosing few networks.
     """
-    errors = [problem.measured(candidate.left_out - problem.y) for candidate in candidates]
+    errors = [problem.normed(candidate.left_out - problem.y) for candidate in candidates]
     weights = _weights(errors, SPREAD / len(problem))
     order = [int(k) for k in np.argsort(-weights) if weights[k] > LEAST]
     return [candidates[k] for k in order], [float(weights[k]) for k in order]
@@ -141,7 +142,7 @@ def _weights(errors: list[Float[np.ndarray, "n 6"]], spread: float) -> Float[np.
     return weights / weights.sum()
 
 
-def smoother(problem: Problem, begun: list[Candidate], members: list[Candidate]) -> list[Candidate]:
+def smoother(problem: FitProblem, begun: list[Candidate], members: list[Candidate]) -> list[Candidate]:
     """Of many samples the best fit of each ridge above that of the heaviest member of a mean; of few none.
 
     Where a few samples are out of line (another phase, a bifurcation), networks of small ridges bend to them without showing it to
@@ -154,7 +155,7 @@ def smoother(problem: Problem, begun: list[Candidate], members: list[Candidate])
 
 
 def held_out(
-    problem: Problem, members: list[Candidate], weights: list[float], others: list[Candidate], seed: int, progress: Progress
+    problem: FitProblem, members: list[Candidate], weights: list[float], others: list[Candidate], seed: int, progress: Progress
 ) -> tuple[list[Candidate], list[float], list[Trial], Trial]:
     """Cross-validate the heaviest members, fitted again without each fold; where their mean errs much, weigh it against some others.
 
@@ -172,7 +173,7 @@ def held_out(
         tested = [*tested, *others]
         predicted += _cross_validated(problem, others, parts, seed + 1000, progress)
         rivals = [mean, *predicted[-len(others) :]]
-        shares = _weights([problem.measured(rival - problem.y) for rival in rivals], 0.0)
+        shares = _weights([problem.normed(rival - problem.y) for rival in rivals], 0.0)
         mean = np.average(rivals, axis=0, weights=shares)
         helping = [(other, float(share)) for other, share in zip(others, shares[1:], strict=True) if share > LEAST]
         weights = [float(shares[0]) * weight for weight in weights] + [share for _, share in helping]
@@ -187,7 +188,7 @@ def held_out(
 
 
 def _cross_validated(
-    problem: Problem, candidates: list[Candidate], parts: list[np.ndarray], seed: int, progress: Progress
+    problem: FitProblem, candidates: list[Candidate], parts: list[np.ndarray], seed: int, progress: Progress
 ) -> list[Float[np.ndarray, "n 6"]]:
     """Predictions of each part of the samples by networks fitted without it; on paths they are there already."""
     if on_paths(problem):

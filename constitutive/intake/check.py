@@ -8,6 +8,9 @@ from functools import partial
 import numpy as np
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
+from constitutive.fitting.problem import problem_of
+from constitutive.fitting.robust import RobustFit
 from constitutive.intake.diagnosis import (
     group_finding,
     lost_findings,
@@ -24,12 +27,10 @@ from constitutive.intake.ions import clamped_mixture, larger_kind
 from constitutive.intake.largest_group import group_residuals
 from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.intake.offset import lab_offset
-from constitutive.intake.robust import RobustFit, plain_fit, robust_fit
+from constitutive.intake.reading_fit import plain_fit, robust_fit
 from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan
-from constitutive.intake.series import Group, highest_degree, trivial_group
-from constitutive.laws.problem import problem_of
 
 FEWEST = 4
 FEW = 16
@@ -90,7 +91,7 @@ class _Check:
             self.numbers = self.numbers[np.linspace(0, len(self.numbers) - 1, MOST).astype(int)]
         self.data = data.select(self.numbers)
         self.declared = declared_group(data)
-        self.groups: dict[str, Group] = {"": self.declared or trivial_group()}
+        self.groups: dict[str, LaueGroup] = {"": self.declared or trivial_group()}
         self.fits: dict[Hypothesis, RobustFit] = {}
 
     def report(self) -> IntakeReport:
@@ -144,25 +145,25 @@ class _Check:
         self.fits.clear()
         return self._best_reading()
 
-    def _test(self, best: Hypothesis, fit: RobustFit, group: Group | None) -> GroupTest | None:
+    def _test(self, best: Hypothesis, fit: RobustFit, group: LaueGroup | None) -> GroupTest | None:
         """The samples, read as is best, against a group; None where no group is declared or nothing fits."""
         if group is None or fit.residual > HOPELESS or fit.size <= 0:
             return None
         offset = bool(reference_findings(fit, self._coarser(best)))
         return group_test(problem_read(self.data, best, fit, group.rotations, offset=offset))
 
-    def _contradicts(self, best: Hypothesis, fit: RobustFit, group: Group) -> bool:
+    def _contradicts(self, best: Hypothesis, fit: RobustFit, group: LaueGroup) -> bool:
         test = self._test(best, fit, group)
         return test is not None and test.contradicted
 
-    def _named(self, group: Group) -> str:
+    def _named(self, group: LaueGroup) -> str:
         """The name under which readings know a group, a new one where it has none yet."""
         known = (name for name, other in self.groups.items() if name and other is group)
         name = next(known, None) or _unique(group.symbol, self.groups)
         self.groups[name] = group
         return name
 
-    def _judge(self, best: Hypothesis, fit: RobustFit, test: GroupTest | None, largest: Group | None) -> None:
+    def _judge(self, best: Hypothesis, fit: RobustFit, test: GroupTest | None, largest: LaueGroup | None) -> None:
         self.findings += reading_findings(best, fit, self._fit, self.data)
         if best.group:
             self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
@@ -268,7 +269,7 @@ class _Check:
             self.undecided.append("group: neither a structure nor a point group is declared")
 
 
-def _unique(symbol: str, taken: dict[str, Group]) -> str:
+def _unique(symbol: str, taken: dict[str, LaueGroup]) -> str:
     """A name for a group that is not yet used: the symbol, with primes for other orientations of the same class."""
     while symbol in taken:
         symbol += "'"

@@ -10,10 +10,10 @@ from scipy.spatial.transform import Rotation
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
+from constitutive.fitting.robust import RobustFit
 from constitutive.intake.findings import HARMLESS, Finding, few_outliers
 from constitutive.intake.group_test import GroupTest
 from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
-from constitutive.intake.robust import RobustFit
 from constitutive.intake.rotation_free import RotationFree
 from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel

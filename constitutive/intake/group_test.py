@@ -10,14 +10,14 @@ from jaxtyping import Float
 from scipy.stats import f as f_distribution
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.leave_one_out import SeriesFit, fit_series, series_choices
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.problem import FitProblem, is_large, stress_norm
+from constitutive.fitting.robust import RobustFit
 from constitutive.intake.findings import Finding
 from constitutive.intake.groups import laue_symbol
 from constitutive.intake.hypotheses import Hypothesis, deformation, reading
-from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import map_of, stress_rows
-from constitutive.laws.features import SeriesFeatures
-from constitutive.laws.leave_one_out import LeftOut, leave_one_out, series_choices
-from constitutive.laws.problem import Problem, is_large, measure_norm
 from constitutive.symmetry.subgroups import subgroup_indices
 
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
@@ -79,7 +79,7 @@ class GroupTest:
         return Finding("wrong_group", CERTAIN, (), message, option)
 
 
-def group_test(problem: Problem) -> GroupTest:
+def group_test(problem: FitProblem) -> GroupTest:
     """The series under the group against the series under each of its subgroups; the one that speaks most against the group.
 
     One bad sample may be all that a subgroup fits better. So a contradiction has to stand without the samples that the group misses most.
@@ -87,30 +87,30 @@ def group_test(problem: Problem) -> GroupTest:
     own = _best(problem, series_choices(problem))
     residual, group = _error(problem, own), laue_symbol(problem.rotations)
     tests = [GroupTest(group, residual, group, residual, 1.0, len(problem))]
-    errors = np.linalg.norm(problem.measured(own.prediction - problem.y), axis=1)
+    errors = np.linalg.norm(problem.normed(own.left_out - problem.y), axis=1)
     rest = problem.subset(np.sort(np.argsort(-errors, kind="stable")[-(-len(problem) // WORST) :]))
     for rotations in _lower_groups(problem.rotations) if residual > NOTICEABLE else ():
         lower = replace(problem, rotations=rotations)
         fit = _best(lower, series_choices(lower, 4, SHARE))
-        degrees = fit.features.degrees
+        degrees = fit.degrees
         test = GroupTest(group, residual, laue_symbol(rotations), _error(lower, fit), _chance(problem, lower, degrees), len(problem))
         if test.contradicted:
             chance = _chance(rest, replace(rest, rotations=rotations), degrees)
-            left = _error(rest, leave_one_out(rest, own.features.degrees))
+            left = _error(rest, fit_series(rest, own.degrees))
             test = replace(test, probability=max(test.probability, chance if left > NOTICEABLE else 1.0))
         tests.append(test)
     return min(tests, key=lambda test: (not test.contradicted, test.subgroup_residual))
 
 
-def _best(problem: Problem, choices: list[tuple[int, ...]]) -> LeftOut:
-    return min((leave_one_out(problem, degrees) for degrees in choices), key=lambda fit: _error(problem, fit))
+def _best(problem: FitProblem, choices: list[tuple[int, ...]]) -> SeriesFit:
+    return min((fit_series(problem, degrees) for degrees in choices), key=lambda fit: _error(problem, fit))
 
 
-def _error(problem: Problem, fit: LeftOut) -> float:
-    return problem.relative_error(fit.prediction)
+def _error(problem: FitProblem, fit: SeriesFit) -> float:
+    return problem.relative_error(fit.left_out)
 
 
-def _chance(problem: Problem, lower: Problem, degrees: tuple[int, ...]) -> float:
+def _chance(problem: FitProblem, lower: FitProblem, degrees: tuple[int, ...]) -> float:
     """F-test of the group against the subgroup, both with the series of the same degrees."""
     squares, columns = _series_squares(problem, degrees)
     less, more = _series_squares(lower, degrees)
@@ -121,10 +121,10 @@ def _chance(problem: Problem, lower: Problem, degrees: tuple[int, ...]) -> float
     return float(f_distribution.sf(ratio, more - columns, rows - more))
 
 
-def _series_squares(problem: Problem, degrees: tuple[int, ...]) -> tuple[float, int]:
-    features = SeriesFeatures(problem.rotations, degrees, problem.scale)(problem.x)
+def _series_squares(problem: FitProblem, degrees: tuple[int, ...]) -> tuple[float, int]:
+    features = PolynomialBasis(problem.rotations, degrees, problem.scale)(problem.x)
     A = np.einsum("nij,njk->nik", problem.norm, features).reshape(6 * len(problem), -1)
-    target = problem.measured(problem.y).ravel()
+    target = problem.normed(problem.y).ravel()
     solution, _, rank, _ = np.linalg.lstsq(A, target, rcond=1e-9)
     rest = target - A @ solution
     return float(rest @ rest), int(rank)
@@ -137,7 +137,7 @@ def _lower_groups(rotations: np.ndarray) -> list[np.ndarray]:
 
 def problem_read(
     data: StressStrainData, hypothesis: Hypothesis, fit: RobustFit, rotations: Float[np.ndarray, "g 3 3"], *, offset: bool
-) -> Problem:
+) -> FitProblem:
     """The samples that belong to a fit, read under its hypothesis, as a problem under a group.
 
     Parameters
@@ -157,5 +157,5 @@ def problem_read(
     S = np.einsum("nai,ij,nj->na", read.to_second[:, :6], map_of(hypothesis), stress_rows(data))
     y = S - fit.reference_stress if offset else S
     measure = (hypothesis.measure or data.measure) if is_large(read.x) else "second_piola_kirchhoff"
-    norm = measure_norm(deformation(data, hypothesis.deformation), "cauchy" if measure == "kirchhoff" else measure)
-    return Problem(read.x, y, norm, rotations).subset(np.nonzero(fit.kept)[0])
+    norm = stress_norm(deformation(data, hypothesis.deformation), "cauchy" if measure == "kirchhoff" else measure)
+    return FitProblem(read.x, y, norm, rotations).subset(np.nonzero(fit.kept)[0])

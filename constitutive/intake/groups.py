@@ -7,26 +7,26 @@ from jaxtyping import Float
 from pymatgen.core import Lattice, Structure
 
 from constitutive.data import StressStrainData
-from constitutive.intake.series import Group
+from constitutive.fitting.polynomial_basis import LaueGroup
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import identify
 from constitutive.symmetry.subgroups import subgroup_indices
 from constitutive.symmetry.tables import POINT_GROUPS
 
-_MADE: dict[bytes, Group] = {}
+_MADE: dict[bytes, LaueGroup] = {}
 
 
-def group_of(rotations: Float[np.ndarray, "g 3 3"], symbol: str) -> Group:
+def group_of(rotations: Float[np.ndarray, "g 3 3"], symbol: str) -> LaueGroup:
     """The group with its invariants, made once in a process for each set of rotations."""
     key = np.round(rotations, 9).tobytes()
     if key not in _MADE:
         if len(_MADE) > 256:
             _MADE.clear()
-        _MADE[key] = Group(rotations, symbol)
+        _MADE[key] = LaueGroup(rotations, symbol)
     return _MADE[key]
 
 
-def declared_group(data: StressStrainData) -> Group | None:
+def declared_group(data: StressStrainData) -> LaueGroup | None:
     """Laue group of the structure, or of the declared symbol in its standard axes; None where there is neither."""
     if data.structure is not None:
         found = PointGroup.from_structure(data.structure)
@@ -37,7 +37,7 @@ def declared_group(data: StressStrainData) -> Group | None:
     return group_of(found.laue_rotations, found.laue_class)
 
 
-def group_option(data: StressStrainData, group: Group | None) -> str:
+def group_option(data: StressStrainData, group: LaueGroup | None) -> str:
     """The option of `convert` that declares a group: its symbol for standard axes, else only a structure has its orientation."""
     standard = group is not None and _key(group.rotations) == _key(np.asarray(PointGroup.from_symbol(group.symbol).laue_rotations))
     return f"--point-group {group.symbol}" if group is not None and standard and data.lattice is None else "--reference STRUCTURE"
@@ -53,7 +53,7 @@ def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
     return turned if other is not None and other.order > given.order else None
 
 
-def candidate_groups(data: StressStrainData) -> list[Group]:
+def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
     """All groups worth trying, the largest first, without repetition."""
     frames = [PointGroup.from_symbol("m-3m"), PointGroup.from_symbol("6/mmm")]
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
@@ -63,7 +63,7 @@ def candidate_groups(data: StressStrainData) -> list[Group]:
     declared = declared_group(data)
     parents = [np.asarray(frame.laue_rotations) for frame in frames]
     parents = ([declared.rotations] if declared is not None else []) + parents
-    found: dict[bytes, Group] = {} if declared is None else {_key(declared.rotations): declared}
+    found: dict[bytes, LaueGroup] = {} if declared is None else {_key(declared.rotations): declared}
     for parent in parents:
         for members in subgroup_indices(parent):
             rotations = parent[sorted(members)]

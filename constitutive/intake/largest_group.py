@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree
+from constitutive.fitting.robust import LEAST_RESIDUAL
 from constitutive.intake.groups import candidate_groups
 from constitutive.intake.hypotheses import Hypothesis
-from constitutive.intake.robust import plain_fit
-from constitutive.intake.search import FLOOR
-from constitutive.intake.series import Group, highest_degree
+from constitutive.intake.reading_fit import plain_fit
 
 BORNE = 1.4  # residual relative to the best group's, up to which a group is borne
 SAME = 1.2  # residual of a larger group relative to the declared one's, up to which it is borne
@@ -30,7 +30,7 @@ class GroupResiduals:
 
     Attributes
     ----------
-    groups : tuple of Group
+    groups : tuple of LaueGroup
         The candidates.
     residuals : ndarray (groups,)
         Relative residual of the series under each.
@@ -38,20 +38,20 @@ class GroupResiduals:
         How many samples were fitted.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[LaueGroup, ...]
     residuals: Float[np.ndarray, " groups"]
     samples: int
 
-    def best(self) -> tuple[Group, float]:
+    def best(self) -> tuple[LaueGroup, float]:
         """The group of the least residual."""
         index = int(np.argmin(self.residuals))
         return self.groups[index], float(self.residuals[index])
 
-    def of(self, group: Group) -> float:
+    def of(self, group: LaueGroup) -> float:
         """Residual of one of the candidates."""
         return float(self.residuals[self.groups.index(group)])
 
-    def largest(self, declared: Group | None, contradicted: Callable[[Group], bool]) -> Group | None:
+    def largest(self, declared: LaueGroup | None, contradicted: Callable[[LaueGroup], bool]) -> LaueGroup | None:
         """The largest group borne; of several of one order the declared one. None where no group fits.
 
         Parameters
@@ -64,10 +64,10 @@ class GroupResiduals:
         reference = float(self.residuals.min())
         if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
             return None
-        limit = max(BORNE * reference, FLOOR)
+        limit = max(BORNE * reference, LEAST_RESIDUAL)
         pairs = zip(self.groups, self.residuals, strict=True)
         if declared is not None:
-            limit = max(SAME * self.of(declared), FLOOR)
+            limit = max(SAME * self.of(declared), LEAST_RESIDUAL)
             larger = (g for g, r in pairs if g.order > declared.order and r <= limit and not contradicted(g))
             return next(larger, declared)
         return next((g for g, r in pairs if r <= limit and not contradicted(g)), self.best()[0])
@@ -80,7 +80,7 @@ class GroupResiduals:
         return table
 
 
-def group_residuals(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"], declared: Group | None) -> GroupResiduals:
+def group_residuals(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndarray, " n"], declared: LaueGroup | None) -> GroupResiduals:
     """The residual under every candidate group.
 
     Parameters
@@ -91,7 +91,7 @@ def group_residuals(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndar
         How they are to be read; its group is set aside.
     kept : ndarray of bool (n,)
         Samples that belong to the fit.
-    declared : Group or None
+    declared : LaueGroup or None
         The declared group: only groups as large or larger are compared at high degree.
     """
     chosen = data.select(kept)

@@ -14,9 +14,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.problem import FitProblem
 from constitutive.intake.findings import Finding
-from constitutive.laws.features import SeriesFeatures
-from constitutive.laws.problem import Problem
 from constitutive.tensors.packing import from_mandel
 
 DEGREES = (2, 3)
@@ -65,7 +65,7 @@ class MixedReference:
         return Finding("reference_stress", CERTAIN, samples, message, "--reference CELL")
 
 
-def mixed_reference(problem: Problem) -> MixedReference | None:
+def mixed_reference(problem: FitProblem) -> MixedReference | None:
     """Look for a second reference cell among the samples; None where one cell explains them as well.
 
     Parameters
@@ -74,11 +74,11 @@ def mixed_reference(problem: Problem) -> MixedReference | None:
         Samples under their group.
     """
     n = len(problem)
-    features = SeriesFeatures(problem.rotations, DEGREES, problem.scale)
+    features = PolynomialBasis(problem.rotations, DEGREES, problem.scale)
     if n < FEWEST or problem.scale <= 0 or not problem.unit > 0 or len(features.degree_of_column) > SHARE * 6 * n:
         return None
     columns = problem.norm @ features(problem.x)
-    target = problem.measured(problem.y) / problem.unit
+    target = problem.normed(problem.y) / problem.unit
     residual = _residual(columns, target)
     misfit = _size(residual) / _size(target)
     if misfit < NOTICEABLE:
@@ -136,7 +136,7 @@ def _separated(
     return _size(np.where(others[:, None], apart, residual)), others, theta
 
 
-def _stiffness(features: SeriesFeatures, theta: Float[np.ndarray, " k"]) -> Float[np.ndarray, "6 6"]:
+def _stiffness(features: PolynomialBasis, theta: Float[np.ndarray, " k"]) -> Float[np.ndarray, "6 6"]:
     """Elastic constants of a series (in units of the problem's stress)."""
     step = 1e-6 * features.scale
     steps = step * np.eye(6)

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float
 from scipy.linalg import lstsq
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import LaueGroup, design
+from constitutive.fitting.robust import RobustFit
 from constitutive.intake.findings import Finding
 from constitutive.intake.hypotheses import Hypothesis, reading, rotations_matter
-from constitutive.intake.robust import RobustFit
 from constitutive.intake.search import map_of, stress_rows
-from constitutive.intake.series import Group, design
 from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel
 
@@ -26,7 +26,7 @@ SMALLEST = 0.01  # of the rms stress
 
 
 def lab_offset(
-    data: StressStrainData, best: Hypothesis, group: Group, degree: int, fit: RobustFit
+    data: StressStrainData, best: Hypothesis, group: LaueGroup, degree: int, fit: RobustFit
 ) -> tuple[Finding, StressStrainData] | None:
     """The constant Cauchy stress in the data as a finding, and the data without it; None where there is none.
 
@@ -50,7 +50,7 @@ def lab_offset(
 
 
 def _fitted(
-    data: StressStrainData, best: Hypothesis, group: Group, degree: int, kept: Bool[np.ndarray, " n"]
+    data: StressStrainData, best: Hypothesis, group: LaueGroup, degree: int, kept: Bool[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, "3 3"], float]:
     read = reading(data, best.deformation, best.measure, best.frame)
     size = np.sqrt((read.x * read.x).sum(1))

@@ -10,12 +10,13 @@ from jaxtyping import Float
 from constitutive.data import StressStrainData
 from constitutive.data.corrections import remove_constant_stress, remove_reference_stress
 from constitutive.errors import DataError
+from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
+from constitutive.fitting.robust import RobustFit
 from constitutive.intake.diagnosis import reference_findings
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.offset import lab_offset
-from constitutive.intake.robust import RobustFit, robust_fit
-from constitutive.intake.series import Group, highest_degree, trivial_group
+from constitutive.intake.reading_fit import robust_fit
 from constitutive.tensors.packing import from_mandel
 
 KINDS = ("crystal", "lab")
@@ -87,7 +88,7 @@ def _taken_off(data: StressStrainData, stress: Float[np.ndarray, "3 3"], kind: s
     return mended if others is None else mended.with_paths(others)
 
 
-def _fit(data: StressStrainData, *, lower: int = 0) -> tuple[RobustFit, Group, int]:
+def _fit(data: StressStrainData, *, lower: int = 0) -> tuple[RobustFit, LaueGroup, int]:
     group = declared_group(data) or trivial_group()
     degree = max(highest_degree(group, len(data), limit=6, share=0.45) - lower, 2)
     return robust_fit(data, Hypothesis(), group, degree), group, degree

@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design
+from constitutive.fitting.robust import RobustFit, belonging
 from constitutive.intake.groups import candidate_groups
 from constitutive.intake.hypotheses import STANDARD, SYMMETRIC, Hypothesis, deformation, deformations, order_map, order_maps
-from constitutive.intake.robust import RobustFit, belonging
 from constitutive.intake.search import penalty, stress_rows
-from constitutive.intake.series import CONSTANTS, Group, design
 from constitutive.kinematics import cauchy_from_second_piola, determinant, first_from_second_piola, green_lagrange_strain
 from constitutive.tensors.packing import from_mandel, to_mandel
 
@@ -49,7 +49,7 @@ class EnergyLaw:
         Deformation gradients as read.
     x : ndarray (n, 6)
         Their Green-Lagrange strains, Mandel components.
-    group : Group
+    group : LaueGroup
         Whose invariants are the series.
     """
 
@@ -58,7 +58,7 @@ class EnergyLaw:
     reference_stress: Float[np.ndarray, " 6"]
     F: Float[np.ndarray, "n 3 3"]
     x: Float[np.ndarray, "n 6"]
-    group: Group
+    group: LaueGroup
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RotationFree:
         What it says of residual, unit, sign, reference stress and outliers, and the same with an energy series one degree shorter.
     gains : dict
         For each fault of the hypothesis, how many times larger a residual is without it.
-    group : Group
+    group : LaueGroup
         The group under which W follows the strain.
     x : ndarray (n, 6)
         The strains, Mandel components.
@@ -83,18 +83,18 @@ class RotationFree:
     fit: RobustFit
     coarse: RobustFit
     gains: dict[str, float]
-    group: Group
+    group: LaueGroup
     x: Float[np.ndarray, "n 6"]
 
 
-def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: Callable[[Group], str]) -> RotationFree | None:
+def lost_rotation(data: StressStrainData, group: LaueGroup, fit: RobustFit, named: Callable[[LaueGroup], str]) -> RotationFree | None:
     """The reading without a rotation, where it explains what the best one with a rotation does not; None elsewhere.
 
     Parameters
     ----------
     data : StressStrainData
         Distinct samples of one kind.
-    group : Group
+    group : LaueGroup
         The declared group.
     fit : RobustFit
         Of the best reading with a rotation.
@@ -115,7 +115,9 @@ def lost_rotation(data: StressStrainData, group: Group, fit: RobustFit, named: C
     return RotationFree(best, _as_fit(data, best, law, fit), _as_fit(data, best, shorter, fit), gains, law.group, law.x)
 
 
-def _energy_reading(data: StressStrainData, group: Group, named: Callable[[Group], str]) -> tuple[Hypothesis, EnergyLaw, dict[str, float]]:
+def _energy_reading(
+    data: StressStrainData, group: LaueGroup, named: Callable[[LaueGroup], str]
+) -> tuple[Hypothesis, EnergyLaw, dict[str, float]]:
     """Which F and which group make W a function of the strain, and how much worse each is without."""
     own = {how: _energy_law(data, how, group) for how in deformations(data)}
     readings = [Hypothesis(how) for how in own]
@@ -135,7 +137,7 @@ def _energy_reading(data: StressStrainData, group: Group, named: Callable[[Group
     return best, law, gains
 
 
-def _energy_law(data: StressStrainData, how: str, group: Group, *, shorter: int = 0) -> EnergyLaw:
+def _energy_law(data: StressStrainData, how: str, group: LaueGroup, *, shorter: int = 0) -> EnergyLaw:
     F = deformation(data, how)
     x = np.asarray(to_mandel(green_lagrange_strain(F)))
     scale = float(np.sqrt((x * x).sum(1).mean()))
@@ -150,7 +152,7 @@ def _energy_law(data: StressStrainData, how: str, group: Group, *, shorter: int 
     spread = (W - np.average(W, weights=weights**2)) * weights
     residual = float(np.linalg.norm(rest)) / max(float(np.linalg.norm(spread)), 1e-300) / float(np.sqrt(freedom))
     S = np.asarray(from_mandel(matrices.stress @ solution[:-1]))
-    return EnergyLaw(residual, S, solution[:CONSTANTS], F, x, group)
+    return EnergyLaw(residual, S, solution[:REFERENCE_STRESS], F, x, group)
 
 
 def _readings(data: StressStrainData, base: Hypothesis, law: EnergyLaw) -> list[tuple[Hypothesis, float]]:

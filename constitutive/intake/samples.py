@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
+from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design
 from constitutive.intake.findings import HARMLESS, Finding
-from constitutive.intake.series import CONSTANTS, Group, design
 from constitutive.tensors.polynomials import exponents
 
 SAME_F = 1e-8
@@ -62,12 +62,12 @@ def drop_option(samples: Int[np.ndarray, " k"]) -> str:
     return "--drop " + ",".join(str(int(i)) for i in samples)
 
 
-def coverage(x: Float[np.ndarray, "n 6"], group: Group) -> list[Finding]:
+def coverage(x: Float[np.ndarray, "n 6"], group: LaueGroup) -> list[Finding]:
     """Combinations of second-order constants, then of third-order ones, that the strains leave open."""
     scale = float(np.sqrt((x * x).sum(1).mean())) or 1.0
     for degree, certainty, what in ((2, 1.0, "second"), (3, 0.5, "third")):
         columns = design(group, x, degree, scale).stress
-        start = CONSTANTS + (len(group.basis(2)) if degree == 3 else 0)
+        start = REFERENCE_STRESS + (len(group.basis(2)) if degree == 3 else 0)
         block = columns[:, :, start:].reshape(6 * len(x), -1)
         _, singular, right = np.linalg.svd(block, full_matrices=True)
         singular = np.concatenate([singular, np.zeros(right.shape[0] - len(singular))])

@@ -21,6 +21,8 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design
+from constitutive.fitting.robust import LEAST_RESIDUAL
 from constitutive.intake.hypotheses import (
     KNOWN_ORDERS,
     STANDARD,
@@ -33,9 +35,6 @@ from constitutive.intake.hypotheses import (
     reading,
     rotation_map,
 )
-from constitutive.intake.series import CONSTANTS, Group, design
-
-FLOOR = 1e-6  # residuals below this are rounding
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Score:
 class Fit:
     """The quadratic forms of one reading under one group."""
 
-    def __init__(self, data: StressStrainData, group: Group, degree: int, read: Reading, stress: Float[np.ndarray, "n 9"]):
+    def __init__(self, data: StressStrainData, group: LaueGroup, degree: int, read: Reading, stress: Float[np.ndarray, "n 9"]):
         x = read.x
         size = np.sqrt((x * x).sum(1))
         scale = float(np.sqrt((size * size).mean())) or 1.0
@@ -98,7 +97,7 @@ class Fit:
         squared = (weights * weights)[:, None]
         offset = squared / np.sqrt((squared * squared).sum())
         without = np.array(B)
-        without[:, :CONSTANTS] = 0.0
+        without[:, :REFERENCE_STRESS] = 0.0
         self.Y = [_project_out(squared * b @ coefficients, offset) for b in (B, without)]
         self.W = _project_out(squared * data.W[:, None], offset)[:, 0]
 
@@ -109,7 +108,7 @@ class Fit:
         stress = np.sqrt(np.maximum(np.einsum("mi,mi->m", rows @ self.M, rows), 0) / np.maximum(total, 1e-300))
         if self.W is None or not self.W.any():
             none = np.zeros(len(maps))
-            return np.maximum(stress, FLOOR), stress, none, none + np.nan
+            return np.maximum(stress, LEAST_RESIDUAL), stress, none, none + np.nan
         energy: np.ndarray = np.full(len(maps), np.inf)
         slope: np.ndarray = np.zeros(len(maps))
         for Y in self.Y:
@@ -119,7 +118,7 @@ class Fit:
             missed = np.sqrt(np.maximum(1 - product**2 / square / (self.W @ self.W), 0))
             better = missed < energy
             energy, slope = np.where(better, missed, energy), np.where(better, product / square, slope)
-        return np.maximum(np.hypot(stress, energy), FLOOR), stress, energy, slope
+        return np.maximum(np.hypot(stress, energy), LEAST_RESIDUAL), stress, energy, slope
 
     def score(self, L: Float[np.ndarray, "9 9"]) -> Score:
         """All four numbers for one map."""
@@ -191,14 +190,14 @@ def penalty(hypothesis: Hypothesis) -> float:
     return factor
 
 
-def scan(data: StressStrainData, group: Group, degree: int, *, name: str = "", rotations: bool = True) -> list[Candidate]:
+def scan(data: StressStrainData, group: LaueGroup, degree: int, *, name: str = "", rotations: bool = True) -> list[Candidate]:
     """All readings under one group, best first.
 
     Parameters
     ----------
     data : StressStrainData
         Distinct samples of one kind.
-    group : Group
+    group : LaueGroup
         The group under which the series is built.
     degree : int
         Highest power of the strain.

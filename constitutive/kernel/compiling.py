@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import MaterialError
+from constitutive.fitting import Uncertainty
 from constitutive.kernel.cache import CompilerError, UnsafeCacheError, find_compiler, load
 from constitutive.kernel.evaluate import (
     UNITS,
@@ -23,7 +24,7 @@ from constitutive.kernel.flatten import Program, UnsupportedLawError, program
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import DECLARATION, ENTRY, Source
 from constitutive.kernel.spread import Spread, spread
-from constitutive.laws import BoundedLaw, Law, RotatedLaw, Uncertainty
+from constitutive.laws import BoundedLaw, Law, RotatedLaw
 
 Choice = Literal["c", "torch"]
 

@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Bool, Float
 
 from constitutive.errors import DomainError, MaterialError
+from constitutive.fitting import Uncertainty
 from constitutive.kernel.cache import Built
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
-from constitutive.laws import BoundedLaw, Law, RotatedLaw, Uncertainty
+from constitutive.laws import BoundedLaw, Law, RotatedLaw
 from constitutive.laws.base import CHUNK
 from constitutive.laws.bounded import Domain, OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.fitting import Uncertainty
 from constitutive.kernel import polynomial
 from constitutive.kernel import source as text
 from constitutive.kernel.flatten import UnsupportedLawError, cleaned, is_identity, representatives
-from constitutive.laws import Uncertainty
 from constitutive.tensors.packing import mandel_matrix
 from constitutive.tensors.polynomials import exponents, substitution
 
@@ -62,24 +62,24 @@ def spread(uncertainty: Uncertainty, frame: Float[np.ndarray, "6 6"], signs: Flo
     UnsupportedLawError
         Its group does not hold the folded signs.
     """
-    features = uncertainty.features
-    group = frame @ np.asarray(mandel_matrix(features.rotations)) @ frame.T
+    own = uncertainty.basis
+    group = frame @ np.asarray(mandel_matrix(own.rotations)) @ frame.T
     kept = representatives(group, signs)
     if len(kept) * len(signs) != len(group):
         raise UnsupportedLawError("the group of the uncertainty is another than the law's")
     channels = len(uncertainty.biases)
-    directions = uncertainty.directions / features.scale @ frame.T
+    directions = uncertainty.directions / own.scale @ frame.T
     weights = np.einsum("hj,gji->hgi", directions, group[kept])
     rows = uncertainty.factor[channels:]
     polynomials = _polynomials(uncertainty, rows, frame, signs)
-    return Spread(weights, uncertainty.biases, features.scale / len(group), uncertainty.factor[:channels], polynomials)
+    return Spread(weights, uncertainty.biases, own.scale / len(group), uncertainty.factor[:channels], polynomials)
 
 
 def _polynomials(uncertainty: Uncertainty, rows: np.ndarray, frame: np.ndarray, signs: np.ndarray) -> list[dict[int, np.ndarray]]:
     result: list[dict[int, np.ndarray]] = [{} for _ in range(rows.shape[1])]
     start = 0
-    for degree, basis in zip(uncertainty.features.degrees, uncertainty.features.energy, strict=True):
-        part = rows[start : start + len(basis)].T @ basis * uncertainty.features.scale ** (1 - degree)
+    for degree, basis in zip(uncertainty.basis.degrees, uncertainty.basis.energy, strict=True):
+        part = rows[start : start + len(basis)].T @ basis * uncertainty.basis.scale ** (1 - degree)
         start += len(basis)
         turned = part if is_identity(frame) else part @ substitution(frame.T[None], degree)[0]
         for column, row in enumerate(turned):

@@ -3,14 +3,15 @@
 Every law is a :class:`Law`: ``energy``, ``stress`` and ``tangent`` of a Green–Lagrange strain, batched, float64, in GPa.
 """
 
-from constitutive.laws.base import Law, law_from_state
+import importlib
+import warnings
+
+from constitutive.laws.base import Law, RotatedLaw, law_from_state
 from constitutive.laws.bounded import BoundedLaw, Domain
 from constitutive.laws.linear import LinearLaw
 from constitutive.laws.network import NetworkLaw, UnconstrainedNetworkLaw
-from constitutive.laws.rotated import RotatedLaw
 from constitutive.laws.series import SeriesLaw
 from constitutive.laws.sum import SumLaw
-from constitutive.laws.uncertainty import Uncertainty
 
 __all__ = [
     "BoundedLaw",
@@ -21,7 +22,14 @@ __all__ = [
     "RotatedLaw",
     "SeriesLaw",
     "SumLaw",
-    "Uncertainty",
     "UnconstrainedNetworkLaw",
     "law_from_state",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The former place of a class that moved to a higher layer."""
+    if name != "Uncertainty":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn("constitutive.laws.Uncertainty is constitutive.fitting.Uncertainty now", DeprecationWarning, stacklevel=2)
+    return importlib.import_module("constitutive.fitting").Uncertainty

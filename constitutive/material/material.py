@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 
 from constitutive.errors import MaterialError
-from constitutive.laws import BoundedLaw, Domain, Law, Uncertainty
+from constitutive.fitting import Uncertainty
+from constitutive.laws import BoundedLaw, Domain, Law
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
 

@@ -17,7 +17,8 @@ from safetensors.numpy import save as write_tensors
 
 from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.files import replacing
-from constitutive.laws import Domain, Uncertainty, law_from_state
+from constitutive.fitting import Uncertainty
+from constitutive.laws import Domain, law_from_state
 from constitutive.laws.base import numbers
 from constitutive.plain import plain
 from constitutive.symmetry import PointGroup

@@ -1,8 +1,8 @@
-"""The data of a fit: strains and stresses in Mandel components, how errors are measured, and under which group."""
+"""The data of a fit: strains and stresses in Mandel components, the norm in which errors count, and the group."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import final
 
@@ -18,7 +18,7 @@ LARGE_STRAIN = 0.2  # beyond this |E| errors are measured in the stress that the
 
 @final
 @dataclass(frozen=True, eq=False)
-class Problem:
+class FitProblem:
     """Samples of S(E) with the norm in which their errors count.
 
     Attributes
@@ -28,15 +28,22 @@ class Problem:
     y
         Second Piola–Kirchhoff stresses less the reference stress, Mandel, GPa.
     norm
-        For each sample the matrix whose product with an error of S is measured: the identity, or the map to P or sigma.
+        For each sample the matrix T with which an error of S counts as |T dS|: the identity, or the map to P or sigma.
     rotations
         The group.
+    numbers
+        Of the samples in the data set from which the problem was made; subsets keep them.
     """
 
     x: Float[np.ndarray, "n 6"]
     y: Float[np.ndarray, "n 6"]
     norm: Float[np.ndarray, "n 6 6"]
     rotations: Float[np.ndarray, "g 3 3"]
+    numbers: Int[np.ndarray, " n"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.numbers) != len(self.x):
+            object.__setattr__(self, "numbers", np.arange(len(self.x)))
 
     @cached_property
     def group(self) -> Float[np.ndarray, "g 6 6"]:
@@ -55,8 +62,8 @@ class Problem:
 
     @cached_property
     def unit(self) -> float:
-        """Root of the mean square of the measured stress components (GPa)."""
-        return float(np.sqrt(np.mean(self.measured(self.y) ** 2)))
+        """Root of the mean square of the stress components in the norm of the fit (GPa)."""
+        return float(np.sqrt(np.mean(self.normed(self.y) ** 2)))
 
     @cached_property
     def paths(self) -> Int[np.ndarray, " n"]:
@@ -72,35 +79,35 @@ class Problem:
             paths[k] = near[0] if near else len(heads) - 1
         return paths
 
-    def measured(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+    def normed(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """An error of S in the norm of the fit."""
         return np.einsum("nij,nj->ni", self.norm, error)
 
     def relative_error(self, prediction: Float[np.ndarray, "n 6"]) -> float:
         """‖prediction − y‖/‖y‖ over all samples, in the norm of the fit."""
-        return float(np.linalg.norm(self.measured(prediction - self.y)) / np.linalg.norm(self.measured(self.y)))
+        return float(np.linalg.norm(self.normed(prediction - self.y)) / np.linalg.norm(self.normed(self.y)))
 
-    def subset(self, chosen: Int[np.ndarray, " k"]) -> Problem:
+    def subset(self, chosen: Int[np.ndarray, " k"]) -> FitProblem:
         """Some of the samples."""
-        return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen])
+        return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen], numbers=self.numbers[chosen])
 
-    def without(self, left_out: Int[np.ndarray, " k"]) -> Problem:
+    def without(self, left_out: Int[np.ndarray, " k"]) -> FitProblem:
         """All other samples."""
         return self.subset(np.setdiff1d(np.arange(len(self)), left_out))
 
-    def reweighted(self, weights: Float[np.ndarray, " n"]) -> Problem:
+    def reweighted(self, weights: Float[np.ndarray, " n"]) -> FitProblem:
         """The same samples with other weights (they multiply squared errors)."""
         return replace(self, norm=self.norm * np.sqrt(np.maximum(weights, 1e-12))[:, None, None])
 
-    def in_measure(self, exponent: float) -> Problem:
+    def in_seth_hill_strain(self, exponent: float) -> FitProblem:
         """The same samples with another Seth–Hill strain as x, the stress conjugate to it as y; errors count as before."""
         if exponent == 1:
             return self
-        x, slope = strain_in_measure(self.x, exponent)
+        x, slope = seth_hill_mandel(self.x, exponent)
         y = np.linalg.solve(slope, self.y[:, :, None])[:, :, 0]
         return replace(self, x=x, y=y, norm=self.norm @ slope)
 
-    def ungrouped(self) -> Problem:
+    def ungrouped(self) -> FitProblem:
         """The same samples without symmetry."""
         return replace(self, rotations=np.eye(3)[None])
 
@@ -108,7 +115,7 @@ class Problem:
         return len(self.x)
 
 
-def strain_in_measure(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Float[np.ndarray, "n 6"], Float[np.ndarray, "n 6 6"]]:
+def seth_hill_mandel(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Float[np.ndarray, "n 6"], Float[np.ndarray, "n 6 6"]]:
     """Seth–Hill strains of Green–Lagrange strains, and their derivatives, in Mandel components."""
     strain, slope = seth_hill_strain(np.asarray(from_mandel(x)), exponent)
     return np.asarray(to_mandel(strain)), np.asarray(tangent_to_mandel(slope))
@@ -116,8 +123,8 @@ def strain_in_measure(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Flo
 
 def problem_of(
     data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], reference_stress: Float[np.ndarray, "3 3"] | None = None
-) -> Problem:
-    """The fit behind a data set.
+) -> FitProblem:
+    """The least-squares problem of a data set.
 
     Parameters
     ----------
@@ -126,22 +133,27 @@ def problem_of(
     rotations
         The group.
     reference_stress
-        Taken off S (GPa).
+        Subtracted from S (GPa).
+
+    Returns
+    -------
+    Strains and stresses in Mandel components, numbered as in the data. Small strains are fitted in S, large ones (|E| > 0.2) in the
+    stress that the data give.
     """
     x = np.asarray(to_mandel(data.green_lagrange_strain))
     S = data.stress("second_piola_kirchhoff")
     y = np.asarray(to_mandel(S if reference_stress is None else S - reference_stress))
-    norm = measure_norm(data.F, data.measure if is_large(x) else "second_piola_kirchhoff")
-    problem = Problem(x, y, norm, np.array(rotations, dtype=np.float64))
+    norm = stress_norm(data.F, data.measure if is_large(x) else "second_piola_kirchhoff")
+    problem = FitProblem(x, y, norm, np.array(rotations, dtype=np.float64))
     return problem if data.stress_weights is None else problem.reweighted(data.stress_weights)
 
 
 def is_large(x: Float[np.ndarray, "n 6"]) -> bool:
-    """Whether some strain (Mandel) goes beyond `LARGE_STRAIN`."""
+    """Whether the norm of some strain (Mandel) exceeds `LARGE_STRAIN`."""
     return bool(np.linalg.norm(x, axis=1).max() > LARGE_STRAIN)
 
 
-def measure_norm(F: Float[np.ndarray, "n 3 3"], measure: str) -> Float[np.ndarray, "n 6 6"]:
+def stress_norm(F: Float[np.ndarray, "n 3 3"], measure: str) -> Float[np.ndarray, "n 6 6"]:
     """Matrices T with |T dS| = |dP| or |dsigma| (Frobenius) for the error dS of S at given F."""
     if measure == "second_piola_kirchhoff":
         return np.broadcast_to(np.eye(6), (len(F), 6, 6)).copy()

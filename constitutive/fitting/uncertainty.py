@@ -1,11 +1,10 @@
 r"""How far the stress of a calibrated law may be off, at any strain.
 
-The law is linear in its outer parameters θ (amplitudes and series coefficients). With a Gaussian posterior over them the
+For fixed directions the law is linear in its amplitudes and series coefficients θ. With a Gaussian posterior over them the
 stress has the covariance :math:`\Phi(x)\, \Sigma\, \Phi(x)^T` (MacKay, Neural Computation 4 (1992) 415; Snoek et al., ICML 2015:
-Bayesian last layer), which grows where the samples say nothing. What the posterior alone gets wrong, the law being only an
-approximation, is mended by scaling: the intervals are widened by the quantiles of the errors of samples left out, in units of
-the deviation predicted for them (Vovk et al., *Algorithmic Learning in a Random World*, 2005: conformal prediction), so that
-their coverage is a measured one.
+Bayesian last layer), which grows away from the samples. Since the law is only an approximation, the posterior is scaled: the
+intervals are widened by the quantiles of the errors of samples left out, in units of the deviation predicted for them (Vovk et al.,
+*Algorithmic Learning in a Random World*, 2005: conformal prediction), so that their coverage is a measured one.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from constitutive.fitting.polynomial_basis import PolynomialBasis
+from constitutive.fitting.series_network import stress_columns
 from constitutive.kinematics import cauchy_from_second_piola, green_lagrange_strain
-from constitutive.laws.features import SeriesFeatures, network_columns
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
 from constitutive.tensors.polynomials import exponents, substitution
 
@@ -30,13 +30,13 @@ LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
 @final
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """Posterior over the outer parameters of a law, with measured quantiles.
+    """Posterior over the linear parameters of a law, with measured quantiles.
 
     Attributes
     ----------
     directions, biases
         Of the network (Mandel, in units of the scale); empty for a series.
-    features
+    basis
         The series' polynomials.
     factor
         L with Σ = L Lᵀ, in GPa.
@@ -46,18 +46,17 @@ class Uncertainty:
 
     directions: Float[np.ndarray, "h 6"]
     biases: Float[np.ndarray, " h"]
-    features: SeriesFeatures
+    basis: PolynomialBasis
     factor: Float[np.ndarray, "k r"]
     quantiles: Float[np.ndarray, " 6"]
 
     @cached_property
     def _group(self) -> np.ndarray:
-        return np.asarray(mandel_matrix(self.features.rotations))
+        return np.asarray(mandel_matrix(self.basis.rotations))
 
     def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
-        """Φ: the stress of each outer parameter at one."""
-        network = network_columns(x / self.features.scale, self._group, self.directions, self.biases)
-        return np.concatenate([network, self.features(x)], axis=2)
+        """Φ: the stress of each linear parameter at one."""
+        return stress_columns(self.basis, self._group, self.directions, self.biases, x)
 
     def deviation_mandel(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """Standard deviation of each Mandel component of S (GPa), before the quantiles widen it."""
@@ -106,16 +105,16 @@ class Uncertainty:
         """The uncertainty of the crystal turned by ``rotation`` (crystal → lab): the covariance of S turns with S."""
         R = np.asarray(rotation, dtype=np.float64)
         D = np.asarray(mandel_matrix(R))
-        own = self.features
-        basis = [rows @ substitution(D.T[None], d)[0] for d, rows in zip(own.degrees, own.energy, strict=True)]
-        features = SeriesFeatures(R @ own.rotations @ R.T, own.degrees, own.scale, basis)
-        return Uncertainty(self.directions @ D.T, self.biases, features, self.factor, self.quantiles)
+        own = self.basis
+        polynomials = [rows @ substitution(D.T[None], d)[0] for d, rows in zip(own.degrees, own.energy, strict=True)]
+        basis = PolynomialBasis(R @ own.rotations @ R.T, own.degrees, own.scale, polynomials)
+        return Uncertainty(self.directions @ D.T, self.biases, basis, self.factor, self.quantiles)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         arrays = {"directions": self.directions, "biases": self.biases, "factor": self.factor, "quantiles": self.quantiles}
-        arrays |= {f"basis_{d}": row for d, row in zip(self.features.degrees, self.features.energy, strict=True)}
-        return {"degrees": list(self.features.degrees), "scale": float(self.features.scale)}, arrays
+        arrays |= {f"basis_{d}": row for d, row in zip(self.basis.degrees, self.basis.energy, strict=True)}
+        return {"degrees": list(self.basis.degrees), "scale": float(self.basis.scale)}, arrays
 
     @classmethod
     def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Uncertainty:
@@ -129,11 +128,11 @@ class Uncertainty:
         degrees, scale = tuple(int(d) for d in settings["degrees"]), float(settings["scale"])
         if not (scale > 0 and all(2 <= d <= 8 for d in degrees)):
             raise ValueError(f"an uncertainty of scale {scale} and degrees {degrees}")
-        basis = [arrays[f"basis_{d}"].reshape(-1, len(exponents(d))) for d in degrees]
-        H, K = len(arrays["biases"]), sum(len(row) for row in basis)
+        polynomials = [arrays[f"basis_{d}"].reshape(-1, len(exponents(d))) for d in degrees]
+        H, K = len(arrays["biases"]), sum(len(row) for row in polynomials)
         factor = arrays["factor"].reshape(H + K, -1)
-        features = SeriesFeatures(rotations, degrees, scale, basis)
-        return cls(arrays["directions"].reshape(H, 6), arrays["biases"], features, factor, arrays["quantiles"].reshape(len(LEVELS)))
+        basis = PolynomialBasis(rotations, degrees, scale, polynomials)
+        return cls(arrays["directions"].reshape(H, 6), arrays["biases"], basis, factor, arrays["quantiles"].reshape(len(LEVELS)))
 
 
 def _size(modes: Float[np.ndarray, "n r 3 3"]) -> Float[np.ndarray, "n 3 3"]:

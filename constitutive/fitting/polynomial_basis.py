@@ -1,0 +1,199 @@
+r"""Invariant polynomials of the strain as columns of a least-squares fit.
+
+The energy is a series of the invariant polynomials :math:`I_{dk}` of degree d of a group,
+
+.. math:: \psi(E) = \sum_d \sum_k c_{dk}\, I_{dk}(x), \qquad S = \partial\psi/\partial E,
+
+with x the Mandel components of the Green–Lagrange strain: stress and energy are linear in the coefficients c; theory, eq. (8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from constitutive.laws import SeriesLaw
+from constitutive.tensors.polynomials import differentiate, exponents, invariant_polynomials, monomials
+
+CLOUD = 400  # random strains on which the columns of one degree are made orthonormal
+REFERENCE_STRESS = 6  # columns of a free stress at zero strain
+
+
+@final
+class PolynomialBasis:
+    """Invariant polynomials of some degrees, scaled so that every column has a typical size of one.
+
+    Parameters
+    ----------
+    rotations
+        The group.
+    degrees
+        Powers of the strain in the energy.
+    scale
+        The strain that counts as one.
+    polynomials
+        For each degree the invariants as rows over the monomials; those of :func:`orthonormal_basis` when not given. (Which basis of a
+        degree is taken is arbitrary: a material file holds its own.)
+    """
+
+    def __init__(
+        self,
+        rotations: Float[np.ndarray, "g 3 3"],
+        degrees: tuple[int, ...],
+        scale: float,
+        polynomials: list[np.ndarray] | None = None,
+    ):
+        self.rotations, self.degrees, self.scale = rotations, tuple(sorted(degrees)), scale
+        #: for each degree the coefficients over the monomials
+        self.energy = [orthonormal_basis(rotations, d) for d in self.degrees] if polynomials is None else polynomials
+        self.gradient = [differentiate(torch.tensor(b), d).numpy() for d, b in zip(self.degrees, self.energy, strict=True)]
+
+    @cached_property
+    def degree_of_column(self) -> np.ndarray:
+        """The degree behind each column."""
+        return np.concatenate([[d] * len(b) for d, b in zip(self.degrees, self.energy, strict=True)] or [[]]).astype(int)
+
+    def __call__(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
+        """Stress of each polynomial at strains (Mandel): a combination of these columns is S in units of the fit."""
+        if not self.degrees:
+            return np.zeros((len(x), 6, 0))
+        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees) - 1)
+        columns = [
+            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].numpy().T).reshape(len(slope), 6, len(x)).transpose(2, 1, 0)
+            for d, slope in zip(self.degrees, self.gradient, strict=True)
+        ]
+        return np.concatenate(columns, axis=2)
+
+    def energies(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n k"]:
+        """Energy of each polynomial, with the gradient that calling the basis returns."""
+        if not self.degrees:
+            return np.zeros((len(x), 0))
+        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees))
+        columns = [values[d].numpy() @ rows.T * self.scale for d, rows in zip(self.degrees, self.energy, strict=True)]
+        return np.concatenate(columns, axis=1)
+
+    def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
+        """The series law of column coefficients, stresses in units of ``unit`` GPa."""
+        rows, start = {}, 0
+        for degree, basis in zip(self.degrees, self.energy, strict=True):
+            part = coefficients[start : start + len(basis)]
+            rows[degree] = unit * self.scale ** (1 - degree) * (part @ basis) if len(basis) else np.zeros(len(exponents(degree)))
+            start += len(basis)
+        return SeriesLaw(rows, self.rotations)
+
+
+def orthonormal_basis(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "k terms"]:
+    """Invariants of a degree whose gradients are orthonormal over a fixed cloud of strains of size 0 to 1.5.
+
+    Parameters
+    ----------
+    rotations
+        The group.
+    degree
+        Power of the strain.
+
+    Returns
+    -------
+    One invariant a row, over the monomials of that degree.
+    """
+    group = np.ascontiguousarray(rotations, dtype=np.float64)
+    return _orthonormal_basis(group.tobytes(), degree)
+
+
+@lru_cache(maxsize=64)
+def _orthonormal_basis(group: bytes, degree: int) -> np.ndarray:
+    basis = invariant_polynomials(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3), degree)
+    rng = np.random.default_rng(0)
+    cloud = rng.normal(size=(CLOUD, 6))
+    cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
+    slope = differentiate(torch.tensor(basis), degree).numpy()
+    values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
+    columns = (slope.reshape(-1, slope.shape[2]) @ values.T).reshape(len(basis), -1).T / np.sqrt(6 * CLOUD)
+    return np.linalg.inv(np.linalg.cholesky(columns.T @ columns)) @ basis
+
+
+# -- a series with a free reference stress, as the intake check fits it to data of unknown convention -----------------------
+
+
+@final
+class LaueGroup:
+    """Rotations of a Laue class with their invariant polynomials, each degree made once.
+
+    Parameters
+    ----------
+    rotations
+        The proper rotations, Cartesian.
+    symbol
+        Of the Laue class.
+    """
+
+    def __init__(self, rotations: Float[np.ndarray, "g 3 3"], symbol: str = "") -> None:
+        self.rotations = np.asarray(rotations, dtype=np.float64)
+        self.symbol = symbol
+        self._bases: dict[int, np.ndarray] = {}
+
+    @property
+    def order(self) -> int:
+        """Number of rotations."""
+        return len(self.rotations)
+
+    def basis(self, degree: int) -> Float[np.ndarray, "k terms"]:
+        """Invariants of one degree over the monomials."""
+        if degree not in self._bases:
+            if self.order == 1:
+                self._bases[degree] = np.eye(len(exponents(degree)))
+            else:
+                self._bases[degree] = np.asarray(invariant_polynomials(self.rotations, degree))
+        return self._bases[degree]
+
+    def size(self, degree: int) -> int:
+        """Number of unknowns of the series up to `degree`."""
+        return REFERENCE_STRESS + sum(len(self.basis(d)) for d in range(2, degree + 1))
+
+
+@lru_cache(maxsize=1)
+def trivial_group() -> LaueGroup:
+    """The group of the identity: no symmetry is assumed."""
+    return LaueGroup(np.eye(3)[None], "-1")
+
+
+def highest_degree(group: LaueGroup, samples: int, *, limit: int = 4, share: float = 0.5) -> int:
+    """The highest degree up to `limit` whose unknowns number at most `share` of the stress components; at least 2."""
+    degree = limit
+    while degree > 2 and group.size(degree) > share * 6 * samples:
+        degree -= 1
+    return degree
+
+
+@final
+@dataclass(frozen=True)
+class Design:
+    """Least-squares matrices of a series with a free reference stress: rows of the stress (n, 6, p) and of the energy (n, p)."""
+
+    stress: Float[np.ndarray, "n 6 p"]
+    energy: Float[np.ndarray, "n p"]
+
+
+def design(group: LaueGroup, x: Float[np.ndarray, "n 6"], degree: int, scale: float) -> Design:
+    r"""The matrices of :math:`\psi = s_0 \cdot x + \sum_{d=2}^D \sum_k c_{dk} I_{dk}(x)` at strains; s₀ is free in all six components.
+
+    Parameters
+    ----------
+    group
+        Whose invariants are taken.
+    x
+        Green–Lagrange strains, Mandel.
+    degree
+        D, at least 2.
+    scale
+        A typical strain, by which x is divided so that the columns are of one size.
+    """
+    degrees = tuple(range(2, degree + 1))
+    basis = PolynomialBasis(group.rotations, degrees, scale, [group.basis(d) for d in degrees])
+    constant = np.broadcast_to(np.eye(6), (len(x), 6, 6))
+    return Design(np.concatenate([constant, basis(x)], axis=2), np.concatenate([x, basis.energies(x)], axis=1))
