@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import import_graph
@@ -19,7 +20,7 @@ LONGEST_TEST_FILE = 400  # lines
 MOST_ANY = 620
 # what is being worked off: packages with cycles, packages whose deferred imports say why, long files of tests
 CYCLIC = {"data", "fem", "kernel", "laws", "material", "symmetry"}
-REASONED = {"cli"}
+REASONED = {"audit", "cli", "plots", "report"}
 LONG = {"test_calibration", "test_data", "test_fem_features", "test_kernel", "test_readers", "test_symmetry", "test_tensors"}
 
 
@@ -118,13 +119,15 @@ def test_a_deferred_import_of_our_own_has_a_reason(package: Path) -> None:
 # ---- source ---------------------------------------------------------------------------------------------------------
 
 
+def words_of_code(path: Path) -> list[str]:
+    """Names and keywords of a file, without comments and text."""
+    with tokenize.open(path) as file:
+        return [token.string for token in tokenize.generate_tokens(file.readline) if token.type == tokenize.NAME]
+
+
 def test_any_is_rare(package: Path) -> None:
     """``Any`` switches the type checker off: most values have a type that can be named."""
-    found = {
-        path: len(re.findall(r"\bAny\b", path.read_text(encoding="utf-8")))
-        for path in package.rglob("*.py")
-        if "materials" not in path.relative_to(package).parts
-    }
+    found = {path: words_of_code(path).count("Any") for path in import_graph.modules_of(package).values()}
     worst = sorted(found.items(), key=lambda item: -item[1])[:12]
     assert sum(found.values()) < MOST_ANY, "\n".join(f"{path}: {count}" for path, count in worst)
 

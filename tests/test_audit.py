@@ -1,4 +1,4 @@
-"""The audit: a good material keeps its promises, and each kind of damage breaks the promise that names it."""
+"""The audit: a good material keeps every limit, and each kind of damage breaks the limit of its property."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from constitutive.audit import audit, deformation_of, margin, random_strains, strains_of_domain, weakest
-from constitutive.audit.model import Promise
+from constitutive.audit.model import Check
 from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
 from constitutive.laws import Domain, Law, LinearLaw, SeriesLaw
@@ -84,20 +84,20 @@ def damaged(material: Material, fault: str) -> Material:
     return result
 
 
-def test_a_calibrated_material_keeps_every_promise(calibrated, data):
+def test_a_calibrated_material_keeps_every_limit(calibrated, data):
     found = audit(calibrated, data)
     assert found.passed, found.broken
-    assert {found.promises[name].standing for name in EXACT} == {"kept"}
-    assert found.promises["objectivity"].figure <= 1e-12
-    assert found.promises["tangent"].figure <= 1e-6
-    assert found.promises["data_symmetry"].standing == "kept"
-    assert found.promises["held_out"].standing == "kept"
-    assert len(found.promises["held_out"].details) == 4
-    assert set(found.promises["symmetry"].details) == {"4 along (0, 0, 1)", "m along (0, 0, 1)", "-3 along (0.577, 0.577, 0.577)"}
+    assert {found.checks[name].standing for name in EXACT} == {"kept"}
+    assert found.checks["objectivity"].figure <= 1e-12
+    assert found.checks["tangent"].figure <= 1e-6
+    assert found.checks["data_symmetry"].standing == "kept"
+    assert found.checks["held_out"].standing == "kept"
+    assert len(found.checks["held_out"].details) == 4
+    assert set(found.checks["symmetry"].details) == {"4 along (0, 0, 1)", "m along (0, 0, 1)", "-3 along (0.577, 0.577, 0.577)"}
 
 
 @pytest.mark.parametrize("fault", ["conservation", "reference_stress", "symmetry", "tangent"])
-def test_each_damage_breaks_its_promise(linear, fault):
+def test_each_damage_breaks_its_limit(linear, fault):
     assert audit(linear, samples=20).passed
     found = audit(damaged(linear, fault), samples=20)
     assert fault in found.broken
@@ -115,12 +115,12 @@ def test_a_law_of_a_wrong_group_is_found(data):
     """Control: the same fit under a tetragonal group, judged as cubic."""
     tetragonal = calibrate(data.select(slice(0, 30)).model_copy(update=_without_structure("4/mmm")))
     found = audit(Material(tetragonal.law, tetragonal.point_group), samples=40)
-    assert found.promises["symmetry"].standing == "kept"
+    assert found.checks["symmetry"].standing == "kept"
     cubic = replace(tetragonal)
     object.__setattr__(cubic, "point_group", PointGroup.from_symbol("m-3m"))
     judged = audit(cubic, samples=40)
-    assert judged.promises["symmetry"].standing == "broken"
-    details = judged.promises["symmetry"].details
+    assert judged.checks["symmetry"].standing == "broken"
+    details = judged.checks["symmetry"].details
     assert details["-3 along (0.577, 0.577, 0.577)"] > 1e-5 > 1e-12 > details["4 along (0, 0, 1)"]
 
 
@@ -141,11 +141,11 @@ def test_stability_is_measured_from_rest_to_the_border_of_the_domain():
     group = PointGroup.from_symbol("m-3m")
     law = LinearLaw.from_voigt(stiff(), group.laue_rotations)
     wide, narrow = (Material(law, group, domain=Domain(np.eye(6), reach)) for reach in (0.25, 0.1))
-    found = audit(wide, samples=60).promises["stability"]
+    found = audit(wide, samples=60).checks["stability"]
     assert (found.standing, found.limit) == ("kept", 0.5)
     assert 1 - np.sqrt(3) * (52.5 / 405) / 0.25 - 1 / 128 < found.figure < 0.5
     assert any(text.startswith("lost first at |E| = 0.") for text in found.details)
-    assert audit(narrow, samples=60).promises["stability"].figure == 0
+    assert audit(narrow, samples=60).checks["stability"].figure == 0
     promised = audit(replace(wide, card={"elliptic": True}), samples=60)
     assert "stability" in promised.broken
     assert "--elliptic" in promised.broken["stability"].advice
@@ -193,14 +193,14 @@ def test_random_strains_and_their_stretches():
     np.testing.assert_allclose((U @ U - np.eye(3)) / 2, E, atol=1e-15)
 
 
-def test_a_figure_that_is_no_number_breaks_the_promise():
-    promise = Promise(float("nan"), 1.0, "", "")
-    assert promise.standing == "broken"
+def test_a_figure_that_is_no_number_breaks_its_limit():
+    check = Check(float("nan"), 1.0, "", "")
+    assert check.standing == "broken"
 
 
 def test_unseen_states_count_instead_of_paths(calibrated, data):
     others = data.select(slice(30, 55))
-    found = audit(calibrated, data, unseen=others, samples=20).promises
+    found = audit(calibrated, data, unseen=others, samples=20).checks
     assert found["held_out"].standing == found["coverage"].standing == "kept"
     T = calibrated.law.stress(torch.from_numpy(others.green_lagrange_strain)).numpy()
     S = others.stress("second_piola_kirchhoff")
@@ -209,8 +209,8 @@ def test_unseen_states_count_instead_of_paths(calibrated, data):
     assert found["outside_domain"].figure == pytest.approx(np.mean(~inside))
 
 
-def test_the_command_says_which_promise_a_spoilt_folder_breaks(calibrated, data, tmp_path):
-    """On disk, as a user meets it: exit code 1, the name of the promise, and what to do."""
+def test_the_command_names_the_limit_that_a_spoilt_folder_breaks(calibrated, data, tmp_path):
+    """On disk, as a user meets it: exit code 1, the name of the property, and what to do."""
     stated = {**calibrated.card["calibration"], "held_out_error": 1e-7}
     boast = replace(calibrated, card={**calibrated.card, "calibration": stated})
     law = LinearLaw.from_voigt(stiff(), calibrated.law.rotations.numpy())

@@ -1,26 +1,24 @@
-"""The promises of a material, measured: exact physics, faithful use, and what may be expected of it on data."""
+"""An audit of a material: exact properties, saved and compiled forms, stability, and errors on data, each measured against a limit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
 
 import numpy as np
 
-from constitutive.audit.model import Audit, Promise
+from constitutive.audit.model import Audit, Check
 from constitutive.audit.physics import deformation_of, physics, random_strains
 from constitutive.audit.stability import margin, strains_of_domain, weakest
 from constitutive.audit.trust import trust
 from constitutive.audit.use import use
+from constitutive.data import StressStrainData
 from constitutive.material import Material
-
-if TYPE_CHECKING:
-    from constitutive.data import StressStrainData
 
 __all__ = [
     "RADIUS",
     "SAMPLES",
     "Audit",
-    "Promise",
+    "Check",
     "audit",
     "deformation_of",
     "margin",
@@ -30,7 +28,7 @@ __all__ = [
 ]
 
 SAMPLES = 200
-RADIUS = 0.05  # Frobenius norm of the largest strain at which the exact promises are audited
+RADIUS = 0.05  # Frobenius norm of the largest strain at which the exact properties are audited
 
 
 def audit(
@@ -42,7 +40,7 @@ def audit(
     radius: float = RADIUS,
     seed: int = 0,
 ) -> Audit:
-    """Measure the promises of a material on seeded random strains.
+    """Measure the properties that a material must have, on seeded random strains.
 
     Parameters
     ----------
@@ -62,17 +60,32 @@ def audit(
     Returns
     -------
     Audit
-        Exact: objectivity P(QF) = Q P(F); symmetry S(gEgᵀ) = g S(E) gᵀ for every operation of the material's point group, each
-        generator told apart; reference stress S(0); tangent dP/dF against differences; conservation round closed strain
-        cycles. In use: save and load, compiled kernel against torch. To trust: stability in the domain, symmetry of the data,
-        errors and coverage on held-out states, what lies outside the domain.
+        Exact properties: objectivity P(QF) = Q P(F); symmetry S(gEgᵀ) = g S(E) gᵀ for every operation of the material's point
+        group, with a figure for each generator; reference stress S(0); tangent dP/dF against differences; work over closed strain
+        cycles. In use: saved and loaded, compiled against torch. Limits of the law: strong ellipticity in the domain, symmetry of
+        the data, errors and coverage of the intervals on held-out states, share of them outside the domain.
 
     Raises
     ------
     DataError
-        The unseen states stand in another reference cell or frame than the material.
+        The unseen states have another reference cell or frame than the material.
+
+    Examples
+    --------
+    >>> from constitutive import Material
+    >>> silicon = Material.from_constants("m-3m", {"C11": 165.7, "C12": 63.9, "C44": 79.6})
+    >>> found = audit(silicon, samples=20)
+    >>> found.passed, found.checks["symmetry"].standing
+    (True, 'kept')
     """
     rng = np.random.default_rng(seed)
     E = random_strains(rng, samples, radius)
-    promises = {**physics(material, E, rng), **use(material, E), **trust(material, data, unseen, samples, radius, rng)}
-    return Audit(promises, samples, radius)
+    checks = {**physics(material, E, rng), **use(material, E), **trust(material, data, unseen, samples, radius, rng)}
+    return Audit(checks, samples, radius)
+
+
+def __getattr__(name: str) -> object:
+    if name == "Promise":  # its name before
+        warnings.warn("constitutive.audit.Promise is called Check now", DeprecationWarning, stacklevel=2)
+        return Check
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,28 +1,31 @@
-"""What an audit says: promises with their figures and limits."""
+"""The result of an audit: properties of a material, each with its figure and its limit."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from constitutive.plain import JsonObject
 
 STANDING = ("kept", "broken", "noted", "not measured")
 
 
 @dataclass(frozen=True)
-class Promise:
-    """One property, as measured.
+class Check:
+    """One property of a material, as measured.
 
     Attributes
     ----------
     figure : float or None
         What was measured; None where it could not be (``reason`` says why).
     limit : float or None
-        What it may be; None where the figure is told without a promise.
+        The largest figure allowed; None where the figure is only stated.
     meaning : str
         What was compared with what.
     advice : str
         What to do when it does not hold.
-    details : dict
+    details : mapping
         Parts of the figure by name: each generator, each size of strain.
     reason : str
         Why there is no figure.
@@ -32,12 +35,12 @@ class Promise:
     limit: float | None
     meaning: str
     advice: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, float | str] = field(default_factory=dict)
     reason: str = ""
 
     @property
     def standing(self) -> str:
-        """``kept``, ``broken`` (a NaN is), ``noted`` where nothing is promised, or ``not measured``."""
+        """``kept`` or ``broken`` (the limit; NaN breaks it), ``noted`` where there is no limit, or ``not measured``."""
         if self.figure is None:
             return "not measured"
         if self.limit is None:
@@ -46,22 +49,22 @@ class Promise:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise is not broken."""
+        """Whether the limit is not broken."""
         return self.standing != "broken"
 
 
-def not_measured(meaning: str, reason: str) -> Promise:
-    """A promise without a figure."""
-    return Promise(None, None, meaning, "", reason=reason)
+def not_measured(meaning: str, reason: str) -> Check:
+    """A property without a figure."""
+    return Check(None, None, meaning, "", reason=reason)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """The promises of one material by name, in the order of their importance.
+    """The checks of one material by name, in the order of their importance.
 
     Attributes
     ----------
-    promises : dict
+    checks : dict
         By name.
     samples : int
         Random strains audited.
@@ -69,35 +72,41 @@ class Audit:
         Frobenius norm of the largest of them.
     """
 
-    promises: dict[str, Promise]
+    checks: dict[str, Check]
     samples: int
     radius: float
 
     @property
     def passed(self) -> bool:
-        """Whether no promise is broken."""
-        return all(promise.kept for promise in self.promises.values())
+        """Whether no limit is broken."""
+        return all(check.kept for check in self.checks.values())
 
     @property
-    def broken(self) -> dict[str, Promise]:
-        """The promises that do not hold."""
-        return {name: promise for name, promise in self.promises.items() if not promise.kept}
+    def broken(self) -> dict[str, Check]:
+        """The checks whose limit is broken."""
+        return {name: check for name, check in self.checks.items() if not check.kept}
 
-    def as_dict(self) -> dict[str, Any]:
-        """Figures by name, ``passed``, and for each promise its limit, standing, details and the reason of a missing figure."""
+    @property
+    def promises(self) -> dict[str, Check]:
+        """The checks, by their old name."""
+        warnings.warn("Audit.promises is called Audit.checks now", DeprecationWarning, stacklevel=2)
+        return self.checks
+
+    def as_dict(self) -> JsonObject:
+        """Figures by name, ``passed``, and for each check its limit, standing, details and the reason of a missing figure."""
         return {
-            **{name: _finite(promise.figure) for name, promise in self.promises.items()},
+            **{name: _finite(check.figure) for name, check in self.checks.items()},
             "passed": self.passed,
-            "standing": {name: promise.standing for name, promise in self.promises.items()},
-            "limits": {name: promise.limit for name, promise in self.promises.items()},
-            "details": {name: promise.details for name, promise in self.promises.items() if promise.details},
-            "reasons": {name: promise.reason for name, promise in self.promises.items() if promise.reason},
-            "advice": {name: promise.advice for name, promise in self.broken.items()},
+            "standing": {name: check.standing for name, check in self.checks.items()},
+            "limits": {name: check.limit for name, check in self.checks.items()},
+            "details": {name: check.details for name, check in self.checks.items() if check.details},
+            "reasons": {name: check.reason for name, check in self.checks.items() if check.reason},
+            "advice": {name: check.advice for name, check in self.broken.items()},
             "samples": self.samples,
             "radius": self.radius,
         }
 
 
 def _finite(figure: float | None) -> float | None:
-    """JSON has no NaN and no infinity; the standing says that such a figure breaks the promise."""
+    """JSON has no NaN and no infinity; the standing shows that such a figure breaks its limit."""
     return figure if figure is not None and abs(figure) < float("inf") else None

@@ -1,4 +1,4 @@
-r"""Promises that hold by construction, to rounding error: objectivity, symmetry, conservation, the tangent."""
+"""Properties that hold by construction, to rounding error: objectivity, symmetry, conservation, the tangent."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from constitutive.audit.model import Promise
+from constitutive.audit.model import Check
 from constitutive.material import Material
+from constitutive.symmetry import operations
 
 STEP = 1e-5  # of the central differences: errors of 1e-10 in curvature and 1e-11 in rounding, both far below the limit
 EXACT, DIFFERENCES = 1e-12, 1e-6
 NODES = 24  # of Gauss's rule on each side of a strain cycle
-CYCLE = 1e-9  # of the work put through a cycle
+CYCLE = 1e-9  # relative to the work exchanged over a cycle
 CYCLES = 40
 
 
-def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Generator) -> dict[str, Promise]:
-    """The exact promises at given strains.
+def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Generator) -> dict[str, Check]:
+    """Check the exact properties at given strains.
 
     Parameters
     ----------
@@ -32,30 +33,30 @@ def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Ge
     P, tangent = material.law(F)
     stress = float(np.abs(P).max())
     return {
-        "objectivity": Promise(
+        "objectivity": Check(
             _objectivity(material, F, P, rng) / stress,
             EXACT,
             "P(QF) against Q P(F), random rotations Q",
-            "the law sees more than C = FᵀF: report it as a bug",
+            "the law depends on more than C = FᵀF: report it as a bug",
         ),
         "symmetry": _symmetry(material, E),
-        "reference_stress": Promise(
+        "reference_stress": Check(
             _reference_stress(material) / stress,
             EXACT,
-            "S(0) against the stress that the card states",
+            "S(0) against the reference stress on the card",
             "the law was changed after calibration: calibrate again",
         ),
-        "tangent": Promise(
+        "tangent": Check(
             _tangent(material, F, tangent),
             DIFFERENCES,
             "dP/dF against central differences of P",
-            "Newton would stall: report it as a bug",
+            "Newton's method would converge slowly: report it as a bug",
         ),
-        "conservation": Promise(
+        "conservation": Check(
             _conservation(material, E, rng),
             CYCLE,
-            "work round closed strain cycles, and ∫S:dE against ψ, per work put through",
-            "cycles would yield energy: report it as a bug",
+            "work over closed strain cycles, and ∫S:dE against ψ, relative to the work exchanged",
+            "a closed cycle would gain energy: report it as a bug",
         ),
     }
 
@@ -83,8 +84,8 @@ def _objectivity(material: Material, F: np.ndarray, P: np.ndarray, rng: np.rando
     return float(np.abs(material.law(Q @ F)[0] - Q @ P).max())
 
 
-def _symmetry(material: Material, E: np.ndarray) -> Promise:
-    """Every operation counts; those of the generators are told one by one.
+def _symmetry(material: Material, E: np.ndarray) -> Check:
+    """The largest residual over all operations, and that of each generator.
 
     Strain and stress are even, so an improper operation acts as the proper one that is its negative.
     """
@@ -97,7 +98,7 @@ def _symmetry(material: Material, E: np.ndarray) -> Promise:
     group = material.point_group
     worst = max(residual(g) for g in group.operations)
     generators = {name: residual(g) for name, g in zip(_generator_names(material), group.generators, strict=True)}
-    return Promise(
+    return Check(
         worst,
         EXACT,
         f"S(gEgᵀ) against g S(E) gᵀ, all {group.order} operations of {group.symbol}",
@@ -108,8 +109,6 @@ def _symmetry(material: Material, E: np.ndarray) -> Promise:
 
 def _generator_names(material: Material) -> list[str]:
     """Each generator in words: "4 along (0, 0, 1)"."""
-    from constitutive.symmetry import operations
-
     names = []
     for g in material.point_group.generators:
         axis = ", ".join(f"{component:.3g}" for component in np.round(operations.axis(g), 3) + 0.0)
@@ -133,7 +132,7 @@ def _tangent(material: Material, F: np.ndarray, tangent: np.ndarray) -> float:
 
 
 def _conservation(material: Material, E: np.ndarray, rng: np.random.Generator) -> float:
-    """Largest work left over by triangles of strains, and by their sides against the energies at their ends."""
+    """Largest work over closed triangles of strains, and largest difference of the work along a side from that of ψ."""
     corners = E[rng.integers(len(E), size=(CYCLES, 3))]
     sides = np.roll(corners, -1, axis=1) - corners
     nodes, weights = np.polynomial.legendre.leggauss(NODES)

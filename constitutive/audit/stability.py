@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+import torch
 from jaxtyping import Float
 
-from constitutive.audit.model import Promise
+from constitutive.audit.model import Check
 from constitutive.audit.physics import deformation_of
 from constitutive.elasticity import ellipticity
+from constitutive.laws import Law
+from constitutive.material import Material
 from constitutive.tensors.packing import from_mandel, to_mandel
-
-if TYPE_CHECKING:
-    from constitutive.laws import Law
-    from constitutive.material import Material
 
 DIRECTIONS = 120
 _AT_ONCE = 128
-UNSTABLE = 0.5  # share of the way to the border of the domain that may be unstable where the card does not promise more
+UNSTABLE = 0.5  # share of the way to the border of the domain that may be unstable, unless the law was calibrated to be elliptic
 _HALVINGS = 7
 _LEAST_STRETCH = 0.05  # square of the smallest principal stretch looked at
 
@@ -61,31 +58,31 @@ def border_of_domain(material: Material, samples: int, radius: float, rng: np.ra
     return from_mandel(x / size[:, None])
 
 
-def stability(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Promise:
+def stability(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Check:
     """How much of the way from rest to the border of the domain is not strongly elliptic, in the worst of many directions of strain.
 
-    A law whose card promises ellipticity (it was calibrated with the penalty) has to keep it in the whole domain. Any other has
-    to keep it at rest and half the way: a crystal may lose it in truth further out, and what is told is where.
+    A law that was calibrated with the penalty on the loss of ellipticity has to be elliptic in the whole domain. Any other has to be
+    elliptic at rest and half the way out: a real crystal may lose ellipticity beyond, and the details state where the law does.
     """
-    meaning = "share of the way from rest to the border of the domain where a plane wave has no real speed, in the worst direction"
+    meaning = "share of the way from rest to the border of the domain that is not strongly elliptic, in the worst direction of strain"
     limit = 0.0 if material.card.get("elliptic", False) else UNSTABLE
     rest = float(weakest(material.law, np.eye(3)[None])[0])
     if not rest > 0:
-        advice = "the law is not stable at rest: its constants are no crystal's; look at the data (constitutive check)"
-        return Promise(1.0, limit, meaning, advice, details={"smallest acoustic stiffness at rest (GPa)": rest})
+        advice = "the law is not stable at rest, which no crystal is: check the data (constitutive check)"
+        return Check(1.0, limit, meaning, advice, details={"smallest acoustic stiffness at rest (GPa)": rest})
     E, least = _losses(material, samples, radius, rng)
-    details: dict[str, Any] = {"smallest acoustic stiffness in the domain relative to rest": least / rest}
+    details: dict[str, float | str] = {"smallest acoustic stiffness in the domain relative to rest": least / rest}
     if E is None:
-        return Promise(0.0, limit, meaning, "", details=details)
+        return Check(0.0, limit, meaning, "", details=details)
     found = _fraction(material, E, radius)
     size = f"|E| = {np.linalg.norm(E):.3f}"
     place = ", ".join(f"{value:+.3f}" for value in E[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)])
     details[f"lost first at {size}, E (xx, yy, zz, yz, xz, xy)"] = place
     advice = (
-        f"ellipticity is lost from {size} on, {100 * found:.0f} % of the way to the border of the domain: finite elements localise there "
-        "and depend on the mesh. Keep the strains below it, or calibrate with --elliptic if the crystal itself is stable there"
+        f"ellipticity is lost from {size} on, {100 * found:.0f} % of the way to the border of the domain: a finite-element solution "
+        "localises there and depends on the mesh. Keep the strains below it, or calibrate with --elliptic if the crystal is stable there"
     )
-    return Promise(1 - found, limit, meaning, advice, details=details)
+    return Check(1 - found, limit, meaning, advice, details=details)
 
 
 def _losses(material: Material, samples: int, radius: float, rng: np.random.Generator) -> tuple[np.ndarray | None, float]:
@@ -114,8 +111,6 @@ def _fraction(material: Material, E: Float[np.ndarray, "3 3"], radius: float) ->
     """Distance of a strain from rest, 1 at the border of the domain."""
     if material.domain is None:
         return float(np.linalg.norm(E)) / radius
-    import torch
-
     x = torch.from_numpy(np.ascontiguousarray(to_mandel(E[None])))
     return min(1.0, float(material.domain.distance(x)[0]))
 

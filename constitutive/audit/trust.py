@@ -1,21 +1,20 @@
-"""What may be expected of a law: stability in its domain, and how it does on data."""
+"""Where a law may be used: stability in its domain, symmetry of its data, errors on held-out states."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from constitutive.audit.model import Promise, not_measured
+from constitutive.audit.model import Check, not_measured
 from constitutive.audit.stability import stability
+from constitutive.calibration.reference import honoured
+from constitutive.data import StressStrainData, require_same_reference
 from constitutive.errors import ConstitutiveError
+from constitutive.fitting.problem import problem_of
+from constitutive.intake.group_test import NOTICEABLE, group_test
 from constitutive.material import Material
 from constitutive.tensors.packing import to_mandel
-
-if TYPE_CHECKING:
-    from constitutive.data import StressStrainData
 
 NO_DATA = "no data were given: pass the data set that the law was calibrated on"
 BINS = 4
@@ -31,16 +30,16 @@ def trust(
     samples: int,
     radius: float,
     rng: np.random.Generator,
-) -> dict[str, Promise]:
-    """Promises that depend on the domain and on data.
+) -> dict[str, Check]:
+    """Checks that depend on the domain and on data.
 
     Parameters
     ----------
     material : Material
     data : StressStrainData, optional
-        What it was calibrated on, with held-out ``paths`` where it has them.
+        What it was calibrated on, with its held-out ``paths`` if it has any.
     unseen : StressStrainData, optional
-        Other states that the law has not seen; they count instead of the paths.
+        States that the law was not calibrated on; they are used instead of the paths.
     samples : int
         Random strains of the domain.
     radius : float
@@ -54,55 +53,49 @@ def trust(
     }
 
 
-def _data_symmetry(material: Material, data: StressStrainData | None) -> Promise:
+def _data_symmetry(material: Material, data: StressStrainData | None) -> Check:
     meaning = "residual of a series of the group, against one of the subgroup that fits best"
     if data is None:
         return not_measured(meaning, NO_DATA)
-    from constitutive.fitting.problem import problem_of
-    from constitutive.intake.group_test import NOTICEABLE, group_test
-
     try:
         test = group_test(problem_of(data, np.array(material.point_group.laue_rotations)))
     except ConstitutiveError as error:
         return not_measured(meaning, str(error))
     limit = NOTICEABLE if test.contradicted else max(NOTICEABLE, test.residual)
-    return Promise(
+    return Check(
         float(test.residual),
         float(limit),
         meaning,
-        f"the data bear {test.subgroup} at most: look for a wrong frame or k-points that break the symmetry (constitutive check)",
+        f"the data have the symmetry {test.subgroup} at most: the frame is wrong, or the k-points break the symmetry (constitutive check)",
         details={"best subgroup": test.subgroup, "its residual": float(test.subgroup_residual), "p": float(test.probability)},
     )
 
 
-def _held_out(material: Material, data: StressStrainData | None, unseen: StressStrainData | None) -> dict[str, Promise]:
+def _held_out(material: Material, data: StressStrainData | None, unseen: StressStrainData | None) -> dict[str, Check]:
     meanings = {
         "held_out": "relative error of S on held-out states inside the domain, by size of strain",
         "coverage": "share of held-out stresses outside the law's 90 % intervals, inside the domain",
-        "outside_domain": "share of held-out states outside the domain of the law, where it extrapolates: told, no promise",
+        "outside_domain": "share of held-out states outside the domain of the law, where it extrapolates (no limit)",
     }
     held_out = unseen if unseen is not None or data is None else data.paths_data()
     if held_out is None:
         reason = NO_DATA if data is None else "the data hold no held-out states (paths), and no unseen ones were given"
         return {name: not_measured(meaning, reason) for name, meaning in meanings.items()}
-    from constitutive.calibration.reference import honoured
-    from constitutive.data import require_same_reference
-
     require_same_reference(held_out.structure, material.structure)
     E, S = held_out.green_lagrange_strain, honoured(held_out, material.card)
     T = material.law.stress(torch.from_numpy(E)).numpy()
     inside = inside_domain(material, E)
-    outside = Promise(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_outside(inside, S, T))
+    outside = Check(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_outside(inside, S, T))
     if not inside.any():
         reason = "every held-out state lies outside the domain of the law"
         return {**{name: not_measured(meanings[name], reason) for name in ("held_out", "coverage")}, "outside_domain": outside}
     stated = material.card.get("calibration", {}).get("held_out_error")
     return {
-        "held_out": Promise(
+        "held_out": Check(
             relative(T[inside], S[inside]),
             None if stated is None else WORSE * float(stated),
             meanings["held_out"],
-            "the law does worse than its card says: calibrate on samples nearer to these states",
+            "the error is larger than the card states: calibrate on samples nearer to these states",
             details=errors_by_size(E[inside], S[inside], T[inside]),
         ),
         "coverage": _coverage(material, E[inside], T[inside] - S[inside], meanings["coverage"]),
@@ -110,17 +103,17 @@ def _held_out(material: Material, data: StressStrainData | None, unseen: StressS
     }
 
 
-def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str) -> Promise:
-    """Intervals that hold too much are no broken promise, only wide; those that hold too little are."""
+def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str) -> Check:
+    """Only under-coverage fails: intervals that are too wide break no limit."""
     if material.uncertainty is None:
-        return not_measured(meaning, "the material knows no uncertainty of its stress")
+        return not_measured(meaning, "the material holds no uncertainty of its stress")
     shares = {}
     for level in LEVELS:
         half = material.uncertainty.half_width(torch.from_numpy(E), level).numpy()
         shares[level] = float(np.mean(np.abs(error) <= half + 1e-12))
     details = {f"{100 * level:.0f} % intervals hold": share for level, share in shares.items()}
     advice = "the intervals are too narrow for these states: calibrate with samples nearer to them, or widen the intervals"
-    return Promise(1 - shares[0.9], 1 - LEAST_COVERAGE, meaning, advice, details=details)
+    return Check(1 - shares[0.9], 1 - LEAST_COVERAGE, meaning, advice, details=details)
 
 
 def inside_domain(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
@@ -143,7 +136,7 @@ def errors_by_size(E: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"],
     return {f"|E| {size[g].min():.3f}–{size[g].max():.3f}": relative(T[g], S[g]) for g in groups}
 
 
-def _outside(inside: np.ndarray, S: np.ndarray, T: np.ndarray) -> dict[str, Any]:
+def _outside(inside: np.ndarray, S: np.ndarray, T: np.ndarray) -> dict[str, float | str]:
     """Which states lie outside, and how well the law does there."""
     outside = np.flatnonzero(~inside)
     if not len(outside):

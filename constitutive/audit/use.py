@@ -1,4 +1,4 @@
-"""Promises about using a material: what is saved is what is loaded, and compiled code says what torch says."""
+"""A material in use: saved and loaded again, and compiled, it must give the same stress."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import tempfile
 import warnings
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
-from constitutive.audit.model import Promise, not_measured
+from constitutive import kernel
+from constitutive.audit.model import Check, not_measured
 from constitutive.audit.physics import stress_of
 from constitutive.errors import ConstitutiveError
 from constitutive.material import Material
@@ -17,8 +19,8 @@ KERNEL = 1e-12
 SAVED = 1e-14  # a law projects its parameters on the group once more when loaded: rounding, no more
 
 
-def use(material: Material, E: Float[np.ndarray, "n 3 3"]) -> dict[str, Promise]:
-    """What happens to a law on its way to a user, at given strains.
+def use(material: Material, E: Float[np.ndarray, "n 3 3"]) -> dict[str, Check]:
+    """Compare a law with itself after saving and loading, and in compiled code, at given strains.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def use(material: Material, E: Float[np.ndarray, "n 3 3"]) -> dict[str, Promise]
     return {"save_load": _save_load(material, E, S, scale), "kernel": _kernel(material, E, S, scale)}
 
 
-def _save_load(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Promise:
+def _save_load(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Check:
     meaning = "stress after saving and loading against before"
     advice = "the folder does not hold the whole law: report it as a bug"
     with tempfile.TemporaryDirectory(prefix="constitutive-audit-") as folder:
@@ -39,13 +41,11 @@ def _save_load(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -
             material.save(folder)
             again = Material.load(folder)
         except ConstitutiveError as error:
-            return Promise(float("inf"), SAVED, meaning, advice, reason=str(error).replace(folder, "the folder"))
-    return Promise(float(np.abs(stress_of(again, E) - S).max()) / scale, SAVED, meaning, advice)
+            return Check(float("inf"), SAVED, meaning, advice, reason=str(error).replace(folder, "the folder"))
+    return Check(float(np.abs(stress_of(again, E) - S).max()) / scale, SAVED, meaning, advice)
 
 
-def _kernel(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Promise:
-    from constitutive import kernel
-
+def _kernel(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> Check:
     meaning = "compiled C against torch: stress, and tangent relative to the largest"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", kernel.KernelWarning)
@@ -55,12 +55,10 @@ def _kernel(material: Material, E: np.ndarray, S: np.ndarray, scale: float) -> P
             return not_measured(meaning, str(error))
     if built.information.kind != "c":
         return not_measured(meaning, f"no compiled code here: {built.information.reason}")
-    import torch
-
     tangent = material.law.tangent(torch.from_numpy(E)).numpy()
     parts = {
         "stress": float(np.abs(built.stress(E) - S).max()) / scale,
         "tangent": float(np.abs(built.tangent(E) - tangent).max() / np.abs(tangent).max()),
     }
     advice = "remove the cache of compiled laws (see constitutive doctor) and audit again; if it stays, report it as a bug"
-    return Promise(max(parts.values()), KERNEL, meaning, advice, details=parts)
+    return Check(max(parts.values()), KERNEL, meaning, advice, details=parts)

@@ -13,7 +13,7 @@ from constitutive.cli.options import DataOption, JsonOption, MaterialArgument, S
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from constitutive.audit import Audit, Promise
+    from constitutive.audit import Audit, Check
     from constitutive.data import StressStrainData
 
 COLOURS = {"kept": "green", "broken": "red", "noted": "cyan", "not measured": "yellow"}
@@ -31,13 +31,13 @@ def audit(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what a material promises, and say which promise is broken.
+    """Measure the properties that a material must have, and report those outside their limits.
 
-    Exact physics (objectivity, symmetry under each generator, reference stress, tangent, conservation round closed cycles)
-    at 200 seeded strains, relative to the largest stress or tangent; the same law after saving and in compiled code;
-    how far from rest it stays stable in its domain; and, with data, their symmetry and the errors and coverage on held-out states.
+    Exact properties (objectivity, symmetry under each generator, reference stress, tangent, work over closed cycles) at 200
+    random strains, relative to the largest stress or tangent; the same law after saving and in compiled code; strong ellipticity
+    in its domain; and, with data, their symmetry and the errors and coverage on held-out states.
 
-    Exit codes: 0 all kept, 1 a promise is broken, 2 the folder or the data cannot be read.
+    Exit codes: 0 all limits kept, 1 one is broken, 2 the folder or the data cannot be read.
 
     [bold]Examples[/]
 
@@ -57,7 +57,7 @@ def audit(
 
 
 def data_of(folder: Path, given: Path | None) -> StressStrainData | None:
-    """The data set that the user named, or the one beside the material, or none."""
+    """The data set given, or the one in the material's folder, or none."""
     from constitutive.data import StressStrainData  # deferred: quick --help
 
     found = given or next((path for path in (folder / "data.json", folder / "data.h5") if path.exists()), None)
@@ -65,7 +65,7 @@ def data_of(folder: Path, given: Path | None) -> StressStrainData | None:
 
 
 def unseen_of(folder: Path, given: Path | None) -> StressStrainData | None:
-    """The unseen states that the user named, or those beside the material, or none."""
+    """The unseen states given, or those in the material's folder, or none."""
     from constitutive.data import StressStrainData  # deferred: quick --help
 
     beside = folder / "unseen.json"
@@ -79,25 +79,25 @@ def _render(folder: Path, found: Audit) -> None:
 
     title = Text(f"Audit of {folder}: {found.samples} strains up to |E| = {found.radius:g}")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("promise", "", "compared"):
+    for column in ("property", "", "compared"):
         table.add_column(column)
     table.add_column("figure", justify="right")
     table.add_column("limit", justify="right")
-    for name, promise in found.promises.items():
-        _add(table, name, promise)
+    for name, check in found.checks.items():
+        _add(table, name, check)
     out.print(table)
-    for name, promise in found.broken.items():
+    for name, check in found.broken.items():
         out.print(f"[red]{name.replace('_', ' ')} is broken[/]: ", end="")
-        out.print(promise.advice, markup=False)
+        out.print(check.advice, markup=False)
 
 
-def _add(table: Table, name: str, promise: Promise) -> None:
+def _add(table: Table, name: str, check: Check) -> None:
     from rich.text import Text
 
-    standing = Text(promise.standing, style=COLOURS[promise.standing])
-    compared = Text(f"{promise.meaning}{': ' + promise.reason if promise.reason else ''}")
-    table.add_row(Text(name.replace("_", " "), style="bold"), standing, compared, number(promise.figure), number(promise.limit))
-    for part, value in promise.details.items():
+    standing = Text(check.standing, style=COLOURS[check.standing])
+    compared = Text(f"{check.meaning}{': ' + check.reason if check.reason else ''}")
+    table.add_row(Text(name.replace("_", " "), style="bold"), standing, compared, number(check.figure), number(check.limit))
+    for part, value in check.details.items():
         text = number(value) if isinstance(value, float) else str(value)
         table.add_row("", "", Text(f"  {part}", style="dim"), Text(text, style="dim"), "")
 

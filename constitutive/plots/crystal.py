@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from jaxtyping import Float
+from mpl_toolkits.mplot3d import Axes3D
 
+from constitutive.elasticity.directions import plane_axes
 from constitutive.plots.style import GREEN, INK, MUTED, ORANGE, PURPLE, RED, RULE, SKY, Figure, new_figure, styled
-from constitutive.symmetry import PointGroup
+from constitutive.symmetry import PointGroup, SymmetryElement
 from constitutive.symmetry.detection import find_symmetry
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def view(structure: Structure) -> CellView:
     return CellView(np.array(pairs) @ vectors - centre, vectors, atoms - centre, [str(name) for name in species], reach)
 
 
-def axis_order(element: Any) -> int:
+def axis_order(element: SymmetryElement) -> int:
     """Order that an axis is drawn as: of its rotation, or of its rotoinversion where that alone is there; 0 for none."""
     if element.rotation > 1:
         return int(element.rotation)
@@ -96,8 +98,6 @@ def axis_order(element: Any) -> int:
 
 def disc(normal: Float[np.ndarray, "3"], radius: float, points: int = 49) -> Float[np.ndarray, "points 3"]:
     """Points on a circle across a normal."""
-    from constitutive.elasticity.directions import plane_axes
-
     u, v = plane_axes(np.asarray(normal, dtype=float))
     angle = np.linspace(0, 2 * np.pi, points)[:, None]
     return radius * (np.cos(angle) * u + np.sin(angle) * v)
@@ -124,12 +124,12 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
     group : PointGroup, optional
         Found from the structure when not given.
     mirrors : bool, optional
-        Draw the mirror planes as discs; without a word, no.
+        Draw the mirror planes as discs; by default not.
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)
     figure = new_figure(4.2, 3.6)
-    ax: Any = figure.add_subplot(projection="3d")
+    ax = cast(Axes3D, figure.add_subplot(projection="3d"))
     for edge in cell.edges:
         ax.plot(*edge.T, color=MUTED, linewidth=0.8)
     for bond in cell.bonds:

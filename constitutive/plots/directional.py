@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
+from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import MaxNLocator
+from mpl_toolkits.mplot3d import Axes3D
 
 from constitutive.elasticity.directional import DirectionalModuli, Quantity
 from constitutive.plots import shapes
@@ -40,7 +42,7 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
     norm = Normalize(low, high)
     shades = mpl.colormaps[SEQUENTIAL]
     reach = max(abs(low), abs(high))
-    axes: list[Any] = [figure.add_subplot(1, len(found), k + 1, projection="3d") for k in range(len(found))]
+    axes = [cast(Axes3D, figure.add_subplot(1, len(found), k + 1, projection="3d")) for k in range(len(found))]
     for ax, (name, value) in zip(axes, found.items(), strict=True):
         x, y, z = np.moveaxis(n * value[..., None], -1, 0)
         ax.plot_surface(x, y, z, facecolors=shades(norm(value)), rcount=61, ccount=121, linewidth=0, shade=True, antialiased=False)
@@ -71,13 +73,13 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
     """
     tones, widths = colours(list(states)), shapes.widths(states)
     figure = new_figure(7.0, 3.0)
-    axes: list[Any] = [figure.add_subplot(1, 3, k + 1, projection="polar") for k in range(3)]
+    axes = [cast(PolarAxes, figure.add_subplot(1, 3, k + 1, projection="polar")) for k in range(3)]
     for ax, plane in zip(axes, shapes.PLANES, strict=True):
         angle, n = shapes.circle(plane)
         for name, moduli in states.items():
             for which, value in shapes.values(moduli, quantity, n).items():
-                line = {"linestyle": "--" if which == "smallest" else "-", "color": tones[name], "linewidth": 0.7 * widths[name]}
-                ax.plot(angle, value, label=", ".join(filter(None, (name, which))), **line)
+                (line,) = ax.plot(angle, value, "--" if which == "smallest" else "-", color=tones[name], linewidth=0.7 * widths[name])
+                line.set_label(", ".join(filter(None, (name, which))))
         ax.set_title(f"{shapes.short(quantity)}, {plane} plane", loc="center", pad=9, fontweight="normal")
         ax.set_thetagrids(range(0, 360, 45), [plane[0], "", plane[1], "", "", "", "", ""])
     low, high = min(ax.get_ylim()[0] for ax in axes), max(ax.get_ylim()[1] for ax in axes)
@@ -130,8 +132,8 @@ def pole_figure(
     for name, vector in {"x": np.eye(3)[0], "y": np.eye(3)[1], **(directions or {})}.items():
         x, y = shapes.project(np.asarray(vector))
         halo = [withStroke(linewidth=1.5, foreground="white")]
-        place: dict[str, Any] = {"xytext": (12 * x, 12 * y), "textcoords": "offset points", "ha": "center", "va": "center"}
-        ax.annotate(name, (x, y), fontsize=7.5, path_effects=halo, **place)
+        text = ax.annotate(name, (x, y), xytext=(12 * x, 12 * y), textcoords="offset points", ha="center", va="center")
+        text.set(fontsize=7.5, path_effects=halo)
     ax.set_axis_off()
     ax.set(aspect="equal", xlim=(-1.12, 1.12), ylim=(-1.12, 1.12))
     figure.colorbar(filled, ax=ax, shrink=0.75, pad=0.06, extendfrac=0, ticks=levels[::2]).set_label(shapes.label(quantity))

@@ -1,4 +1,4 @@
-"""What the pictures show, as numbers: computed here once, drawn by matplotlib and by Plotly alike."""
+"""The numbers behind the pictures, computed once and drawn by matplotlib and by Plotly."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def constant_rows(
     errors: Float[np.ndarray, " n"] | None = None,
     published: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[ConstantRows]:
-    """Constants in groups of one order each, with what each source says of them."""
+    """Constants in groups of one order each, with the values of each source."""
     groups = []
     for length in sorted({len(name) for name in names}):
         chosen = [k for k, name in enumerate(names) if len(name) == length]
@@ -130,7 +130,7 @@ def rms_error(reference: Float[np.ndarray, "n 3 3"], predicted: Float[np.ndarray
 
 
 def parity_limits(reference: Float[np.ndarray, "n 3 3"]) -> tuple[float, float]:
-    """Common limits of both axes: those of the reference, so that a wild baseline does not squeeze the rest."""
+    """Common limits of both axes: those of the reference, so that a baseline with a large error does not set the scale."""
     components = stress_to_voigt(reference)
     low, high = float(components.min()), float(components.max())
     margin = 0.08 * max(high - low, 1e-12)
@@ -138,7 +138,7 @@ def parity_limits(reference: Float[np.ndarray, "n 3 3"]) -> tuple[float, float]:
 
 
 def stability_range(margin: Float[np.ndarray, "b a"]) -> float:
-    """Where the scale of a map of stability ends either way: what lies far beyond must not wash out what lies near."""
+    """Where the scale of a map of stability ends either way: values far beyond must not dominate the colours."""
     return float(np.clip(np.nanmax(np.abs(margin)), 1.0, 1.5))
 
 

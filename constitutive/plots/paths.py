@@ -1,14 +1,14 @@
-"""Stress along held-out paths: what the simulation gave, what each law says, and how sure it is."""
+"""Stress along held-out paths: the simulation, each law, and its interval."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from constitutive.plots.numbers import COMPONENT_COLOURS, apart
@@ -53,7 +53,7 @@ class Path:
 
     @property
     def coordinate(self) -> str:
-        """What the parameter is, where F tells: a stretch, a shear, a strain."""
+        """What the parameter is, as F shows it: a stretch, a shear, a strain."""
         t = np.asarray(self.parameter)[:, None]
         E = (self.F.swapaxes(1, 2) @ self.F - np.eye(3)) / 2
         stretches = np.linalg.svd(self.F, compute_uv=False)
@@ -106,7 +106,7 @@ class PathCurves:
     states : (k, n)
         Of the simulation.
     limits : (float, float)
-        Of the stress axis: a baseline that shoots away hides nothing.
+        Of the stress axis, so that a baseline with a large error does not set the scale.
     labels : list of (float, str)
         Where the name of each component stands at the end of its curve.
     """
@@ -204,7 +204,7 @@ def paths(
     bands : mapping, optional
         For some of these names, a function from deformation gradients to half-widths of a band (n, 3, 3).
     quantity, unit, xlabel, title : str
-        Names for the axes and the figure; without ``xlabel`` each panel tells what its parameter is.
+        Names for the axes and the figure; without ``xlabel`` each panel names its parameter.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def path_errors(
         Names for the axis.
     """
     figure, axes = _panels(len(reference))
-    handles: dict[str, Any] = {}
+    handles: dict[str, Artist] = {}
     for ax, path in zip(axes, reference, strict=True):
         found = errors_along(path, law, band)
         ax.axhline(0, color=MUTED, linewidth=0.5)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -49,7 +49,7 @@ def learning_curves(panels: Mapping[str, Mapping[str, Curve]], *, error: str = "
     figure = new_figure(1.9 * columns + 0.3, 1.9 * rows + 0.6)
     axes = figure.subplots(rows, columns, squeeze=False)
     laws = list(dict.fromkeys(law for curves in panels.values() for law in curves))
-    handles: dict[str, Any] = {}
+    handles: dict[str, Artist] = {}
     for k, (ax, (title, curves)) in enumerate(zip(axes.flat, panels.items(), strict=False)):
         _draw_curves(ax, curves, laws)
         ax.set_title(title)
@@ -121,12 +121,12 @@ def elastic_constants(
 
 @styled
 def coverage(nominal: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> Figure:
-    """Share of unseen stresses inside the intervals of the law against the share they promise (both 0 to 1)."""
+    """Share of unseen stresses inside the intervals of the law against their nominal probability (both 0 to 1)."""
     figure = new_figure(2.7, 2.5)
     ax = figure.subplots()
     ax.axline((0, 0), slope=1, color=MUTED, linewidth=0.8)
     ax.plot(nominal, measured, "o-", color=BLUE, markersize=3.5)
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised", ylabel="measured", title="coverage", aspect="equal")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="nominal", ylabel="measured", title="coverage", aspect="equal")
     return figure
 
 

@@ -93,7 +93,7 @@ def project(n: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
 
 
 def widths(states: Iterable[str]) -> dict[str, float]:
-    """Line width of each state: the first bold, the next thinner, so that colour is not all that tells them apart."""
+    """Line width of each state: the first bold, the next thinner, so that colour is not the only distinction."""
     return {name: max(1.4, 3.0 - 0.8 * k) for k, name in enumerate(states)}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
 from cycler import cycler
@@ -23,7 +23,7 @@ CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 
-RC: dict[str, Any] = {
+RC: dict[str, object] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,

@@ -7,17 +7,15 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
 
 from constitutive import __version__
+from constitutive.audit import Audit, audit
+from constitutive.data import StressStrainData
+from constitutive.material import Material
 from constitutive.report.known import Known, Section
-from constitutive.report.markup import Markup, render, tag
+from constitutive.report.learning import baselines, curves
+from constitutive.report.markup import Content, Markup, render, tag
 from constitutive.report.sections import SECTIONS
-
-if TYPE_CHECKING:
-    from constitutive.audit import Audit
-    from constitutive.data import StressStrainData
-    from constitutive.material import Material
 
 __all__ = ["Known", "gather", "page", "report"]
 
@@ -42,7 +40,7 @@ def report(
     data : StressStrainData, optional
         What it was calibrated on; with it come accuracy, baselines and the learning curve.
     unseen : StressStrainData, optional
-        States that the law has not seen, to judge it by; the held-out paths of the data where none are given.
+        States that the law was not calibrated on, for its errors; the held-out paths of the data where none are given.
     learning_curve : bool
         Calibrate again on fewer samples, and draw the errors.
     seed : int
@@ -67,28 +65,28 @@ def gather(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Known:
-    """Audit a material, fit its baselines and its learning curve: the slow part of a report."""
-    from constitutive.audit import audit
-
-    tell = progress or (lambda _what, _fraction: None)
-    tell("auditing", 0.05)
+    """Audit a material, fit its baselines and its learning curve: the slow part of a report; parameters as for :func:`report`."""
+    show = progress or _silent
+    show("auditing", 0.05)
     audited = audit(material, data, unseen=unseen, seed=seed)
     if data is None:
         return Known(material, data, audited, unseen=unseen)
-    from constitutive.report.learning import baselines, curves
-
-    tell("fitting the baselines", 0.15)
+    show("fitting the baselines", 0.15)
     others = baselines(material, data, seed)
-    found, note = curves(material, data, unseen, others, seed, tell) if learning_curve else ({}, "")
+    found, note = curves(material, data, unseen, others, seed, show) if learning_curve else ({}, "")
     return Known(material, data, audited, others, found, unseen, note)
+
+
+def _silent(_what: str, _fraction: float) -> None:
+    """No progress."""
 
 
 def page(known: Known, *, progress: Progress | None = None) -> str:
     """The HTML of a report from what was gathered."""
-    tell = progress or (lambda _what, _fraction: None)
+    show = progress or _silent
     sections = []
     for k, write in enumerate(SECTIONS):
-        tell(f"writing: {write.__name__.replace('_', ' ')}", 0.7 + 0.3 * k / len(SECTIONS))
+        show(f"writing: {write.__name__.replace('_', ' ')}", 0.7 + 0.3 * k / len(SECTIONS))
         section = write(known)
         if section is not None:
             sections.append(section)
@@ -140,7 +138,7 @@ def _header(known: Known, audit: Audit) -> Markup:
 
 def _tiles(known: Known, audit: Audit) -> list[Markup]:
     found = known.calibration
-    tiles: list[tuple[Any, str]] = []
+    tiles: list[tuple[Content, str]] = []
     if "held_out_error" in found:
         tiles.append((f"{100 * float(found['held_out_error']):.2g} %", "error of S on unseen samples"))
     if found.get("baseline_error") and found.get("held_out_error"):
@@ -151,8 +149,8 @@ def _tiles(known: Known, audit: Audit) -> list[Markup]:
     samples = known.material.card.get("data", {}).get("samples")
     if samples is not None:
         tiles.append((samples, "samples"))
-    kept = sum(promise.standing == "kept" for promise in audit.promises.values())
-    tiles.append(("passed" if audit.passed else "failed", f"audit, {kept} promises kept"))
+    kept = sum(check.standing == "kept" for check in audit.checks.values())
+    tiles.append(("passed" if audit.passed else "failed", f"audit, {kept} limits kept"))
     return [tag("div", tag("strong", value), tag("span", text), class_="tile") for value, text in tiles]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import torch
 from constitutive.audit import random_strains
 from constitutive.elasticity import DirectionalModuli, constants_table
 from constitutive.material import Material
+from constitutive.plain import JsonObject
 from constitutive.report import facts
 
 STRAINS = 200
@@ -31,11 +31,11 @@ class Comparison:
         Norm of the largest of these strains.
     """
 
-    rows: dict[str, tuple[Any, Any]]
+    rows: dict[str, tuple[object, object]]
     stress_difference: float | None
     radius: float
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain data for ``--json``."""
         rows = {name: {"A": a, "B": b} for name, (a, b) in self.rows.items()}
         return {"figures": rows, "stress_difference": self.stress_difference, "radius": self.radius}
@@ -58,9 +58,9 @@ def compare(first: Material, second: Material, *, radius: float = 0.03, seed: in
     return Comparison(rows, _difference(first, second, radius, seed), radius)
 
 
-def _figures(material: Material) -> dict[str, Any]:
+def _figures(material: Material) -> dict[str, object]:
     calibration = material.card.get("calibration", {})
-    figures: dict[str, Any] = {
+    figures: dict[str, object] = {
         "name": material.name,
         "point group": material.point_group.symbol,
         "Laue class": material.point_group.laue_class,

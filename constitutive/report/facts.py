@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,12 +14,13 @@ from jaxtyping import Float
 from constitutive.audit import deformation_of, margin
 from constitutive.elasticity import ConstantsTable, DirectionalModuli, constants_table
 from constitutive.errors import ConstitutiveError
+from constitutive.laws import Law
 from constitutive.material import Material
+from constitutive.plain import JsonObject
+from constitutive.plots import Curve, Path
 from constitutive.plots.numbers import MINUS
+from constitutive.symmetry.detection import find_symmetry
 from constitutive.tensors.packing import to_mandel
-
-if TYPE_CHECKING:
-    from constitutive.plots import Curve, Path
 
 LINES: dict[str, np.ndarray] = {
     "stretch along x": np.diag([1.0, 0, 0]),
@@ -50,7 +50,7 @@ class Published:
     source : str
         The work that measured them.
     read_from : str
-        Where these numbers were read, the work itself not being at hand.
+        The secondary source that these numbers were taken from.
     """
 
     values: dict[str, float]
@@ -62,8 +62,6 @@ def published(material: Material) -> dict[str, Published]:
     """Measured constants of a well-known crystal, by who measured them; none for others."""
     if material.structure is None:
         return {}
-    from constitutive.symmetry.detection import find_symmetry
-
     number = find_symmetry(material.structure).space_group_number
     return published_of(f"{material.structure.composition.reduced_formula} {number}")
 
@@ -71,7 +69,7 @@ def published(material: Material) -> dict[str, Published]:
 def published_of(crystal: str) -> dict[str, Published]:
     """Measured constants of the crystal of a formula and a space group number, such as "Si 227"."""
     known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = known["crystals"].get(crystal, {})
+    found: JsonObject = known["crystals"].get(crystal, {})
     return {
         name: Published({constant: float(value) for constant, value in entry["values"].items()}, entry["source"], entry["read_from"])
         for name, entry in found.items()
@@ -139,8 +137,6 @@ def stability(material: Material, first: str, second: str, points: int = 25) -> 
 
 def invented_paths(material: Material, points: int = 9) -> list[Path]:
     """Lines of strain through the domain as paths without a simulation: their stress is the law's own."""
-    from constitutive.plots import Path
-
     found = []
     for name in ("stretch along x", "shear xy", "volume"):
         low, high = reach(material)[name]
@@ -150,7 +146,7 @@ def invented_paths(material: Material, points: int = 9) -> list[Path]:
     return found
 
 
-def cauchy(law: Any, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+def cauchy(law: Law, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
     """Cauchy stress (GPa) of a law at deformation gradients."""
     P, _ = law(F)
     return P @ F.swapaxes(-1, -2) / np.linalg.det(F)[..., None, None]
@@ -173,7 +169,7 @@ def interval_of(material: Material, level: float = 0.9) -> Callable[[np.ndarray]
 def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndarray | None:
     """Half-widths of the 90 % intervals of all constants of some tables (GPa), from the standard errors on the card.
 
-    The card speaks of the data's frame; where that is not the standard one its constants are others, and None is given.
+    The card states them in the frame of the data; where that is not the standard frame, None is returned.
     """
     stated = material.card.get("constants_GPa", {})
     errors = []
@@ -187,9 +183,7 @@ def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndar
 
 
 def stated_learning_curve(material: Material) -> dict[str, Curve]:
-    """What the card says of errors on fewer samples, by law; empty where it says nothing."""
-    from constitutive.plots import Curve
-
+    """Errors on fewer samples as the card states them, by law; empty where it states none."""
     found = material.card.get("calibration", {})
     points = [(entry["samples"], entry["error"]) for entry in found.get("learning_curve", [])]
     samples = material.card.get("data", {}).get("samples")

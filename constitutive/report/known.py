@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from constitutive.audit import Audit
-    from constitutive.data import StressStrainData
-    from constitutive.material import Material
-    from constitutive.plots import Curve
+from constitutive.audit import Audit
+from constitutive.data import StressStrainData
+from constitutive.laws import Law
+from constitutive.material import Material
+from constitutive.plain import JsonObject
+from constitutive.plots import Curve
+from constitutive.report.markup import Content
 
 LAW, LINEAR, FREE = "learned law", "linear elasticity", "unconstrained network"
 ORDERS = (2, 3)
@@ -30,33 +31,33 @@ class Known:
     curves : dict
         Learning curves by law.
     unseen : StressStrainData or None
-        States that no law has seen; the data's own ``paths`` where none are given.
+        States that no law was calibrated on; the data's own ``paths`` where none are given.
     curves_note : str
-        What a reader of the learning curves has to know.
+        A remark for the caption of the learning curves.
     """
 
     material: Material
     data: StressStrainData | None
     audit: Audit
-    baselines: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, Law] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     unseen: StressStrainData | None = None
     curves_note: str = ""
 
     @property
-    def laws(self) -> dict[str, Any]:
+    def laws(self) -> dict[str, Law]:
         """The law and its baselines by name, the law first."""
         return {LAW: self.material.law, **self.baselines}
 
     @property
-    def calibration(self) -> dict[str, Any]:
-        """What the card says of the calibration."""
+    def calibration(self) -> JsonObject:
+        """The calibration's entry of the card."""
         found = self.material.card.get("calibration", {})
         return found if isinstance(found, dict) else {}
 
     @property
     def held_out(self) -> StressStrainData | None:
-        """States that no law has seen."""
+        """States that no law was calibrated on."""
         return held_out_of(self.data, self.unseen)
 
 
@@ -71,4 +72,4 @@ class Section:
 
     identity: str
     title: str
-    content: list[Any]
+    content: list[Content]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from constitutive.calibration import calibrate, fit_linear, fit_unconstrained
+from constitutive.calibration.reference import honoured
+from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.laws import Law
+from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report.known import FREE, LAW, LINEAR, held_out_of
-
-if TYPE_CHECKING:
-    from constitutive.data import StressStrainData
-    from constitutive.material import Material
+from constitutive.symmetry import PointGroup
 
 SMALLEST = 8
 BUDGET = 150.0  # seconds
@@ -24,11 +25,9 @@ DRAWS = 2  # random choices of the samples for each size
 LEAST_UNSEEN = 8
 
 
-def baselines(material: Material, data: StressStrainData, seed: int) -> dict[str, Any]:
+def baselines(material: Material, data: StressStrainData, seed: int) -> dict[str, Law]:
     """Linear elasticity and the network without symmetry, fitted to the same samples; what cannot be fitted is left out."""
-    from constitutive.calibration import fit_linear, fit_unconstrained
-
-    found: dict[str, Any] = {}
+    found: dict[str, Law] = {}
     for name, fit in (
         (FREE, lambda: fit_unconstrained(data, seed=seed, point_group=_group(material, data))),
         (LINEAR, lambda: fit_linear(data, point_group=_group(material, data))),
@@ -50,11 +49,11 @@ def curves(
     material: Material,
     data: StressStrainData,
     unseen: StressStrainData | None,
-    others: dict[str, Any],
+    others: dict[str, Law],
     seed: int,
-    tell: Callable[[str, float], None],
+    progress: Callable[[str, float], None],
 ) -> tuple[dict[str, Curve], str]:
-    """Error of S on unseen states by the number of samples, of the law and of its baselines; and what a reader has to know.
+    """Error of S on unseen states by the number of samples, of the law and of its baselines; and a remark for the caption.
 
     The states are the unseen ones or the held-out paths where there are any, and otherwise the samples not drawn. No larger
     number of samples is begun that would end later than ``BUDGET``, by the time that the one before took.
@@ -69,7 +68,7 @@ def curves(
     for step, n in enumerate(n for n in sizes if n not in errors):
         at = time.monotonic()
         for draw in range(DRAWS if n < len(data) else 1):  # there is one choice of all
-            tell(f"learning curve: {n} samples, draw {draw + 1}", 0.25 + 0.45 * (step + draw / DRAWS) / len(sizes))
+            progress(f"learning curve: {n} samples, draw {draw + 1}", 0.25 + 0.45 * (step + draw / DRAWS) / len(sizes))
             errors.setdefault(n, []).append(_errors(material, data, held_out, n, seed + draw))
         now = time.monotonic()
         if now + GROWTH * (now - at) > began + BUDGET:
@@ -97,8 +96,6 @@ def _curves_of(errors: dict[int, list[dict[str, float]]]) -> dict[str, Curve]:
 
 
 def _errors(material: Material, data: StressStrainData, held_out: StressStrainData | None, n: int, seed: int) -> dict[str, float]:
-    from constitutive.calibration import calibrate
-
     order = np.random.default_rng(seed).permutation(len(data))
     chosen = data.select(np.sort(order[:n]))
     unseen = data.select(np.sort(order[n:])) if held_out is None else held_out
@@ -110,13 +107,11 @@ def _errors(material: Material, data: StressStrainData, held_out: StressStrainDa
     return {name: _error(other, unseen, material) for name, other in {LAW: law, **baselines(material, chosen, seed)}.items()}
 
 
-def _error(law: Any, data: StressStrainData, material: Material) -> float:
-    from constitutive.calibration.reference import honoured
-
+def _error(law: Law, data: StressStrainData, material: Material) -> float:
     S = honoured(data, material.card)
     T = law.stress(torch.from_numpy(data.green_lagrange_strain)).numpy()
     return float(np.linalg.norm(T - S) / np.linalg.norm(S))
 
 
-def _group(material: Material, data: StressStrainData) -> Any:
+def _group(material: Material, data: StressStrainData) -> PointGroup | None:
     return None if data.structure is not None else material.point_group

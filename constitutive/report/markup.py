@@ -1,4 +1,4 @@
-"""HTML that cannot be broken from inside: every text is escaped, every attribute quoted, every number of a figure plain JSON."""
+"""HTML in which every text is escaped, every attribute quoted, and every number of a figure plain JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,7 +19,7 @@ class Markup:
     text: str
 
 
-Content: TypeAlias = Any  # a Markup, a str, a number, or an iterable of these
+Content: TypeAlias = object  # a Markup, a str, a number, or an iterable of these
 _VOID = {"meta", "br", "img", "hr"}
 
 
@@ -54,7 +54,7 @@ def table(head: Iterable[Content], rows: Iterable[Iterable[Content]], *, numbers
     return tag("div", tag("table", top, tag("tbody", [row(r, "td") for r in rows]), class_=class_ or None), class_="scroll")
 
 
-def nested(value: Any) -> Content:
+def nested(value: object) -> Content:
     """Plain data of any depth as text, lists and small tables."""
     if isinstance(value, Mapping):
         return table((), [(str(key).replace("_", " "), nested(entry)) for key, entry in value.items()], class_="facts")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from constitutive.elasticity import QUANTITIES, UNITS
+from constitutive.elasticity import QUANTITIES, UNITS, DirectionalModuli
 from constitutive.plots import interactive, span
 from constitutive.plots.numbers import MINUS
 from constitutive.plots.shapes import TITLES
 from constitutive.report import facts
 from constitutive.report.known import ORDERS, Known, Section
-from constitutive.report.markup import Markup, figure, table, tag
+from constitutive.report.markup import Content, Markup, figure, table, tag
 
-ISOTROPIC = 0.01  # a quantity that varies less has a line of text for a picture
+ISOTROPIC = 0.01  # a quantity that varies less gets a line of text instead of a picture
 SURFACES = {
     "youngs_modulus": "Young's modulus: the distance of the surface from the origin along n is E(n), and so is its colour.",
     "shear_modulus": "Shear modulus of the plane across n: largest (left) and smallest (right) over all directions m of shear in it.",
@@ -36,7 +34,7 @@ def elastic_constants(known: Known) -> Section:
         "of the crystal. Measured values are at room temperature; the law is as good as the simulation behind it."
     )
     picture = interactive.elastic_constants(names, values, errors, published={name: found.values for name, found in measured.items()})
-    content: list[Any] = [figure("elastic-constants", picture, caption), _constants_table(names, values, errors, measured)]
+    content: list[Content] = [figure("elastic-constants", picture, caption), _constants_table(names, values, errors, measured)]
     if measured:
         told = [f"[{k}] {name}: {found.source}. Read {found.read_from}." for k, (name, found) in enumerate(measured.items(), start=1)]
         content.append(tag("ul", [tag("li", line) for line in told], class_="sources"))
@@ -44,7 +42,7 @@ def elastic_constants(known: Known) -> Section:
 
 
 def _constants_table(names: list[str], values: np.ndarray, errors: np.ndarray | None, measured: dict[str, facts.Published]) -> Markup:
-    """One line a constant; the source of a measured value is told by its number in the list below."""
+    """One line a constant; a number refers to the list of sources below."""
     head = ["constant", "this law (GPa)", *(["± 90 % (GPa)"] if errors is not None else [])]
     head += ["measured (GPa)", "source", f"law {MINUS} measured (GPa)"] if measured else []
     rows = []
@@ -60,7 +58,7 @@ def _constants_table(names: list[str], values: np.ndarray, errors: np.ndarray | 
     return table(head, rows, numbers=1)
 
 
-def _fourth_order(known: Known) -> list[Any]:
+def _fourth_order(known: Known) -> list[Content]:
     """Constants of order 4 on the card: many, so in columns."""
     stated = known.material.card.get("constants_GPa", {}).get("4", {})
     try:
@@ -74,7 +72,7 @@ def _fourth_order(known: Known) -> list[Any]:
     return [tag("p", told), tag("ul", items, class_="columns")]
 
 
-def _indexed(name: str) -> Any:
+def _indexed(name: str) -> Content:
     return (name[0], tag("sub", name[1:])) if name[1:].isdigit() else name
 
 
@@ -87,7 +85,7 @@ def directional(known: Known) -> Section:
     states = facts.states(known.material)
     rest, *strained = states
     spans = {quantity: span((states[name] for name in (rest, *strained[:1])), quantity) for quantity in SURFACES}
-    content: list[Any] = [tag("h3", "At rest"), *_solids(states[rest], spans, "at rest")]
+    content: list[Content] = [tag("h3", "At rest"), *_solids(states[rest], spans, "at rest")]
     if strained:
         told = f"The same at {strained[0]}, for a small further load; colours and axes as at rest."
         content += [tag("h3", f"At finite strain, {strained[0]}"), tag("p", told)]
@@ -103,7 +101,7 @@ def directional(known: Known) -> Section:
     return Section("directional", "Moduli by direction", content)
 
 
-def _solids(moduli: Any, spans: dict[str, tuple[float, float]], where: str, suffix: str = "") -> list[Markup]:
+def _solids(moduli: DirectionalModuli, spans: dict[str, tuple[float, float]], where: str, suffix: str = "") -> list[Markup]:
     """The surfaces and the pole figures of one state, on given scales."""
     pictures = {}
     for quantity, caption in SURFACES.items():
@@ -122,7 +120,7 @@ def _solids(moduli: Any, spans: dict[str, tuple[float, float]], where: str, suff
     return [*pairs, tag("div", pictures["linear_compressibility"], poles[1], class_="pair")]
 
 
-def _averages(states: dict[str, Any]) -> Markup:
+def _averages(states: dict[str, DirectionalModuli]) -> Markup:
     rows = []
     for name, moduli in states.items():
         a = moduli.averages
@@ -140,7 +138,7 @@ def _averages(states: dict[str, Any]) -> Markup:
     return tag("div", table(head, rows, numbers=1), tag("p", "V / R / H: the averages of Voigt, Reuss and Hill; Aᵁ: universal anisotropy."))
 
 
-def _extremes(state: str, moduli: Any) -> Markup:
+def _extremes(state: str, moduli: DirectionalModuli) -> Markup:
     rows = []
     for quantity in QUANTITIES:
         low, high = moduli.extremes(quantity)

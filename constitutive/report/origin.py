@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from constitutive.elasticity import independent_places
+from constitutive.plain import Json, JsonObject
 from constitutive.plots import interactive
 from constitutive.report.known import ORDERS, Known, Section
-from constitutive.report.markup import figure, nested, table, tag
+from constitutive.report.markup import Content, figure, nested, table, tag
+from constitutive.symmetry.detection import find_symmetry
 
-ELSEWHERE = ("calibration", "constants_GPa", "rank_of_data", "residual_stress", "data")  # of the card: told in words of their own
+ELSEWHERE = ("calibration", "constants_GPa", "rank_of_data", "residual_stress", "data")  # of the card: shown in other sections
 
 
 def crystal(known: Known) -> Section | None:
     """The cell, the group and its elements."""
     group = known.material.point_group
-    rows: list[tuple[Any, Any]] = [
+    rows: list[tuple[Content, Content]] = [
         ("point group", f"{group.symbol} ({group.full_symbol}; {group.schoenflies})"),
-        ("Laue class", f"{group.laue_class}: what a strain energy sees"),
+        ("Laue class", f"{group.laue_class}: the symmetry of a strain energy"),
         ("crystal system", group.crystal_system),
         ("operations", group.order),
         ("elements", tag("ul", [tag("li", element.words) for element in group.elements])),
@@ -28,10 +29,8 @@ def crystal(known: Known) -> Section | None:
     for order in ORDERS:
         count = len(independent_places(np.asarray(group.laue_rotations), order))
         rows.append((f"independent constants, order {order}", count))
-    content: list[Any] = []
+    content: list[Content] = []
     if known.material.structure is not None:
-        from constitutive.symmetry.detection import find_symmetry
-
         found = find_symmetry(known.material.structure)
         formula = known.material.structure.composition.reduced_formula
         rows.insert(0, ("structure", f"{formula}, {found.space_group} (no. {found.space_group_number})"))
@@ -46,7 +45,7 @@ def crystal(known: Known) -> Section | None:
 def provenance(known: Known) -> Section:
     """Where the law comes from."""
     card = known.material.card
-    rows: dict[str, Any] = {"material": known.material.name or "unnamed", **_data_rows(known)}
+    rows: JsonObject = {"material": known.material.name or "unnamed", **_data_rows(known)}
     if "residual_stress" in card:
         rows["residual stress"] = _residual_stress(card["residual_stress"])
     if "rank_of_data" in card:
@@ -55,7 +54,7 @@ def provenance(known: Known) -> Section:
     return Section("provenance", "Provenance", [nested({k: v for k, v in rows.items() if v not in (None, {}, [])})])
 
 
-def _data_rows(known: Known) -> dict[str, Any]:
+def _data_rows(known: Known) -> JsonObject:
     """The data set that the card names, and the one at hand: one row where they are the same."""
     stated = known.material.card.get("data", {})
     if known.data is None:
@@ -74,11 +73,11 @@ def _data_rows(known: Known) -> dict[str, Any]:
     return {"calibrated on": stated, "data set of this report, another than that": _said(at_hand)}
 
 
-def _said(rows: Mapping[str, Any]) -> dict[str, Any]:
+def _said(rows: Mapping[str, Json]) -> JsonObject:
     return {key: value for key, value in rows.items() if value not in (None, {}, [], "")}
 
 
-def _residual_stress(stated: Any) -> Any:
+def _residual_stress(stated: Json) -> Json:
     """In a sentence: what was found at zero strain and what was done about it."""
     try:
         T = np.asarray(stated["stress_GPa"], dtype=float)
@@ -94,7 +93,7 @@ def _residual_stress(stated: Any) -> Any:
 TENSOR = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
 
 
-def _rank(stated: Any) -> Any:
+def _rank(stated: Json) -> Json:
     """How many of the constants of each order the samples determine."""
     try:
         return "; ".join(f"{entry['fixed']} of {entry['of']} constants of order {order}" for order, entry in stated.items())
@@ -110,7 +109,7 @@ def choice(known: Known) -> Section | None:
         return Section("law", "The law", [tag("p", f"The law comes from {source}; nothing was fitted to samples.")])
     candidates = sorted(found.get("candidates", {}).items(), key=lambda item: item[1])
     rows = [(tag("b", name) if name == found.get("chosen") else name, f"{100 * error:.3g} %") for name, error in candidates]
-    content: list[Any] = [
+    content: list[Content] = [
         tag("p", "Chosen: ", tag("b", str(found.get("chosen", ""))), f". {_sentence(str(found.get('reason', '')))}"),
         table(("candidate", "error of S on unseen samples"), rows, numbers=1),
     ]

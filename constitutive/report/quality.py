@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from constitutive.laws import Law
 from constitutive.plots import Path, interactive, split_paths
 from constitutive.report import facts
 from constitutive.report.known import LAW, Known, Section
-from constitutive.report.markup import figure, table
+from constitutive.report.markup import Content, figure, table
 
 
 def learning(known: Known) -> Section | None:
@@ -58,14 +58,14 @@ def along_paths(known: Known) -> Section:
     shown, simulated = _paths(known)
     laws: dict[str, Callable[..., np.ndarray]] = {name: _bound(law) for name, law in known.laws.items()}
     interval = facts.interval_of(known.material)
-    told = "circles are the simulation, never fitted" if simulated else "there is no simulation on these lines"
+    states = "circles are the simulation, never fitted" if simulated else "there is no simulation on these lines"
     band = "" if interval is None else " The band around the law is its own 90 % interval."
-    caption = f"Cauchy stress along lines of deformation; {told}.{band} Of components that are equal one is drawn."
+    caption = f"Cauchy stress along lines of deformation; {states}.{band} Of components that are equal one is drawn."
     picture = interactive.paths(shown, laws, bands={} if interval is None else {LAW: interval})
-    content: list[Any] = [figure("stress-paths", picture, caption)]
+    content: list[Content] = [figure("stress-paths", picture, caption)]
     if interval is not None and simulated:
-        told = "The same states on the scale of the errors: simulation minus law, each component with the law's own 90 % interval."
-        content.append(figure("path-errors", interactive.path_errors(shown, laws[LAW], interval), told))
+        caption = "The same states on the scale of the errors: simulation minus law, each component with the law's own 90 % interval."
+        content.append(figure("path-errors", interactive.path_errors(shown, laws[LAW], interval), caption))
     return Section("paths", "Stress along paths", content)
 
 
@@ -79,7 +79,7 @@ def _paths(known: Known) -> tuple[list[Path], bool]:
     return split_paths(names, parameters, held_out.F, held_out.stress("cauchy")), True
 
 
-def _bound(law: Any) -> Callable[..., np.ndarray]:
+def _bound(law: Law) -> Callable[..., np.ndarray]:
     return lambda F: facts.cauchy(law, F)
 
 

@@ -1,4 +1,4 @@
-"""The pictures of :mod:`constitutive.plots` with Plotly: they turn, zoom and tell values under the pointer."""
+"""The pictures of :mod:`constitutive.plots` with Plotly: they rotate, zoom and show values under the pointer."""
 
 from constitutive.plots.interactive.crystal import crystal
 from constitutive.plots.interactive.directional import pole_figure, sections, surface

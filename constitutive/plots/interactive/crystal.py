@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,19 +10,19 @@ import plotly.graph_objects as go
 from constitutive.plots.crystal import AXIS_COLOURS, MIRROR_COLOUR, CellView, atom_style, axis_order, disc, view
 from constitutive.plots.interactive.theme import new_figure, plain, scene
 from constitutive.plots.style import INK, MUTED
-from constitutive.symmetry import PointGroup
+from constitutive.symmetry import PointGroup, SymmetryElement
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-FEW = 6  # mirror planes that a picture bears beside all else
+FEW = 6  # mirror planes shown at first; more would hide the atoms
 SYMBOLS = {2: "circle", 3: "diamond", 4: "square", 6: "cross"}
 
 
 def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool | None = None) -> go.Figure:
     """The conventional cell with atoms and symmetry elements; see :func:`constitutive.plots.crystal`.
 
-    Axes and mirror planes are switched in the legend; without a word about mirrors they are on at first where there are few.
+    Axes and mirror planes are switched in the legend; by default the mirror planes are shown at first where there are few.
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)
@@ -59,7 +59,7 @@ def _draw_cell(figure: go.Figure, cell: CellView) -> None:
         figure.add_scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, name=plain(kind))
 
 
-def _draw_axes(figure: go.Figure, elements: list[Any], order: int, reach: float) -> None:
+def _draw_axes(figure: go.Figure, elements: list[SymmetryElement], order: int, reach: float) -> None:
     ends = np.array([(-1.15 * reach * e.axis, 1.15 * reach * e.axis, np.full(3, np.nan)) for e in elements]).reshape(-1, 3)
     words = [word for e in elements for word in (plain(e.words), plain(e.words), "")]
     name = f"{order}-fold axis" if len(elements) == 1 else f"{order}-fold axes ({len(elements)})"
@@ -68,7 +68,7 @@ def _draw_axes(figure: go.Figure, elements: list[Any], order: int, reach: float)
     figure.add_scatter3d(x=x, y=y, z=z, mode="lines+markers", hovertext=words, hoverinfo="text", name=name, **style)
 
 
-def _draw_mirrors(figure: go.Figure, elements: list[Any], radius: float, shown: bool) -> None:
+def _draw_mirrors(figure: go.Figure, elements: list[SymmetryElement], radius: float, shown: bool) -> None:
     title = "mirror plane" if len(elements) == 1 else f"mirror planes ({len(elements)})"
     for k, element in enumerate(elements):
         rim = disc(element.axis, radius)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -58,7 +57,7 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
                 title = plain(", ".join(filter(None, (name, which))))
                 trace = {"mode": "lines", "line": line, "name": title, "legendgroup": title, "showlegend": column == 1}
                 figure.add_scatterpolar(r=value, theta=np.degrees(angle), row=1, col=column, **trace)
-        axis: dict[str, Any] = {"gridcolor": RULE, "linecolor": RULE}
+        axis = {"gridcolor": RULE, "linecolor": RULE}
         ticks = {"tickvals": [0, 90], "ticktext": list(plane), "direction": "counterclockwise"}
         radial = {**axis, "angle": 45, "tickangle": 45, "nticks": 4, "tickfont": {"size": 11}}
         name = "polar" if column == 1 else f"polar{column}"
@@ -114,9 +113,9 @@ def pole_figure(
     return figure
 
 
-def _least(values: Any) -> float:
+def _least(values: np.ndarray | Iterable[float]) -> float:
     return float(np.min(values if isinstance(values, np.ndarray) else list(values)))
 
 
-def _most(values: Any) -> float:
+def _most(values: np.ndarray | Iterable[float]) -> float:
     return float(np.max(values if isinstance(values, np.ndarray) else list(values)))

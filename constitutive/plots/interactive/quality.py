@@ -69,11 +69,11 @@ def elastic_constants(
 
 
 def coverage(nominal: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> go.Figure:
-    """Promised against measured coverage of the intervals; see :func:`constitutive.plots.coverage`."""
+    """Nominal against measured coverage of the intervals; see :func:`constitutive.plots.coverage`."""
     figure = new_figure(showlegend=False)
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": MUTED, "width": 1}, hoverinfo="skip")
     figure.add_scatter(x=nominal, y=measured, mode="lines+markers", line={"color": BLUE, "width": 2})
-    figure.update_xaxes(title_text="promised share inside", range=[0, 1.02])
+    figure.update_xaxes(title_text="nominal share inside", range=[0, 1.02])
     figure.update_yaxes(title_text="measured share inside", range=[0, 1.02])
     return style_axes(figure)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import plotly.graph_objects as go
 
+from constitutive.plain import JsonObject
 from constitutive.plots.style import CYCLE, INK, MUTED, PAPER, RULE
 
 FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -24,7 +23,7 @@ AXIS = {
 SCENE_AXIS = {"showbackground": False, "gridcolor": RULE, "zerolinecolor": RULE, "showspikes": False}
 
 
-def new_figure(height: int = 380, **layout: Any) -> go.Figure:
+def new_figure(height: int = 380, **layout: object) -> go.Figure:
     """An empty figure in this style, as wide as its place and ``height`` pixels high.
 
     Parameters
@@ -57,7 +56,7 @@ def style_axes(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def scene(reach: float) -> dict[str, Any]:
+def scene(reach: float) -> JsonObject:
     """A 3D scene of equal axes that holds a sphere of radius ``reach``."""
     axis = {**SCENE_AXIS, "range": [-1.05 * reach, 1.05 * reach], "tickfont": {"size": 11}, "nticks": 5}
     axes = {f"{name}axis": {**axis, "title": {"text": name}} for name in "xyz"}
