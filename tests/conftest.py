@@ -32,3 +32,21 @@ def sets(checkout: Path) -> dict:
     from constitutive.data import StressStrainData  # not before pytest has put its type checks on the package
 
     return {path.stem: StressStrainData.load(path) for path in sorted((checkout / "tests" / "data" / "intake").glob("*.json"))}
+
+
+@pytest.fixture
+def rutile():
+    """Rutile, space group 136, as ASE Atoms."""
+    from ase.spacegroup import crystal
+
+    return crystal(["Ti", "O"], [(0, 0, 0), (0.305, 0.305, 0)], spacegroup=136, cellpar=[4.594, 4.594, 2.959, 90, 90, 90])
+
+
+@pytest.fixture
+def quartz_file(tmp_path: Path) -> Path:
+    """Right-handed quartz as a CIF."""
+    from constitutive.symmetry import quartz  # not before pytest has put its type checks on the package
+
+    path = tmp_path / "quartz.cif"
+    quartz("right").to(filename=str(path))
+    return path

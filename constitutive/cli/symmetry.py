@@ -15,7 +15,7 @@ from constitutive.errors import SymmetryError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from constitutive.symmetry import Comparison, MagneticPointGroup, SymmetryLadder, SymmetryReport
+    from constitutive.symmetry import Comparison, MagneticPointGroup, SymmetryReport, ToleranceScan
 
 _PANEL_WIDTH = 104
 _COUNTED = ("pyroelectric", "dielectric", "piezoelectric", "gyration", "photoelastic")
@@ -51,7 +51,7 @@ def symmetry(
       [dim]constitutive symmetry POSCAR --symprec 0.05 --json[/]
       [dim]constitutive symmetry cubic.vasp tetragonal.vasp[/]
     """
-    from constitutive.symmetry import find_symmetry, symmetry_ladder  # deferred: quick --help
+    from constitutive.symmetry import find_symmetry, scan_tolerances  # deferred: quick --help
 
     report = find_symmetry(file, symprec, disorder=disorder)
     if other is not None:
@@ -59,13 +59,13 @@ def symmetry(
         return
     if sign_from is not None:
         report = replace(report, sign_from=_measured_tensor(sign_from))
-    ladder = symmetry_ladder(report.cell, symprec=symprec)
+    scan = scan_tolerances(report.cell, symprec=symprec)
     group = _magnetic_group(report) if magnetic else None
-    payload = _payload(report, ladder)
+    payload = _payload(report, scan)
     if group is not None:
         payload["magnetic_point_group"] = group.symbol
     picture = _write_picture(report, output / f"symmetry_{file.stem}.png") if plot else None
-    emit(as_json, payload, lambda: out.print(_panel(file.name, report, ladder, group)))
+    emit(as_json, payload, lambda: out.print(_panel(file.name, report, scan, group)))
     if picture is not None:
         err.print(f"wrote {picture}", markup=False)
 
@@ -90,7 +90,7 @@ def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
 # ---- for programs
 
 
-def _payload(report: SymmetryReport, ladder: SymmetryLadder) -> dict[str, Any]:
+def _payload(report: SymmetryReport, scan: ToleranceScan) -> dict[str, Any]:
     from constitutive.tensors import elastic_constant_counts  # deferred: quick --help
 
     group, frames = report.point_group, report.frames
@@ -111,11 +111,11 @@ def _payload(report: SymmetryReport, ladder: SymmetryLadder) -> dict[str, Any]:
             "decided_by": frames.decided_by,
         },
         "ladder": {
-            "symprec": ladder.symprec,
-            "plateau": ladder.plateau,
-            "steady": ladder.steady,
-            "sentence": ladder.sentence,
-            "steps": [vars(step) for step in ladder.steps],
+            "symprec": scan.symprec,
+            "plateau": scan.plateau,
+            "steady": scan.steady,
+            "sentence": scan.sentence,
+            "steps": [vars(step) for step in scan.steps],
         },
         "generators": group.generators,
     }
@@ -149,7 +149,7 @@ def _names(report: SymmetryReport) -> dict[str, Any]:
 # ---- for people
 
 
-def _panel(name: str, report: SymmetryReport, ladder: SymmetryLadder, magnetic: MagneticPointGroup | None) -> RenderableType:
+def _panel(name: str, report: SymmetryReport, scan: ToleranceScan, magnetic: MagneticPointGroup | None) -> RenderableType:
     from rich.console import Group
     from rich.panel import Panel
     from rich.table import Table
@@ -172,8 +172,8 @@ def _panel(name: str, report: SymmetryReport, ladder: SymmetryLadder, magnetic: 
     table.add_row("elements", Text("\n".join(elements_in_words(group))))
     table.add_row("constants", _constants(report))
     table.add_row("other tensors", _other_tensors(report))
-    table.add_row("tolerance", _rungs(ladder))
-    table.add_row("", Text(ladder.sentence, style="" if ladder.steady else "yellow"))
+    table.add_row("tolerance", _tolerances(scan))
+    table.add_row("", Text(scan.sentence, style="" if scan.steady else "yellow"))
     condition = cell_condition(report)
     table.add_row("cell", Text(condition.sentence, style="yellow" if condition.strained else ""))
     table.add_row("frames", _frames(report))
@@ -220,18 +220,18 @@ def _other_tensors(report: SymmetryReport) -> str:
     return "   ".join(f"{name} [bold]{independent_constants(report.point_group, name)}[/]" for name in _COUNTED)
 
 
-def _rungs(ladder: SymmetryLadder) -> RenderableType:
-    """The ladder as ranges of tolerance, the one in use in bold."""
+def _tolerances(scan: ToleranceScan) -> RenderableType:
+    """The scan as ranges of tolerance, the one in use in bold."""
     from itertools import groupby
 
     from rich.text import Text
 
     text = Text()
-    for (_, name, symbol), run in groupby(ladder.steps, key=lambda s: (s.space_group_number, s.point_group, s.space_group)):
+    for (_, name, symbol), run in groupby(scan.steps, key=lambda s: (s.space_group_number, s.point_group, s.space_group)):
         steps = list(run)
-        here = any(step.symprec == ladder.symprec for step in steps)
+        here = any(step.symprec == scan.symprec for step in steps)
         span = f"{steps[0].symprec:g} … {steps[-1].symprec:g} Å" if len(steps) > 1 else f"{steps[0].symprec:g} Å"
-        mark = f"   ◀ symprec {ladder.symprec:g} Å" if here else ""
+        mark = f"   ◀ symprec {scan.symprec:g} Å" if here else ""
         text.append(f"{name:<6} {symbol:<10} {span}{mark}\n", style="bold" if here else "dim")
     text.rstrip()
     return text

@@ -12,8 +12,7 @@ from mpl_toolkits.mplot3d import Axes3D
 
 from constitutive.elasticity.directions import plane_axes
 from constitutive.plots.style import GREEN, INK, MUTED, ORANGE, PURPLE, RED, RULE, SKY, Figure, new_figure, styled
-from constitutive.symmetry import PointGroup, SymmetryElement
-from constitutive.symmetry.detection import find_symmetry
+from constitutive.symmetry import PointGroup, SymmetryElement, find_symmetry
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

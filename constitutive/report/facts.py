@@ -19,7 +19,7 @@ from constitutive.material import Material
 from constitutive.plain import JsonObject
 from constitutive.plots import Curve, Path
 from constitutive.plots.numbers import MINUS
-from constitutive.symmetry.detection import find_symmetry
+from constitutive.symmetry import find_symmetry
 from constitutive.tensors.packing import to_mandel
 
 LINES: dict[str, np.ndarray] = {

@@ -11,7 +11,7 @@ from constitutive.plain import Json, JsonObject
 from constitutive.plots import interactive
 from constitutive.report.known import ORDERS, Known, Section
 from constitutive.report.markup import Content, figure, nested, table, tag
-from constitutive.symmetry.detection import find_symmetry
+from constitutive.symmetry import find_symmetry
 
 ELSEWHERE = ("calibration", "constants_GPa", "rank_of_data", "residual_stress", "data")  # of the card: shown in other sections
 

@@ -10,10 +10,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import spglib
 
+from constitutive.errors import SymmetryError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 _SWITCH = "SPGLIB_WARNING"  # read by spglib's C library before it prints
 
 
@@ -38,7 +42,7 @@ def _quiet() -> Iterator[None]:
             os.environ[_SWITCH] = before
 
 
-def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, str]:
+def call(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T | None, str]:
     """Result of a function of spglib, and an empty reason; or None and the reason of the failure."""
     with _quiet():
         try:
@@ -48,3 +52,17 @@ def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple
         if result is None:
             return None, str(spglib.get_error_message() or "no reason given")
     return result, ""
+
+
+def look_up(function: Callable[P, T | None], *arguments: P.args, **options: P.kwargs) -> T:
+    """An entry of spglib's database.
+
+    Raises
+    ------
+    SymmetryError
+        There is no such entry.
+    """
+    result, reason = call(function, *arguments, **options)
+    if result is None:
+        raise SymmetryError(f"spglib's database has no entry {arguments} ({reason})")
+    return result

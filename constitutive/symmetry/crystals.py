@@ -10,7 +10,7 @@ import numpy as np
 import spglib
 
 from constitutive.errors import SymmetryError
-from constitutive.symmetry.backend import call
+from constitutive.symmetry.backend import look_up
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.structures import Cell
 
@@ -57,7 +57,7 @@ def hall_number(space_group_number: int) -> int:
 def _first_settings() -> dict[int, int]:
     first: dict[int, int] = {}
     for number in range(1, 531):
-        first.setdefault(int(call(spglib.get_spacegroup_type, number)[0].number), number)
+        first.setdefault(int(look_up(spglib.get_spacegroup_type, number).number), number)
     return first
 
 
@@ -148,9 +148,9 @@ def random_crystal(space_group_number: int, seed: int = 0, *, species: int = 2) 
         There is no such space group.
     """
     hall = hall_number(space_group_number)
-    database, _ = call(spglib.get_symmetry_from_database, hall)
+    database = look_up(spglib.get_symmetry_from_database, hall)
     rotations, translations = database["rotations"], database["translations"]
-    name = str(call(spglib.get_spacegroup_type, hall)[0].pointgroup_international)
+    name = str(look_up(spglib.get_spacegroup_type, hall).pointgroup_international)
     rng = np.random.default_rng([space_group_number, seed])
     group = PointGroup.from_symbol(name)
     lattice = _random_lattice(group.crystal_system, rng)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import spglib
@@ -16,24 +16,20 @@ from jaxtyping import Float, Int
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.backend import call
-from constitutive.symmetry.group import PointGroup
-from constitutive.symmetry.structures import Cell, read_cell
-
-if TYPE_CHECKING:
-    from constitutive.symmetry.frames import CrystalFrames
+from constitutive.symmetry.backend import call, look_up
+from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 
 DEFAULT_SYMPREC = 0.01
 
 
 @dataclass(frozen=True)
-class SymmetryReport:
-    """What was found about a structure's symmetry at one tolerance.
+class Detection:
+    """What spglib finds about a structure at one tolerance, as arrays.
 
     Attributes
     ----------
-    point_group : PointGroup
-        In the Cartesian frame of the structure.
+    operations : (n, 3, 3)
+        Exact operations of the point group, in the Cartesian frame of the structure.
     space_group, space_group_number, hall_number
         Short Hermann–Mauguin symbol, number in the International Tables, number of the setting in spglib's database.
     symprec : float
@@ -49,12 +45,9 @@ class SymmetryReport:
         Linear map from the idealised lattice to the given one: the identity for a cell without strain.
     centres : (m,)
         One site for each atom of the primitive cell.
-    sign_from : array, optional
-        Measured tensor that fixes the signs which lattice and group leave open in the IEEE frame
-        (:func:`constitutive.symmetry.crystal_frames`).
     """
 
-    point_group: PointGroup
+    operations: Float[np.ndarray, "g 3 3"]
     space_group: str
     space_group_number: int
     hall_number: int
@@ -64,12 +57,11 @@ class SymmetryReport:
     raw_operations: Float[np.ndarray, "n 3 3"]
     deformation: Float[np.ndarray, "3 3"]
     centres: Int[np.ndarray, " m"]
-    sign_from: Float[np.ndarray, "..."] | None = None
 
     @cached_property
     def database_operations(self) -> tuple[np.ndarray, np.ndarray]:
         """Rotations (n, 3, 3) and translations (n, 3) of the space group in fractions of the conventional cell."""
-        return _database(self.hall_number)
+        return database_operations(self.hall_number)
 
     @cached_property
     def generating_operations(self) -> tuple[int, ...]:
@@ -89,15 +81,23 @@ class SymmetryReport:
         rotations, translations = self.database_operations
         return translations[(rotations == np.eye(3)).all(axis=(1, 2))]
 
-    @cached_property
-    def frames(self) -> CrystalFrames:
-        """Input, conventional and IEEE 176 frames."""
-        from constitutive.symmetry.frames import crystal_frames
 
-        return crystal_frames(self, sign_from=self.sign_from)
+@runtime_checkable
+class Dataset(Protocol):
+    """The parts of spglib's dataset that are used here."""
+
+    number: int
+    hall_number: int
+    international: str
+    pointgroup: str
+    rotations: np.ndarray
+    std_rotation_matrix: np.ndarray
+    std_lattice: np.ndarray
+    transformation_matrix: np.ndarray
+    mapping_to_primitive: np.ndarray
 
 
-def spglib_dataset(cell: Cell, symprec: float) -> Any:
+def spglib_dataset(cell: Cell, symprec: float) -> Dataset:
     """Dataset of spglib, whichever way this spglib reports a failure (None, or an exception).
 
     Raises
@@ -124,16 +124,20 @@ def _closest_pair(cell: Cell) -> str:
     return f"the closest atoms, {i} and {j}, are {distance[i, j]:.3g} Å apart" if len(distance) > 1 else "there is one atom"
 
 
-def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "refuse") -> SymmetryReport:
-    """Point group and space group of a structure.
+def detect(x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "refuse") -> Detection:
+    """Operations of a structure's point group, and its space group.
 
     Parameters
     ----------
-    x : pymatgen Structure, ASE Atoms, or path of a structure file
+    x : pymatgen Structure, ASE Atoms, Cell, or path of a structure file
     symprec : float
         Largest distance in Å between atoms that count as equivalent; about ten times the noise of the coordinates.
     disorder : {"refuse", "species"}
         Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
+
+    Returns
+    -------
+    Detection
 
     Raises
     ------
@@ -146,11 +150,11 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
     dataset = spglib_dataset(cell, symprec)
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     lattice = np.asarray(dataset.std_lattice, dtype=float)
-    operations = standard_to_given @ _cartesian(np.unique(_database(dataset.hall_number)[0], axis=0), lattice) @ standard_to_given.T
+    rotations = np.unique(database_operations(dataset.hall_number)[0], axis=0)
     conventional = lattice @ standard_to_given.T
     given = np.linalg.inv(np.asarray(dataset.transformation_matrix).T) @ cell.lattice
-    return SymmetryReport(
-        point_group=PointGroup.from_operations(operations),
+    return Detection(
+        operations=standard_to_given @ _cartesian(rotations, lattice) @ standard_to_given.T,
         space_group=str(dataset.international),
         space_group_number=int(dataset.number),
         hall_number=int(dataset.hall_number),
@@ -163,8 +167,9 @@ def find_symmetry(x: Any, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "
     )
 
 
-def _database(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
-    found, _ = call(spglib.get_symmetry_from_database, int(hall_number))
+def database_operations(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (n, 3, 3) and translations (n, 3) of a setting of a space group, in fractions of its conventional cell."""
+    found = look_up(spglib.get_symmetry_from_database, int(hall_number))
     return np.asarray(found["rotations"], dtype=float), np.asarray(found["translations"], dtype=float)
 
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.symmetry import operations as ops
 
-if TYPE_CHECKING:
-    from constitutive.symmetry.group import PointGroup
-
-_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 6: "six", 9: "nine"}
 _HEXAGONAL = np.array([[1.0, 0.0, 0.0], [-0.5, np.sqrt(3) / 2, 0.0], [0.0, 0.0, 1.0]])  # rows a, b, c of unit length
 _LARGEST_INDEX = 3
 
@@ -53,17 +48,32 @@ class SymmetryElement:
     words: str
 
 
-def symmetry_elements(group: PointGroup) -> tuple[SymmetryElement, ...]:
-    """Elements of a point group: axes by falling order, then mirror planes, then the centre."""
+def symmetry_elements(operations: Float[np.ndarray, "n 3 3"], frame: Float[np.ndarray, "3 3"], system: str) -> tuple[SymmetryElement, ...]:
+    """Elements of a point group: axes by falling order, then mirror planes, then the centre.
+
+    Parameters
+    ----------
+    operations : (n, 3, 3)
+        Cartesian operations of the group.
+    frame : (3, 3)
+        Rotation from the group's standard axes to the Cartesian frame.
+    system : str
+        Crystal system.
+
+    Returns
+    -------
+    tuple of SymmetryElement
+    """
+    local = frame.T @ operations @ frame
     along: list[tuple[np.ndarray, list[str]]] = []
-    for name, axis in ops.axes_by_label(group.frame.T @ group.operations @ group.frame):
-        axis = _preferred_sense(axis, group.crystal_system)
-        home = next((names for n, names in along if abs(n @ axis) > 1 - 1e-6), None)
-        if home is None:
+    for name, axis in ops.axes_by_label(local):
+        axis = _preferred_sense(axis, system)
+        names = next((names for n, names in along if abs(n @ axis) > 1 - 1e-6), None)
+        if names is None:
             along.append((axis, [name]))
         else:
-            home.append(name)
-    elements = [_element(group, axis, names) for axis, names in along]
+            names.append(name)
+    elements = [_element(local, frame, system, axis, names) for axis, names in along]
     elements.sort(
         key=lambda e: (
             -e.rotation,
@@ -73,7 +83,7 @@ def symmetry_elements(group: PointGroup) -> tuple[SymmetryElement, ...]:
             [-i for i in e.indices],
         )
     )
-    if group.is_centrosymmetric:
+    if ops.contains(local, -np.eye(3)):
         elements.append(SymmetryElement("-1", 1, 1, False, np.zeros(3), (0, 0, 0), False, "centre of inversion"))
     return tuple(elements)
 
@@ -86,17 +96,14 @@ def _preferred_sense(axis: np.ndarray, system: str) -> np.ndarray:
     return -axis if negative > positive or (negative == positive and first < 0) else axis
 
 
-def _element(group: PointGroup, axis: np.ndarray, names: list[str]) -> SymmetryElement:
+def _element(local: np.ndarray, frame: np.ndarray, system: str, axis: np.ndarray, names: list[str]) -> SymmetryElement:
     proper = max((int(n) for n in names if not n.startswith("-") and n != "m"), default=1)
     improper = max((2 if n == "m" else abs(int(n)) for n in names if n.startswith("-") or n == "m"), default=0)
     mirror = "m" in names
     label = _label(proper, improper, mirror)
-    indices = direction_indices(axis, group.crystal_system)
-    reversed_by = ops.contains(group.operations, -np.eye(3)) or improper > 0
-    polar = not reversed_by and not np.any(np.abs(group.frame.T @ group.operations @ group.frame @ axis + axis).max(axis=1) < 1e-6)
-    return SymmetryElement(
-        label, proper, improper, mirror, group.frame @ axis, indices, polar, _words(label, proper, mirror, indices, group)
-    )
+    indices = direction_indices(axis, system)
+    polar = not np.any(np.abs(local @ axis + axis).max(axis=1) < 1e-6)
+    return SymmetryElement(label, proper, improper, mirror, frame @ axis, indices, polar, _words(label, proper, mirror, indices))
 
 
 def _label(proper: int, improper: int, mirror: bool) -> str:
@@ -125,7 +132,7 @@ def bracketed(indices: tuple[int, int, int]) -> str:
     return "[" + "".join(str(i) for i in indices) + "]"
 
 
-def _words(label: str, proper: int, mirror: bool, indices: tuple[int, int, int], group: PointGroup) -> str:
+def _words(label: str, proper: int, mirror: bool, indices: tuple[int, int, int]) -> str:
     where = bracketed(indices)
     if label == "m":
         return f"mirror plane perpendicular to {where}"
@@ -134,54 +141,3 @@ def _words(label: str, proper: int, mirror: bool, indices: tuple[int, int, int],
         equal_to = {3: "3-fold axis and centre", 4: "", 6: "3-fold axis and mirror plane across it"}[order]
         return f"{order}-fold rotoinversion axis along {where}" + (f" ({equal_to})" if equal_to else "")
     return f"{proper}-fold axis along {where}" + (", mirror plane across it" if mirror else "")
-
-
-def elements_in_words(group: PointGroup) -> list[str]:
-    """One line for each kind of element and family of directions: ``"three 4-fold axes along [001], [100], [010], …"``."""
-    if group.order == 1:
-        return ["no element besides the identity"]
-    lines: list[str] = []
-    for label, family in _families(group):
-        first = family[0]
-        if label == "-1":
-            lines.append("centre of inversion")
-            continue
-        where = ", ".join(bracketed(e.indices) for e in family)
-        noun = {"m": "mirror plane"}.get(label, "rotoinversion axis" if label.startswith("-") else "axis")
-        many = len(family) > 1
-        plural = noun.replace("axis", "axes").replace("plane", "planes") if many else noun
-        order = "" if label == "m" else f"{first.rotoinversion if label.startswith('-') else first.rotation}-fold "
-        count = f"{_NUMBERS.get(len(family), len(family))} " if many else ""
-        relation = "perpendicular to" if label == "m" else "along"
-        across = f" with {'mirror planes' if many else 'a mirror plane'} across" if first.mirror and "/" in label else ""
-        polar = f" ({'polar' if not many else 'each polar'})" if first.polar else ""
-        lines.append(f"{count}{order}{plural} {relation} {where}{across}{polar}")
-    return lines
-
-
-def _families(group: PointGroup) -> list[tuple[str, list[SymmetryElement]]]:
-    """Elements of one label that operations of the group carry into each other."""
-    families: list[tuple[str, list[SymmetryElement]]] = []
-    for element in group.elements:
-        for label, members in families:
-            images = group.operations @ members[0].axis
-            if label == element.label and (np.abs(np.abs(images @ element.axis) - 1) < 1e-6).any():
-                members.append(element)
-                break
-        else:
-            families.append((element.label, [element]))
-    return families
-
-
-def operation_in_words(group: PointGroup, R: Float[np.ndarray, "3 3"]) -> str:
-    """One operation of a group in words: ``"rotation by 120° about [111]"``."""
-    local = group.frame.T @ R @ group.frame
-    name, axis = ops.label(local), ops.axis(local)
-    if name in ("1", "-1"):
-        return {"1": "identity", "-1": "inversion"}[name]
-    where = bracketed(direction_indices(axis, group.crystal_system))
-    if name == "m":
-        return f"mirror perpendicular to {where}"
-    order = abs(int(name))
-    kind = "rotation" if not name.startswith("-") else "rotoinversion"
-    return f"{kind} by {360 // order}° about {where}"

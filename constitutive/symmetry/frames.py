@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import spglib
@@ -29,9 +28,9 @@ from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.backend import call
 from constitutive.symmetry.bonds import best_frames, find_bonds
-
-if TYPE_CHECKING:
-    from constitutive.symmetry.detection import SymmetryReport
+from constitutive.symmetry.detection import Detection
+from constitutive.symmetry.group import PointGroup
+from constitutive.symmetry.operations import Numbers
 
 _SAME_LENGTH = 1e-3  # relative
 # made positive by sign_from, in this order (IEEE Std 176-1987, 3.2: d33 of polar classes, d22 of 3m, d11 of 32, 3, -6)
@@ -84,38 +83,42 @@ class CrystalFrames:
         return known[end] @ known[start].T
 
 
-def crystal_frames(report: SymmetryReport, *, sign_from: Any = None) -> CrystalFrames:
-    """Input, conventional and IEEE 176 frames of a crystal.
+def frames_of(crystal: Detection, group: PointGroup, *, sign_from: Numbers | None = None) -> CrystalFrames:
+    """Input, conventional and IEEE 176 frames of a crystal; :func:`constitutive.symmetry.crystal_frames` takes a report.
 
     Parameters
     ----------
-    report : SymmetryReport
-        As :func:`constitutive.symmetry.find_symmetry` gives it.
+    crystal : Detection
+    group : PointGroup
+        The crystal's point group, in the structure's Cartesian frame.
     sign_from : array, optional
-        Measured tensor in the input frame that fixes the signs which are open in the IEEE frame: piezoelectric (3, 3, 3) or (3,
-        6), or elastic (3, 3, 3, 3) or (6, 6), order xx yy zz yz xz xy, stress-like components. Without one the bonds decide.
+        Measured tensor in the input frame that fixes the signs which are open in the IEEE frame.
+
+    Returns
+    -------
+    CrystalFrames
 
     Raises
     ------
     SymmetryError
         The tensor has another shape, or all its components that could decide vanish.
     """
-    turns = _open_turns(report)
-    proper = report.point_group.proper_operations
+    turns = _open_turns(crystal, group)
+    proper = group.proper_operations
     classes = len(turns) // len(proper)
     heads = _heads(turns, proper)
-    standard = [proper_turn for head in heads if _keeps_setting(report, head) for proper_turn in head @ proper]
-    cells = [report.conventional @ turn.T for turn in standard]
-    conventional_cell = _choose(report, cells, [_conventional_axes(cell) for cell in cells])
-    base = _ieee_axes(report)
+    standard = [proper_turn for head in heads if _keeps_setting(crystal, head) for proper_turn in head @ proper]
+    cells = [crystal.conventional @ turn.T for turn in standard]
+    conventional_cell = _choose(crystal, group, cells, [_conventional_axes(cell) for cell in cells])
+    base = _ieee_axes(crystal, group)
     axes = [base @ turn.T for turn in turns]
     if sign_from is not None:
-        if report.point_group.symbol == "2":  # the lattice fixes the sense of the two-fold axis, the tensor may want the other
+        if group.symbol == "2":  # the lattice fixes the sense of the two-fold axis, the tensor may want the other
             axes += [np.diag([-1.0, -1.0, 1.0]) @ frame for frame in axes]
-        kept = _positive(axes, _full_tensor(sign_from), report.point_group.operations)
-        ieee = _choose(report, kept, kept)  # what the tensor leaves open, the bonds decide
+        kept = _positive(axes, _full_tensor(sign_from), group.operations)
+        ieee = _choose(crystal, group, kept, kept)  # what the tensor leaves open, the bonds decide
     else:
-        ieee = _choose(report, axes, axes)
+        ieee = _choose(crystal, group, axes, axes)
     decided = "tensor" if sign_from is not None else ("bonds" if classes > 1 else "lattice")
     return CrystalFrames(np.eye(3), _conventional_axes(conventional_cell), ieee, conventional_cell, classes, decided)
 
@@ -130,34 +133,34 @@ def _unimodular() -> np.ndarray:
     return all_of[np.round(np.linalg.det(all_of)) == 1]
 
 
-def _open_turns(report: SymmetryReport) -> list[np.ndarray]:
+def _open_turns(crystal: Detection, group: PointGroup) -> list[np.ndarray]:
     """Proper rotations (Cartesian, active) that keep the lattice and the point group; the group's own are among them."""
-    cell = report.conventional
+    cell = crystal.conventional
     lengths = np.linalg.norm(cell, axis=1)
     metric, N = cell @ cell.T, _unimodular()
     change = np.abs(N @ metric @ N.transpose(0, 2, 1) - metric) / np.outer(lengths, lengths)
     same = change.max(axis=(1, 2)) < 2 * _SAME_LENGTH
-    turns = [ops.nearest_orthogonal((n @ cell).T @ np.linalg.inv(cell.T)) for n in N[same] if _keeps_centring(report, n)]
-    group = report.point_group.operations
-    return [turn for turn in turns if ops.same_set(group, turn @ group @ turn.T)]
+    turns = [ops.nearest_orthogonal((n @ cell).T @ np.linalg.inv(cell.T)) for n in N[same] if _keeps_centring(crystal, n)]
+    operations = group.operations
+    return [turn for turn in turns if ops.same_set(operations, turn @ operations @ turn.T)]
 
 
-def _keeps_centring(report: SymmetryReport, N: np.ndarray) -> bool:
-    centring = report.centring
+def _keeps_centring(crystal: Detection, N: np.ndarray) -> bool:
+    centring = crystal.centring
     images = centring @ N
     shift = images[:, None] - centring[None]
     return bool((np.abs(shift - np.round(shift)).max(axis=2) < 1e-3).any(axis=1).all())
 
 
-def _keeps_setting(report: SymmetryReport, turn: np.ndarray) -> bool:
+def _keeps_setting(crystal: Detection, turn: np.ndarray) -> bool:
     """Whether the turned cell has the same tabulated operations, up to a shift of origin: cells that the tables call standard."""
-    cell = report.conventional
+    cell = crystal.conventional
     N = np.round(np.linalg.inv(cell.T) @ turn @ cell.T)
-    rotations, translations = report.database_operations
+    rotations, translations = crystal.database_operations
     inverse = np.linalg.inv(N)
     shifts = _origin_grid()
     possible = np.ones(len(shifts), dtype=bool)
-    for k in report.generating_operations:
+    for k in crystal.generating_operations:
         W, w = N @ rotations[k] @ inverse, N @ translations[k]
         target = translations[(np.abs(rotations - W).max(axis=(1, 2)) < 1e-6)]
         if not len(target):
@@ -202,21 +205,21 @@ def _axes_from(z: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
-def _ieee_axes(report: SymmetryReport) -> np.ndarray:
-    system, cell = report.point_group.crystal_system, report.conventional
+def _ieee_axes(crystal: Detection, group: PointGroup) -> np.ndarray:
+    system, cell = group.crystal_system, crystal.conventional
     if system == "triclinic":
-        return _triclinic_axes(report)
+        return _triclinic_axes(crystal.conventional)
     if system == "monoclinic":
-        return _monoclinic_axes(report)
+        return _monoclinic_axes(crystal, group)
     if system == "orthorhombic":
-        return _orthorhombic_axes(report)
+        return _orthorhombic_axes(crystal, group)
     if system == "cubic":
         return _axes_from(cell[2], cell[0])
-    return _uniaxial_axes(report)
+    return _uniaxial_axes(crystal, group)
 
 
-def _triclinic_axes(report: SymmetryReport) -> np.ndarray:
-    c, a, b = _shortest_vectors(report.conventional)
+def _triclinic_axes(cell: np.ndarray) -> np.ndarray:
+    c, a, b = _shortest_vectors(cell)
     a = -a if a @ c > 0 else a
     b = -b if b @ c > 0 else b
     if np.linalg.det([a, b, c]) < 0:
@@ -234,10 +237,10 @@ def _shortest_vectors(cell: np.ndarray) -> np.ndarray:
     return reduced[np.argsort(np.linalg.norm(reduced, axis=1), kind="stable")]
 
 
-def _monoclinic_axes(report: SymmetryReport) -> np.ndarray:
-    cell = report.conventional
-    b = report.point_group.frame[:, 1]
-    vectors = [v @ cell for v in _plane_vectors(report) if np.linalg.norm(v) > 0]
+def _monoclinic_axes(crystal: Detection, group: PointGroup) -> np.ndarray:
+    cell = crystal.conventional
+    b = group.frame[:, 1]
+    vectors = [v @ cell for v in _plane_vectors() if np.linalg.norm(v) > 0]
     vectors.sort(key=lambda v: round(float(np.linalg.norm(v)), 6))
     c = vectors[0]
     a = next(v for v in vectors if np.linalg.norm(np.cross(v, c)) > 1e-6 * np.linalg.norm(c) ** 2)
@@ -247,26 +250,26 @@ def _monoclinic_axes(report: SymmetryReport) -> np.ndarray:
     return np.stack([np.cross(y, z), y, z])
 
 
-def _plane_vectors(report: SymmetryReport) -> np.ndarray:
+def _plane_vectors() -> np.ndarray:
     """Lattice vectors across the monoclinic axis b, in fractions of the conventional cell."""
     n = np.arange(-3, 4)
     return np.array([[i, 0, k] for i in n for k in n], dtype=float)
 
 
-def _orthorhombic_axes(report: SymmetryReport) -> np.ndarray:
-    cell = report.conventional
+def _orthorhombic_axes(crystal: Detection, group: PointGroup) -> np.ndarray:
+    cell = crystal.conventional
     lengths = np.linalg.norm(cell, axis=1)
     order = np.argsort(lengths, kind="stable")
     z, x = order[0], order[1]
-    if report.point_group.symbol == "mm2":
-        polar = report.point_group.frame[:, 2]
+    if group.symbol == "mm2":
+        polar = group.frame[:, 2]
         z = int(np.argmax(np.abs(cell @ polar) / lengths))
         x = next(k for k in order if k != z)
     return _axes_from(cell[z], cell[x])
 
 
-def _uniaxial_axes(report: SymmetryReport) -> np.ndarray:
-    group, cell = report.point_group, report.conventional
+def _uniaxial_axes(crystal: Detection, group: PointGroup) -> np.ndarray:
+    cell = crystal.conventional
     if group.symbol not in ("32", "3m", "-3m", "-42m", "-6m2"):
         return _axes_from(cell[2], cell[0])
     kind = ops.label(group.generators[1])  # the two-fold axis or mirror that x goes along or across
@@ -278,14 +281,14 @@ def _uniaxial_axes(report: SymmetryReport) -> np.ndarray:
 # ---- the choice
 
 
-def _choose(report: SymmetryReport, candidates: list[np.ndarray], axes: list[np.ndarray]) -> np.ndarray:
+def _choose(crystal: Detection, group: PointGroup, candidates: list[np.ndarray], axes: list[np.ndarray]) -> np.ndarray:
     """The candidate whose axes the bonds prefer; of equal ones that nearest to the input frame."""
-    group = report.point_group.operations
-    classes = _classes(axes, group)
+    operations = group.operations
+    classes = _classes(axes, operations)
     members = classes[0]
     if len(classes) > 1:
-        bonds = find_bonds(report.cell, report.centres)
-        best = best_frames(bonds, [axes[c[0]] for c in classes], group)
+        bonds = find_bonds(crystal.cell, crystal.centres)
+        best = best_frames(bonds, [axes[c[0]] for c in classes], operations)
         members = [k for b in best for k in classes[b]]
     return candidates[max(members, key=lambda k: _nearness(axes[k]))]
 
@@ -294,11 +297,11 @@ def _classes(axes: list[np.ndarray], group: np.ndarray) -> list[list[int]]:
     """Indices of frames that differ by an operation of the crystal only, class by class."""
     classes: list[list[int]] = []
     for k, frame in enumerate(axes):
-        home = next((c for c in classes if ops.contains(group, axes[c[0]].T @ frame)), None)
-        if home is None:
+        members = next((c for c in classes if ops.contains(group, axes[c[0]].T @ frame)), None)
+        if members is None:
             classes.append([k])
         else:
-            home.append(k)
+            members.append(k)
     return classes
 
 
@@ -309,7 +312,7 @@ def _nearness(frame: np.ndarray) -> tuple[float, ...]:
 # ---- signs from a measured tensor
 
 
-def _full_tensor(tensor: Any) -> np.ndarray:
+def _full_tensor(tensor: Numbers) -> np.ndarray:
     T = np.asarray(tensor, dtype=float)
     if T.shape in ((3, 3, 3), (3, 3, 3, 3)):
         return T
@@ -329,7 +332,7 @@ def _turned(tensor: np.ndarray, R: np.ndarray) -> np.ndarray:
 
 def _positive(frames: list[np.ndarray], tensor: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
     """Frames in which the first components of the list that do not vanish are positive, and largest."""
-    exact = np.mean([_turned(tensor, g) for g in group], axis=0)  # noise must not tell equal frames apart
+    exact = np.mean([_turned(tensor, g) for g in group], axis=0)  # noise must not part equal frames
     turned = [_turned(exact, R) for R in frames]
     threshold = 1e-6 * float(np.abs(tensor).max())
     left = list(range(len(frames)))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import SymmetryError
+from constitutive.show import facts
 from constitutive.symmetry import operations as ops
+from constitutive.symmetry.elements import SymmetryElement, symmetry_elements
+from constitutive.symmetry.operations import Numbers
+from constitutive.symmetry.standard_subgroups import Members, maximal_indices, place_of, standard_subgroups, supergroup_places
+from constitutive.symmetry.structures import AnyStructure
 from constitutive.symmetry.tables import POINT_GROUPS, SYMBOLS, GroupEntry, lookup
-
-if TYPE_CHECKING:
-    from constitutive.symmetry.elements import SymmetryElement
 
 _POLAR = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
 
@@ -72,7 +73,7 @@ class PointGroup:
         return cls._placed(entry.symbol, Q)
 
     @classmethod
-    def from_operations(cls, operations: Any, *, tolerance: float = 1e-3) -> PointGroup:
+    def from_operations(cls, operations: Numbers, *, tolerance: float = 1e-3) -> PointGroup:
         """Point group of Cartesian operations; generators suffice.
 
         Parameters
@@ -101,7 +102,7 @@ class PointGroup:
         return cls._placed(symbol, ops.standard_frame(symbol, group))
 
     @classmethod
-    def from_structure(cls, x: Any, symprec: float = 0.01, *, disorder: str = "refuse") -> PointGroup:
+    def from_structure(cls, x: AnyStructure, symprec: float = 0.01, *, disorder: str = "refuse") -> PointGroup:
         """Point group of a crystal, in the Cartesian frame of the structure given.
 
         Parameters
@@ -117,9 +118,9 @@ class PointGroup:
         SymmetryError
             The file, the structure or its symmetry cannot be made out.
         """
-        from constitutive.symmetry.detection import find_symmetry
+        from constitutive.symmetry.detection import detect  # deferred: spglib is needed for structures only
 
-        return find_symmetry(x, symprec, disorder=disorder).point_group
+        return cls.from_operations(detect(x, symprec, disorder=disorder).operations)
 
     @classmethod
     def _placed(cls, symbol: str, frame: np.ndarray) -> PointGroup:
@@ -208,9 +209,7 @@ class PointGroup:
     @cached_property
     def elements(self) -> tuple[SymmetryElement, ...]:
         """Axes, mirror planes and centre of the group, each with its direction and in words."""
-        from constitutive.symmetry.elements import symmetry_elements
-
-        return symmetry_elements(self)
+        return symmetry_elements(self.operations, self.frame, self.crystal_system)
 
     # ---- properties
 
@@ -231,17 +230,17 @@ class PointGroup:
 
     # ---- acting
 
-    def equivalent_directions(self, direction: Any) -> Float[np.ndarray, "n 3"]:
+    def equivalent_directions(self, direction: Numbers) -> Float[np.ndarray, "n 3"]:
         """Distinct images of a Cartesian direction (or any vector) under the group, itself first."""
         vector = np.asarray(direction, dtype=float)
         return _distinct(self.operations @ vector)
 
-    def equivalent_strains(self, strain: Any) -> Float[np.ndarray, "n 3 3"]:
+    def equivalent_strains(self, strain: Numbers) -> Float[np.ndarray, "n 3 3"]:
         """Distinct images g E gᵀ of a strain (or any second-rank tensor) under the group, itself first."""
         E = np.asarray(strain, dtype=float)
         return _distinct(self.operations @ E @ self.operations.swapaxes(1, 2))
 
-    # ---- relations (see constitutive.symmetry.relations)
+    # ---- subgroups and supergroups
 
     def is_subgroup_of(self, other: PointGroup) -> bool:
         """Whether every operation, in its Cartesian place, is one of the other group's."""
@@ -249,33 +248,59 @@ class PointGroup:
 
     def subgroups(self) -> tuple[PointGroup, ...]:
         """All subgroups, each in its place, by falling order; the group itself first."""
-        from constitutive.symmetry.relations import subgroups
-
-        return subgroups(self)
+        return tuple(self._subgroup(members) for members in standard_subgroups(self.symbol))
 
     def maximal_subgroups(self) -> tuple[PointGroup, ...]:
         """Subgroups with no other between them and the group."""
-        from constitutive.symmetry.relations import maximal_subgroups
+        return tuple(self._subgroup(members) for members in maximal_indices(self.symbol))
 
-        return maximal_subgroups(self)
+    def _subgroup(self, members: Members) -> PointGroup:
+        name, place = place_of(self.symbol, members)
+        return self.from_symbol(name, frame=self.frame @ place)
 
     def minimal_supergroups(self) -> tuple[PointGroup, ...]:
         """Point groups above this one, in their places, with none between."""
-        from constitutive.symmetry.relations import minimal_supergroups
-
-        return minimal_supergroups(self)
+        return tuple(self.from_symbol(name, frame=self.frame @ place) for name, place in supergroup_places(self.symbol))
 
     def cosets(self, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
-        """One operation for each variant of a transition from this group to a subgroup; their number is the ratio of orders.
+        """One operation for each variant of a transition from this group to a subgroup: the heads of the left cosets g H.
+
+        Parameters
+        ----------
+        subgroup : PointGroup
+            One of this group's subgroups, in its place.
+
+        Returns
+        -------
+        (n, 3, 3)
+            Operations that carry the first variant into each of the others; n is the ratio of the orders. The identity comes first;
+            rotations by small angles are preferred to others.
 
         Raises
         ------
         SymmetryError
             The other group is no subgroup of this one in its place.
-        """
-        from constitutive.symmetry.relations import cosets
 
-        return cosets(self, subgroup)
+        Examples
+        --------
+        >>> cubic = PointGroup.from_symbol("m-3m")
+        >>> len(cubic.cosets(PointGroup.from_symbol("4mm")))
+        6
+        """
+        if not subgroup.is_subgroup_of(self):
+            raise SymmetryError(
+                f"{subgroup.symbol} is no subgroup of {self.symbol} as the two are oriented: turn one by PointGroup.rotated, or take "
+                f"one of {self.symbol}'s own subgroups()"
+            )
+        left = set(range(self.order))
+        preferred = sorted(left, key=lambda k: (np.linalg.det(self.operations[k]) < 0, -round(float(np.trace(self.operations[k])), 6), k))
+        heads = []
+        while left:
+            head = next(k for k in preferred if k in left)
+            members = ops.index_of(self.operations, self.operations[head] @ subgroup.operations)
+            left -= set(members.tolist())
+            heads.append(head)
+        return self.operations[heads]
 
     # ---- equality
 
@@ -291,15 +316,13 @@ class PointGroup:
         return f"PointGroup({self.symbol!r}, order {self.order}, Laue class {self.laue_class!r})"
 
     def _repr_html_(self) -> str:
-        from constitutive.show import facts
-
         names = f"{self.full_symbol}; {self.schoenflies}"
         rows = {"Laue class": self.laue_class, "crystal system": self.crystal_system, "operations": self.order}
         elements = {"elements": "; ".join(element.words for element in self.elements)}
         return facts(f"Point group {self.symbol} ({names})", {**rows, **elements})
 
 
-def _checked_rotation(R: Any) -> np.ndarray:
+def _checked_rotation(R: Numbers) -> np.ndarray:
     matrix = np.asarray(R, dtype=float)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise SymmetryError(f"a rotation of shape (3, 3) is needed, {matrix.shape} or non-finite numbers were found")

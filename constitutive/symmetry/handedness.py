@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.detection import SymmetryReport, find_symmetry
-from constitutive.symmetry.elements import operation_in_words
+from constitutive.symmetry.detection import DEFAULT_SYMPREC
 from constitutive.symmetry.group import PointGroup
-from constitutive.symmetry.structures import Cell, read_structure
+from constitutive.symmetry.report import SymmetryReport, find_symmetry
+from constitutive.symmetry.structures import AnyStructure, Cell, read_structure
+from constitutive.symmetry.words import operation_in_words
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -39,7 +40,7 @@ def enantiomorph_number(space_group_number: int) -> int:
     return ENANTIOMORPHS.get(space_group_number, space_group_number)
 
 
-def enantiomorph(x: Any) -> Structure:
+def enantiomorph(x: AnyStructure) -> Structure:
     """The crystal after inversion through the origin, in the same Cartesian frame and cell: of a handed crystal the other hand.
 
     Tensors of odd rank that are polar change sign with it, those of even rank stay (axial ones the other way round).
@@ -73,12 +74,12 @@ class WrongOperation:
 
 def wrong_operations(report: SymmetryReport, imposed: PointGroup) -> tuple[WrongOperation, ...]:
     """Operations of an imposed group that the crystal does not have, worst first."""
-    strangers = imposed.operations[ops.index_of(report.point_group.operations, imposed.operations) < 0]
-    wrong = [WrongOperation(R, operation_in_words(imposed, R), mismatch(report.cell, R)) for R in strangers]
+    foreign = imposed.operations[ops.index_of(report.point_group.operations, imposed.operations) < 0]
+    wrong = [WrongOperation(R, operation_in_words(imposed, R), mismatch(report.cell, R)) for R in foreign]
     return tuple(sorted(wrong, key=lambda w: -w.mismatch))
 
 
-def require_symmetry(x: Any, imposed: PointGroup, symprec: float = 0.01) -> SymmetryReport:
+def require_symmetry(x: SymmetryReport | AnyStructure, imposed: PointGroup, symprec: float = DEFAULT_SYMPREC) -> SymmetryReport:
     """The symmetry of a crystal, if it has all operations of a group.
 
     Parameters

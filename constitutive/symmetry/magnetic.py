@@ -7,7 +7,7 @@ black-white (half of the operations reverse time). There are 32 + 32 + 58 = 122 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import spglib
@@ -15,11 +15,12 @@ from jaxtyping import Bool, Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.backend import call
+from constitutive.symmetry.backend import call, look_up
 from constitutive.symmetry.detection import DEFAULT_SYMPREC
 from constitutive.symmetry.group import PointGroup
-from constitutive.symmetry.relations import normaliser, subgroups
-from constitutive.symmetry.structures import Cell, read_cell
+from constitutive.symmetry.operations import Numbers
+from constitutive.symmetry.standard_subgroups import normaliser
+from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 from constitutive.symmetry.tables import SYMBOLS
 
 SAME_MOMENT = 1e-2  # Bohr magnetons
@@ -89,7 +90,7 @@ class MagneticPointGroup:
 def black_white_groups(symbol: str) -> tuple[MagneticPointGroup, ...]:
     """The black-white groups of a point group in its standard axes, one of each symbol."""
     group = PointGroup.from_symbol(symbol)
-    halves = [sub for sub in subgroups(group) if 2 * sub.order == group.order]
+    halves = [sub for sub in group.subgroups() if 2 * sub.order == group.order]
     found: dict[str, MagneticPointGroup] = {}
     for half in halves:
         magnetic = MagneticPointGroup.from_groups(group, half)
@@ -136,7 +137,9 @@ def _primed(name: str, primes: tuple[bool, ...]) -> str:
     return "/".join(part + ("'" if prime else "") for part, prime in zip(name.split("/"), primes, strict=True))
 
 
-def find_magnetic_group(x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: Any = None, disorder: str = "refuse") -> MagneticPointGroup:
+def find_magnetic_group(
+    x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, moments: Numbers | None = None, disorder: str = "refuse"
+) -> MagneticPointGroup:
     """Magnetic point group of a structure with moments, in its Cartesian frame.
 
     Parameters
@@ -159,7 +162,7 @@ def find_magnetic_group(x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: An
     dataset = _magnetic_dataset(*_primitive(cell, vectors, symprec), symprec)
     standard_to_given = ops.nearest_orthogonal(np.asarray(dataset.std_rotation_matrix, dtype=float)).T
     columns = np.asarray(dataset.std_lattice, dtype=float).T
-    database, _ = call(spglib.get_magnetic_symmetry_from_database, int(dataset.uni_number), int(dataset.hall_number))
+    database = look_up(spglib.get_magnetic_symmetry_from_database, int(dataset.uni_number), int(dataset.hall_number))
     fractional, reverses = np.asarray(database["rotations"]), np.asarray(database["time_reversals"], dtype=bool)
     operations = standard_to_given @ columns @ fractional @ np.linalg.inv(columns) @ standard_to_given.T
     whole = PointGroup.from_operations(ops.distinct(operations))
@@ -168,7 +171,7 @@ def find_magnetic_group(x: Any, symprec: float = DEFAULT_SYMPREC, *, moments: An
     return MagneticPointGroup.from_groups(whole, unprimed, grey=grey)
 
 
-def _vectors(cell: Cell, moments: Any) -> np.ndarray:
+def _vectors(cell: Cell, moments: Numbers | None) -> np.ndarray:
     given = cell.magnetic_moments if moments is None else np.asarray(moments, dtype=float)
     if given is None:
         raise SymmetryError(
@@ -194,7 +197,15 @@ def _primitive(cell: Cell, moments: np.ndarray, symprec: float) -> tuple[tuple[n
     return (lattice, positions, cell.kinds[labels - 1]), moments[labels - 1]
 
 
-def _magnetic_dataset(cell: tuple[np.ndarray, ...], moments: np.ndarray, symprec: float) -> Any:
+@runtime_checkable
+class _MagneticDataset(Protocol):
+    uni_number: int
+    hall_number: int
+    std_rotation_matrix: np.ndarray
+    std_lattice: np.ndarray
+
+
+def _magnetic_dataset(cell: tuple[np.ndarray, ...], moments: np.ndarray, symprec: float) -> _MagneticDataset:
     dataset, reason = call(spglib.get_magnetic_symmetry_dataset, (*cell, moments), is_axial=True, symprec=symprec)
     if dataset is None:
         raise SymmetryError(f"no magnetic symmetry found at symprec {symprec:g} Å (spglib: {reason}): try another symprec")

@@ -6,8 +6,9 @@ stands for -2. Everything here is NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -15,12 +16,13 @@ from jaxtyping import Float
 from constitutive.errors import SymmetryError
 from constitutive.symmetry.tables import POINT_GROUPS
 
+Numbers: TypeAlias = Sequence[object] | np.ndarray  # an array, or (nested) lists of numbers
 _ORDER_OF_TRACE = {3: 1, -1: 2, 0: 3, 1: 4, 2: 6}
 MAX_ORDER = 48
 SAME = 1e-2  # two operations closer than this are one: crystallographic ones differ by 0.5 and more
 
 
-def rotation(axis: Any, degrees: float) -> Float[np.ndarray, "3 3"]:
+def rotation(axis: Numbers, degrees: float) -> Float[np.ndarray, "3 3"]:
     """Rotation about an axis by an angle in degrees, right-handed (Rodrigues)."""
     n = np.asarray(axis, dtype=float)
     n = n / np.linalg.norm(n)
@@ -38,17 +40,6 @@ def nearest_orthogonal(A: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, 
 def orthogonality_error(R: Float[np.ndarray, "*batch 3 3"]) -> float:
     """Largest entry of |RᵀR − 1|."""
     return float(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)).max())
-
-
-def rotation_order(R: Float[np.ndarray, "3 3"]) -> int:
-    """Order of the rotation part (1, 2, 3, 4 or 6) of an operation.
-
-    Raises
-    ------
-    SymmetryError
-        The angle is not one that a lattice allows.
-    """
-    return _orders(R[None])[0]
 
 
 def _orders(operations: np.ndarray) -> list[int]:
@@ -82,10 +73,6 @@ def axis(R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
     Turned so that its rotation part is by a positive angle; two-fold axes and mirrors have their last non-zero component
     positive.
     """
-    return _axis(R)
-
-
-def _axis(R: np.ndarray) -> np.ndarray:
     P = R * np.sign(np.linalg.det(R))
     skew = np.array([P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1]])
     length = np.sqrt(skew @ skew)
@@ -100,7 +87,7 @@ def _axis(R: np.ndarray) -> np.ndarray:
     return -column if significant[-1] < 0 else column
 
 
-def element_matrices(name: str, direction: Any) -> list[np.ndarray]:
+def element_matrices(name: str, direction: Numbers) -> list[np.ndarray]:
     """Generating matrices of one position of a Hermann–Mauguin symbol ("4/m", "-3", "m", …) along a direction."""
     matrices = []
     for part in name.split("/"):
@@ -119,10 +106,6 @@ def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"]
 
 def index_of(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "m 3 3"]) -> np.ndarray:
     """Index of each matrix of R among the operations; -1 where it is none of them."""
-    return _index_of(operations, R)
-
-
-def _index_of(operations: np.ndarray, R: np.ndarray) -> np.ndarray:
     distance = np.abs(operations[None] - R[:, None]).max(axis=(2, 3))
     return np.where(distance.min(axis=1) < SAME, distance.argmin(axis=1), -1)
 
@@ -150,7 +133,7 @@ def generate(generators: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3
     frontier = group
     while len(frontier):
         products = (generators[:, None] @ frontier[None]).reshape(-1, 3, 3)
-        fresh = products[_index_of(group, products) < 0]
+        fresh = products[index_of(group, products) < 0]
         frontier = distinct(fresh)
         group = np.concatenate([group, frontier])
         if len(group) > MAX_ORDER:
@@ -207,7 +190,7 @@ def identify(operations: Float[np.ndarray, "n 3 3"]) -> str:
 
 def axes_by_label(operations: Float[np.ndarray, "n 3 3"]) -> list[tuple[str, np.ndarray]]:
     """Labels and axes of the operations that have an axis."""
-    pairs = [(name, _axis(R)) for name, R in zip(labels(operations), operations, strict=True)]
+    pairs = [(name, axis(R)) for name, R in zip(labels(operations), operations, strict=True)]
     return [(name, direction) for name, direction in pairs if np.any(direction)]
 
 
@@ -254,6 +237,6 @@ def standard_frame(symbol: str, operations: Float[np.ndarray, "n 3 3"]) -> Float
     candidates = _candidate_frames(standard, operations)
     candidates.sort(key=lambda Q: (round(float(np.trace(Q)), 6), *np.round(Q.diagonal(), 6)), reverse=True)
     for Q in candidates:
-        if (_index_of(operations, Q @ standard @ Q.T) >= 0).all():
+        if (index_of(operations, Q @ standard @ Q.T) >= 0).all():
             return Q
     raise SymmetryError(f"the operations have the elements of {symbol} but not its geometry: they are inexact")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
+from constitutive.symmetry.operations import Numbers
+from constitutive.symmetry.report import SymmetryReport, find_symmetry
+from constitutive.symmetry.structures import AnyStructure
+
+Indices: TypeAlias = str | Numbers
 
 _PERPENDICULAR = 1e-3  # radian
 
 
-def from_miller(crystal: Any = None, *, x: Any = None, y: Any = None, z: Any = None) -> Float[np.ndarray, "3 3"]:
+def from_miller(
+    crystal: SymmetryReport | AnyStructure | np.ndarray | None = None,
+    *,
+    x: Indices | None = None,
+    y: Indices | None = None,
+    z: Indices | None = None,
+) -> Float[np.ndarray, "3 3"]:
     """Orientation (crystal → lab) that puts crystal directions along lab axes: ``v_lab = R @ v_crystal``.
 
     Parameters
@@ -51,7 +62,7 @@ def from_miller(crystal: Any = None, *, x: Any = None, y: Any = None, z: Any = N
     return ops.nearest_orthogonal(_rows(directions))
 
 
-def wafer(crystal: Any = None, *, plane: Any, flat: Any) -> Float[np.ndarray, "3 3"]:
+def wafer(crystal: SymmetryReport | AnyStructure | np.ndarray | None = None, *, plane: Indices, flat: Indices) -> Float[np.ndarray, "3 3"]:
     """Orientation (crystal → lab) of a wafer: its normal along lab z, a direction in it along lab x.
 
     Parameters
@@ -129,22 +140,20 @@ def _rows(directions: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([directions["x"], directions["y"], directions["z"]])
 
 
-def _cell_of(crystal: Any) -> np.ndarray:
+def _cell_of(crystal: SymmetryReport | AnyStructure | np.ndarray | None) -> np.ndarray:
     if crystal is None:
         return np.eye(3)
-    if hasattr(crystal, "frames") and hasattr(crystal, "conventional"):
+    if isinstance(crystal, SymmetryReport):
         return crystal.frames.conventional_cell
     if isinstance(crystal, np.ndarray | list | tuple):
         cell = np.asarray(crystal, dtype=float)
         if cell.shape != (3, 3) or abs(np.linalg.det(cell)) < 1e-9:
             raise SymmetryError(f"cell vectors of shape {cell.shape} found; three independent rows are needed")
         return cell
-    from constitutive.symmetry.detection import find_symmetry
-
     return find_symmetry(crystal).frames.conventional_cell
 
 
-def _unit(value: Any, cell: np.ndarray, *, plane_by_default: bool = False) -> np.ndarray:
+def _unit(value: Indices, cell: np.ndarray, *, plane_by_default: bool = False) -> np.ndarray:
     indices, is_plane = _parse(value, plane_by_default)
     if len(indices) == 4:
         h, k, i, last = indices
@@ -155,7 +164,7 @@ def _unit(value: Any, cell: np.ndarray, *, plane_by_default: bool = False) -> np
     return vector / np.linalg.norm(vector)
 
 
-def _parse(value: Any, plane_by_default: bool) -> tuple[np.ndarray, bool]:
+def _parse(value: Indices, plane_by_default: bool) -> tuple[np.ndarray, bool]:
     is_plane = plane_by_default
     if isinstance(value, str):
         text = value.strip()

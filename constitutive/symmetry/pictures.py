@@ -8,7 +8,7 @@ centre.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -68,7 +68,7 @@ def draw_elements(axes: Axes, group: PointGroup) -> None:
     axes.set_title("symmetry elements", fontsize=10)
 
 
-def _disc(axes: Axes, centre: np.ndarray, radius: float, **style: Any) -> None:
+def _disc(axes: Axes, centre: np.ndarray, radius: float, **style: object) -> None:
     from matplotlib.patches import Circle
 
     axes.add_patch(Circle((float(centre[0]), float(centre[1])), radius, **style))
@@ -94,10 +94,10 @@ def _prepare(axes: Axes, group: PointGroup) -> None:
 
 
 def _draw_planes(axes: Axes, elements: list[tuple[SymmetryElement, np.ndarray]], *, faint: bool = False) -> None:
-    style: dict[str, Any] = {"color": MIRROR, "linewidth": 1.0, "alpha": 0.35} if faint else {"color": MIRROR, "linewidth": 2.0}
+    width, opacity = (1.0, 0.35) if faint else (2.0, 1.0)
     for element, normal in elements:
         if element.mirror:
-            axes.plot(*_great_circle(normal).T, zorder=2, solid_capstyle="round", **style)
+            axes.plot(*_great_circle(normal).T, zorder=2, solid_capstyle="round", color=MIRROR, linewidth=width, alpha=opacity)
         elif not faint and element.rotation == 2 and abs(normal[2]) < 1e-6:  # thin line along a horizontal axis guides the eye
             end = normal[:2]
             axes.plot([-end[0], end[0]], [-end[1], end[1]], color="#b6bdc6", linewidth=0.7, zorder=1, linestyle=(0, (4, 3)))

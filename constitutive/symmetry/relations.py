@@ -1,130 +1,15 @@
-"""How point groups contain each other: subgroups, supergroups, cosets (the variants of a transition), and two crystals compared."""
+"""How two crystals' point groups relate: equal, one inside the other, or neither, and the variants of a transition between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.group import PointGroup
-from constitutive.symmetry.subgroups import subgroup_indices
-from constitutive.symmetry.tables import POINT_GROUPS
-
-
-@cache
-def _subgroup_indices(symbol: str) -> tuple[frozenset[int], ...]:
-    return subgroup_indices(ops.standard_operations(symbol))
-
-
-@cache
-def _standard_subgroup(symbol: str, members: frozenset[int]) -> tuple[str, np.ndarray]:
-    """Symbol of a subgroup of a standard group, and the rotation from its own standard axes to its place."""
-    part = ops.standard_operations(symbol)[sorted(members)]
-    name = ops.identify(part)
-    return name, ops.standard_frame(name, part)
-
-
-@cache
-def _maximal_indices(symbol: str) -> tuple[frozenset[int], ...]:
-    proper = _subgroup_indices(symbol)[1:]
-    return tuple(members for members in proper if not any(members < other for other in proper))
-
-
-def subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
-    """All subgroups, each in its place, by falling order; the group itself first, 1 last.
-
-    Subgroups of one symbol in different places (four of symbol 3m in -43m) are all listed.
-    """
-    return tuple(_taken(group, members) for members in _subgroup_indices(group.symbol))
-
-
-def _taken(group: PointGroup, members: frozenset[int]) -> PointGroup:
-    name, place = _standard_subgroup(group.symbol, members)
-    return PointGroup.from_symbol(name, frame=group.frame @ place)
-
-
-def maximal_subgroups(group: PointGroup) -> tuple[PointGroup, ...]:
-    """Proper subgroups with no other between them and the group."""
-    return tuple(_taken(group, members) for members in _maximal_indices(group.symbol))
-
-
-def minimal_supergroups(group: PointGroup) -> tuple[PointGroup, ...]:
-    """Point groups that contain this one in its place, with none between.
-
-    Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones
-    stand for it.
-    """
-    return tuple(g for g in _supergroups(group) if _is_maximal_in(group, g))
-
-
-def _is_maximal_in(group: PointGroup, larger: PointGroup) -> bool:
-    members = frozenset(int(k) for k in ops.index_of(larger.operations, group.operations))
-    return members in _maximal_indices(larger.symbol)
-
-
-def _supergroups(group: PointGroup) -> list[PointGroup]:
-    local = group.frame.T @ group.operations @ group.frame
-    found: list[PointGroup] = []
-    for symbol, entry in POINT_GROUPS.items():
-        if entry.order % group.order or entry.order <= group.order:
-            continue
-        for Q in _placements(symbol, group.symbol):
-            operations = Q @ ops.standard_operations(symbol) @ Q.T
-            if (ops.index_of(operations, local) >= 0).all():
-                candidate = PointGroup.from_symbol(symbol, frame=group.frame @ Q)
-                if candidate not in found:
-                    found.append(candidate)
-    return found
-
-
-@cache
-def _placements(symbol: str, sub: str) -> tuple[np.ndarray, ...]:
-    """Rotations that put one group's subgroups of a symbol where the standard group of that symbol is."""
-    places = []
-    for members in _subgroup_indices(symbol):
-        if len(members) == POINT_GROUPS[sub].order and _standard_subgroup(symbol, members)[0] == sub:
-            home = _standard_subgroup(symbol, members)[1].T
-            places += [turn @ home for turn in normaliser(sub)]
-    return tuple(places)
-
-
-@cache
-def normaliser(symbol: str) -> tuple[np.ndarray, ...]:
-    """Rotations by crystallographic angles that carry a standard group into itself."""
-    turns = [*ops.standard_operations("432"), *ops.standard_operations("622")]
-    turns += [ops.rotation((0, 0, 1), 45.0), ops.rotation((0, 0, 1), 30.0)]
-    group = ops.standard_operations(symbol)
-    return tuple(Q for Q in turns if ops.same_set(group, Q @ group @ Q.T))
-
-
-def cosets(group: PointGroup, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
-    """One operation of each left coset g H: carries the first variant of a transition G → H into the others.
-
-    The identity comes first; rotations by small angles are preferred to others.
-
-    Raises
-    ------
-    SymmetryError
-        The other group is no subgroup of this one in its place.
-    """
-    if not subgroup.is_subgroup_of(group):
-        raise SymmetryError(
-            f"{subgroup.symbol} is no subgroup of {group.symbol} as the two are oriented: turn one by PointGroup.rotated, or take "
-            f"one of {group.symbol}'s own subgroups()"
-        )
-    left = set(range(group.order))
-    gentle = sorted(left, key=lambda k: (np.linalg.det(group.operations[k]) < 0, -round(float(np.trace(group.operations[k])), 6), k))
-    heads = []
-    while left:
-        head = next(k for k in gentle if k in left)
-        members = ops.index_of(group.operations, group.operations[head] @ subgroup.operations)
-        left -= set(members.tolist())
-        heads.append(head)
-    return group.operations[heads]
+from constitutive.symmetry.standard_subgroups import normaliser, place_of, standard_subgroups
 
 
 @dataclass(frozen=True)
@@ -186,9 +71,9 @@ def _turns_between(first: PointGroup, second: PointGroup) -> list[np.ndarray]:
     if large.order % small.order:
         return []
     turns = []
-    for members in _subgroup_indices(large.symbol):
-        if len(members) == small.order and _standard_subgroup(large.symbol, members)[0] == small.symbol:
-            place = _taken(large, members).frame
+    for members in standard_subgroups(large.symbol):
+        if len(members) == small.order and place_of(large.symbol, members)[0] == small.symbol:
+            place = large.frame @ place_of(large.symbol, members)[1]
             for Q in normaliser(small.symbol):
                 onto = place @ Q @ small.frame.T  # carries the small group into the large one
                 turns.append(onto if small is second else onto.T)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from constitutive.compressed import uncompressed
-from constitutive.errors import ConstitutiveError, SymmetryError
+from constitutive.errors import SymmetryError
+from constitutive.symmetry.operations import Numbers
+from constitutive.symmetry.structure_files import read_file
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from pymatgen.core import Structure
+    from pymatgen.core import PeriodicSite, Structure
 
     AnyStructure: TypeAlias = "Structure | Atoms | Cell | str | Path"
 else:
     AnyStructure = object  # what is passed is checked where it is read, with a message for users
-
-FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads; also gz, xz, bz2"
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Cell:
         return float(np.linalg.det(self.lattice))
 
 
-def read_structure(x: Any) -> Structure:
+def read_structure(x: AnyStructure) -> Structure:
     """Structure from a pymatgen Structure, an ASE Atoms, or a file.
 
     Parameters
@@ -77,7 +74,7 @@ def read_structure(x: Any) -> Structure:
     SymmetryError
         The file is missing, of no known format, or holds no periodic structure.
     """
-    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
     if _is_atoms(loaded):
         return _from_atoms(loaded)
     if hasattr(loaded, "frac_coords") and hasattr(loaded, "lattice"):
@@ -89,12 +86,12 @@ def _is_atoms(x: object) -> TypeGuard[Atoms]:
     return hasattr(x, "get_scaled_positions") and hasattr(x, "cell")
 
 
-def _check_periodic(atoms: Any) -> None:
+def _check_periodic(atoms: Atoms) -> None:
     if abs(np.linalg.det(np.asarray(atoms.cell))) < 1e-6 or not np.all(atoms.pbc):
         raise SymmetryError("the atoms have no three-dimensional periodic cell: set cell and pbc=True")
 
 
-def _from_atoms(atoms: Any) -> Structure:
+def _from_atoms(atoms: Atoms) -> Structure:
     from pymatgen.core import Lattice, Structure
 
     _check_periodic(atoms)
@@ -105,62 +102,7 @@ def _from_atoms(atoms: Any) -> Structure:
     return Structure(Lattice(cell), atoms.get_chemical_symbols(), atoms.get_scaled_positions(), site_properties=properties)
 
 
-def _read_file(path: Path) -> Any:
-    """Structure or Atoms of a file, whichever its reader makes."""
-    if (path / "structure.json").is_file():  # the folder of a material
-        path = path / "structure.json"
-    if not path.is_file():
-        raise SymmetryError(f"no structure file {path}: {'it is a folder' if path.is_dir() else 'it does not exist'}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pymatgen reports rounded coordinates; the ladder shows their effect
-            with uncompressed(path) as plain:
-                return _parse(plain)
-    except ConstitutiveError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise SymmetryError(f"{path} could not be read as a structure ({reason}); known formats: {FORMATS}") from error
-
-
-def _parse(path: Path) -> Any:
-    name = path.name.lower()
-    if name.endswith(".json"):
-        return _from_json(path)
-    if name.endswith((".cif", ".mcif")):
-        return _from_cif(path)
-    if any(word in name for word in ("poscar", "contcar")) or name.endswith(".vasp"):
-        from pymatgen.core import Structure
-
-        return Structure.from_str(path.read_text(), fmt="poscar")
-    import ase.io
-
-    return ase.io.read(path)
-
-
-def _from_cif(path: Path) -> Structure:
-    from pymatgen.io.cif import CifParser
-
-    structures = CifParser(path).parse_structures(primitive=False)
-    if not structures:
-        raise SymmetryError(f"{path} holds no structure that could be made out")
-    return structures[0]
-
-
-def _from_json(path: Path) -> Structure:
-    from pymatgen.core import Lattice, Structure
-
-    content = json.loads(path.read_text())
-    nested = content.get("structure") if isinstance(content, dict) else None
-    content = nested if isinstance(nested, dict) else content
-    if not isinstance(content, dict) or "lattice" not in content:
-        raise SymmetryError(f"{path} holds no structure: the keys lattice, species and frac_coords are needed")
-    if "sites" in content:
-        return Structure.from_dict(content)
-    return Structure(Lattice(content["lattice"]), content["species"], content["frac_coords"])
-
-
-def _vectors(moments: Any) -> np.ndarray:
+def _vectors(moments: Numbers) -> np.ndarray:
     """Moments as vectors; numbers mean along z."""
     given = np.asarray(moments, dtype=float)
     return given if given.ndim == 2 else np.stack([np.zeros_like(given), np.zeros_like(given), given], axis=1)
@@ -181,7 +123,7 @@ def _magnetic_moments(structure: Structure) -> np.ndarray | None:
     return vectors
 
 
-def _species_name(site: Any, disorder: str) -> str:
+def _species_name(site: PeriodicSite, disorder: str) -> str:
     if site.is_ordered:
         species = next(iter(site.species))
         state = getattr(species, "oxi_state", None)
@@ -195,12 +137,12 @@ def _species_name(site: Any, disorder: str) -> str:
     return "/".join(sorted(f"{species}:{amount:.4g}" for species, amount in site.species.items()))
 
 
-def _species_weight(site: Any) -> float:
+def _species_weight(site: PeriodicSite) -> float:
     occupants = [(species.Z + 0.01 * (getattr(species, "oxi_state", None) or 0.0), part) for species, part in site.species.items()]
     return float(sum(weight * part for weight, part in occupants))
 
 
-def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
+def read_cell(x: AnyStructure, *, disorder: str = "refuse") -> Cell:
     """Arrays of a structure, with a right-handed cell in the same Cartesian frame.
 
     Parameters
@@ -218,7 +160,7 @@ def read_cell(x: Any, *, disorder: str = "refuse") -> Cell:
         raise SymmetryError(f"disorder={disorder!r} is unknown; 'refuse' or 'species' are needed")
     if isinstance(x, Cell):
         return x
-    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
     if _is_atoms(loaded):  # without the detour by pymatgen, which takes longer to import than all else
         _check_periodic(loaded)
         moments = _vectors(loaded.get_initial_magnetic_moments()) if loaded.has("initial_magmoms") else None
@@ -242,7 +184,7 @@ def atom_arrays(x: AnyStructure) -> tuple[np.ndarray, np.ndarray, np.ndarray, tu
     SymmetryError
         The structure cannot be read.
     """
-    loaded = _read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
     if _is_atoms(loaded):
         lattice = np.array(loaded.cell.complete(), dtype=float)
         pbc = np.asarray(loaded.pbc) & (np.abs(np.asarray(loaded.cell)).max(axis=1) > 0)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import ConstitutiveError
+from constitutive.show import grid
 from constitutive.tensors.bases import Parity, invariant_basis, number_of_invariants
 from constitutive.tensors.formulas import pairs_formula
 from constitutive.tensors.packing import VOIGT_PAIRS
@@ -138,8 +139,6 @@ class Pattern:
     entries: dict[tuple[int, ...], tuple[Term, ...]]
 
     def _repr_html_(self) -> str:
-        from constitutive.show import grid
-
         title = f"{self.tensor.name} tensor of {self.group}: {len(self.independent)} independent"
         rows = [[line] for line in self._relations()] if len(self.tensor.blocks) > 2 else self._rows(_term_text, "·")
         return grid(title, rows)
