@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from constitutive.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from constitutive.kernel.batch import orientation_map, pack_map
     from constitutive.kernel.compiling import KernelWarning, compile, generate  # noqa: A004 - kernel.compile is its name
-    from constitutive.kernel.evaluate import CompiledKernel, Kernel, TorchKernel, orientation_map, pack_map
+    from constitutive.kernel.evaluate import CompiledKernel, Kernel, TorchKernel
     from constitutive.kernel.information import Information, which
 
 __all__ = [
@@ -36,7 +37,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         f"{__name__}.compiling": ["KernelWarning", "compile", "generate"],
-        f"{__name__}.evaluate": ["CompiledKernel", "Kernel", "TorchKernel", "orientation_map", "pack_map"],
+        f"{__name__}.batch": ["orientation_map", "pack_map"],
+        f"{__name__}.evaluate": ["CompiledKernel", "Kernel", "TorchKernel"],
         f"{__name__}.information": ["Information", "which"],
     },
 )

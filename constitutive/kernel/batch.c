@@ -139,13 +139,13 @@ static long evaluate(const batch *b) {
         if (turned && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, count, map);
         if (turned) to_crystal(map, x, at);
         else memcpy(at, x, sizeof x);
-        evaluate_block(want, at, &psi, s, c, &distance);
+        evaluate_block(b->numbers, want, at, &psi, s, c, &distance);
         if (b->distance) store(&distance, 1, count, b->distance + first);
-        if (b->uncertainty && HAS_SPREAD) {
-            pack spread;
-            deviation(at, &spread);
-            FOR_VECTORS spread.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};
-            store(&spread, 1, count, b->uncertainty + first);
+        if (b->uncertainty && HAS_UNCERTAINTY) {
+            pack norm;
+            deviation(b->numbers, at, &norm);
+            FOR_VECTORS norm.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};
+            store(&norm, 1, count, b->uncertainty + first);
         }
         for (int p = 0; p < count; p++) outside += get(&distance, p) > EDGE;
         if (b->energy) {

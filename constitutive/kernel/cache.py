@@ -24,12 +24,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from constitutive.errors import DependencyError
 
 FLAGS = ("-std=gnu17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-g0")
 VERSION = "1"  # of the layout of an entry
+
+
+Handle: TypeAlias = Any  # of cffi, which has no types
 
 
 class CompilerError(DependencyError):
@@ -156,8 +159,8 @@ class Built:
         Whether it was compiled now.
     """
 
-    ffi: Any
-    lib: Any
+    ffi: Handle
+    lib: Handle
     path: Path
     fresh: bool
 

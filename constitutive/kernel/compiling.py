@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -23,8 +23,9 @@ from constitutive.kernel.evaluate import (
 from constitutive.kernel.flatten import Program, UnsupportedLawError, program
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import DECLARATION, ENTRY, Source
-from constitutive.kernel.spread import Spread, spread
-from constitutive.laws import BoundedLaw, Law, RotatedLaw
+from constitutive.kernel.uncertainty import FlatUncertainty, flatten_uncertainty
+from constitutive.laws import BoundedLaw, Domain, Law, RotatedLaw
+from constitutive.material import Material
 
 Choice = Literal["c", "torch"]
 
@@ -37,7 +38,7 @@ _said: set[str] = set()
 
 
 def compile(  # noqa: A001 - kernel.compile(material) is what it is called
-    material: Any,
+    material: Material | Law,
     *,
     kernel: Choice = "c",
     law: Law | None = None,
@@ -47,6 +48,9 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     cache: Path | None = None,
 ) -> Kernel:
     """Compile a material's law, or take the compiled one from the cache.
+
+    What is compiled depends on the shape of the law alone (its group, degrees and number of units); its numbers are passed in. So
+    the first of many sets of constants takes a second or two, and each later one some milliseconds.
 
     Parameters
     ----------
@@ -74,17 +78,30 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     ------
     MaterialError
         No law, an unknown unit or kernel, or a parameter that is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from constitutive import Material, kernel
+    >>> silicon = Material.from_constants("m-3m", {"C11": 166.0, "C12": 64.0, "C44": 80.0})
+    >>> law = kernel.compile(silicon, unit="MPa")
+    >>> strain = np.array([[0.01, 0, 0, 0, 0, 0]])  # E in Mandel components
+    >>> stress = np.empty((1, 6))
+    >>> law.evaluate(strain, stress=stress)  # the number of strains outside the domain
+    0
+    >>> stress[0, :3].round(3).tolist()
+    [1660.0, 640.0, 640.0]
     """
     law = law_of(material) if law is None else law
     if unit not in UNITS or kernel not in ("c", "torch"):
         raise MaterialError(f"unit={unit!r}, kernel={kernel!r}: units are {', '.join(UNITS)}; kernels are 'c' and 'torch'")
-    domain = _domain_of(law, getattr(material, "domain", None))
-    uncertainty = getattr(material, "uncertainty", None)
+    given, uncertainty = (material.domain, material.uncertainty) if isinstance(material, Material) else (None, None)
+    domain = _domain_of(law, given)
     if kernel == "torch":
         return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", "asked for"))
     try:
         source = generate(material, law)
-        built = load(source.text, DECLARATION + f"long {ENTRY}(const batch *b);", cache)
+        built = load(source.shape, DECLARATION + f"long {ENTRY}(const batch *b);", cache)
     except (CompilerError, UnsafeCacheError, UnsupportedLawError) as error:
         _warn_once(f"the law is evaluated by torch, not by compiled code: {error}")
         return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", str(error)))
@@ -94,7 +111,7 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     return CompiledKernel(law, domain, uncertainty, orientation, UNITS[unit], source, built, information, count)
 
 
-def law_of(material: Any) -> Law:
+def law_of(material: object) -> Law:
     """The law of a material, or the law itself (a law that is turned or bounded holds another, which is not the one meant).
 
     Raises
@@ -102,22 +119,23 @@ def law_of(material: Any) -> Law:
     MaterialError
         It is neither.
     """
-    law = material if isinstance(material, Law) else getattr(material, "law", None)
+    law = material.law if isinstance(material, Material) else material
     if not isinstance(law, Law):
         raise MaterialError(f"found {type(material).__name__} where a Material (Material.load(folder)) or a law was needed")
     return law
 
 
-def _domain_of(law: Law, given: Any) -> Any:
+def _domain_of(law: Law, given: Domain | None) -> Domain | None:
     """The domain in the law's outer axes: its own where it keeps one, else the material's."""
     if isinstance(law, BoundedLaw):
         return law.domain
     if isinstance(law, RotatedLaw) and innermost_bounded(law) is not None:
-        return _domain_of(law.law, None).rotated(law.rotation.numpy())
+        inner = _domain_of(law.law, None)
+        return None if inner is None else inner.rotated(law.rotation.numpy())
     return given
 
 
-def generate(material: Any, law: Law | None = None) -> Source:
+def generate(material: Material | Law, law: Law | None = None) -> Source:
     """C source of a material's law (``.text``), readable, with its name, group, hash and equation at the head.
 
     Parameters
@@ -127,6 +145,11 @@ def generate(material: Any, law: Law | None = None) -> Source:
     law : Law, optional
         Another law in its name.
 
+    Returns
+    -------
+    Source
+        ``.text`` holds all numbers; ``.shape`` is what :func:`compile` compiles, and takes ``.numbers`` as an argument.
+
     Raises
     ------
     UnsupportedLawError
@@ -135,18 +158,18 @@ def generate(material: Any, law: Law | None = None) -> Source:
         A parameter is not finite.
     """
     law = law_of(material) if law is None else law
-    group = getattr(getattr(material, "point_group", None), "laue_class", "")
-    flat = program(law, getattr(material, "domain", None))
-    name = str(getattr(material, "name", "") or "unnamed")
-    return Source(flat, name, str(group), _spread(getattr(material, "uncertainty", None), flat))
+    if not isinstance(material, Material):
+        return Source(program(law))
+    flat = program(law, material.domain)
+    return Source(flat, material.name or "unnamed", material.point_group.laue_class, _uncertainty(material.uncertainty, flat))
 
 
-def _spread(uncertainty: Uncertainty | None, flat: Program) -> Spread | None:
+def _uncertainty(uncertainty: Uncertainty | None, flat: Program) -> FlatUncertainty | None:
     """The uncertainty in the program's axes; None where there is none, or NumPy has to evaluate it."""
     if uncertainty is None:
         return None
     try:
-        return spread(uncertainty, flat.frame, flat.signs)
+        return flatten_uncertainty(uncertainty, flat.frame, flat.signs)
     except UnsupportedLawError:
         return None
 

@@ -1,43 +1,43 @@
 /* The law at the strains of a block, continued outside its domain: ψ(ρ(r) x/r) + ½ κ (r − R)₊² with r² = x·Mx,
  * ρ = R + L t/√(1 + t²), t = (r − R)/L. Points outside are rare, so they are finished one by one. */
 
-static __attribute__((noinline)) void law_energy(const pack x[6], pack *psi) {
-    polynomial(WANT_ENERGY, x, psi, 0, 0);
-    layer(WANT_ENERGY, x, psi, 0, 0);
+static __attribute__((noinline)) void law_energy(const double *numbers, const pack x[6], pack *psi) {
+    polynomial(numbers, WANT_ENERGY, x, psi, 0, 0);
+    layer(numbers, WANT_ENERGY, x, psi, 0, 0);
 }
 
-static __attribute__((noinline)) void law_stress(const pack x[6], pack s[6]) {
-    polynomial(WANT_STRESS, x, 0, s, 0);
-    layer(WANT_STRESS, x, 0, s, 0);
+static __attribute__((noinline)) void law_stress(const double *numbers, const pack x[6], pack s[6]) {
+    polynomial(numbers, WANT_STRESS, x, 0, s, 0);
+    layer(numbers, WANT_STRESS, x, 0, s, 0);
 }
 
-static __attribute__((noinline)) void law_tangent(const pack x[6], pack c[21]) {
-    polynomial(WANT_TANGENT, x, 0, 0, c);
-    layer(WANT_TANGENT, x, 0, 0, c);
+static __attribute__((noinline)) void law_tangent(const double *numbers, const pack x[6], pack c[21]) {
+    polynomial(numbers, WANT_TANGENT, x, 0, 0, c);
+    layer(numbers, WANT_TANGENT, x, 0, 0, c);
 }
 
-static __attribute__((noinline)) void law_both(const pack x[6], pack s[6], pack c[21]) {
-    polynomial(WANT_STRESS | WANT_TANGENT, x, 0, s, c);
-    layer(WANT_STRESS | WANT_TANGENT, x, 0, s, c);
+static __attribute__((noinline)) void law_both(const double *numbers, const pack x[6], pack s[6], pack c[21]) {
+    polynomial(numbers, WANT_STRESS | WANT_TANGENT, x, 0, s, c);
+    layer(numbers, WANT_STRESS | WANT_TANGENT, x, 0, s, c);
 }
 
-static __attribute__((noinline)) void law_tangent_single(const pack x[6], pack c[21]) {
-    polynomial(WANT_TANGENT, x, 0, 0, c);
-    layer_tangent_single(x, c);
+static __attribute__((noinline)) void law_tangent_single(const double *numbers, const pack x[6], pack c[21]) {
+    polynomial(numbers, WANT_TANGENT, x, 0, 0, c);
+    layer_tangent_single(numbers, x, c);
 }
 
-static void law(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
-    if (want & WANT_ENERGY) law_energy(x, psi);
+static void law(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
+    if (want & WANT_ENERGY) law_energy(numbers, x, psi);
     if (want & WANT_SINGLE) {
-        if (want & WANT_STRESS) law_stress(x, s);
-        law_tangent_single(x, c);
-    } else if ((want & WANT_STRESS) && (want & WANT_TANGENT)) law_both(x, s, c);
-    else if (want & WANT_STRESS) law_stress(x, s);
-    else if (want & WANT_TANGENT) law_tangent(x, c);
+        if (want & WANT_STRESS) law_stress(numbers, x, s);
+        law_tangent_single(numbers, x, c);
+    } else if ((want & WANT_STRESS) && (want & WANT_TANGENT)) law_both(numbers, x, s, c);
+    else if (want & WANT_STRESS) law_stress(numbers, x, s);
+    else if (want & WANT_TANGENT) law_tangent(numbers, x, c);
 }
 
 /* M x and r/R of each point. */
-INLINE void measure(const pack x[6], pack normal[6], pack *distance) {
+INLINE void relative_distance(const double *numbers, const pack x[6], pack normal[6], pack *distance) {
     pack square = {0};
     for (int i = 0; i < 6; i++) {
         normal[i] = (pack){0};
@@ -48,7 +48,8 @@ INLINE void measure(const pack x[6], pack normal[6], pack *distance) {
 }
 
 /* What the extension makes of the law's answers at ρ x/r, for one point. n = Mx/r. */
-static void extend(int want, int p, double r, const pack x[6], const pack normal[6], pack *psi, pack s[6], pack c[21]) {
+static void extend(const double *numbers, int want, int p, double r, const pack x[6], const pack normal[6], pack *psi, pack s[6],
+                   pack c[21]) {
     const double t = (r - RADIUS) / REACH, g = 1.0 + t * t, over = r - RADIUS;
     const double rho = RADIUS + REACH * t / sqrt(g), rho1 = 1.0 / (g * sqrt(g)), rho2 = -3.0 * t / (g * g * sqrt(g)) / REACH;
     const double f = rho / r, f1 = rho1 / r - rho / (r * r), f2 = rho2 / r - 2.0 * rho1 / (r * r) + 2.0 * rho / (r * r * r);
@@ -77,15 +78,15 @@ static void extend(int want, int p, double r, const pack x[6], const pack normal
         }
 }
 
-static void evaluate_block(int want, const pack x[6], pack *psi, pack s[6], pack c[21], pack *distance) {
+static void evaluate_block(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21], pack *distance) {
     pack normal[6], inside[6];
     int outside = 0;
     *distance = (pack){0};
-    if (HAS_DOMAIN) measure(x, normal, distance);
+    if (HAS_DOMAIN) relative_distance(numbers, x, normal, distance);
     if (EXTENDS)
         for (int p = 0; p < POINTS; p++) outside |= get(distance, p) > EDGE;
     if (!outside) {
-        law(want, x, psi, s, c);
+        law(numbers, want, x, psi, s, c);
         return;
     }
     memcpy(inside, x, sizeof inside);
@@ -95,7 +96,7 @@ static void evaluate_block(int want, const pack x[6], pack *psi, pack s[6], pack
             for (int i = 0; i < 6; i++) set(&inside[i], p, f * get(&x[i], p));
         }
     if (want & WANT_TANGENT) want |= WANT_STRESS; /* the tangent outside needs the stress */
-    law(want, inside, psi, s, c);
+    law(numbers, want, inside, psi, s, c);
     for (int p = 0; p < POINTS; p++)
-        if (get(distance, p) > EDGE) extend(want, p, RADIUS * get(distance, p), x, normal, psi, s, c);
+        if (get(distance, p) > EDGE) extend(numbers, want, p, RADIUS * get(distance, p), x, normal, psi, s, c);
 }

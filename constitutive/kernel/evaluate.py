@@ -7,8 +7,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -16,124 +15,22 @@ from jaxtyping import Bool, Float
 
 from constitutive.errors import DomainError, MaterialError
 from constitutive.fitting import Uncertainty
-from constitutive.kernel.cache import Built
+from constitutive.kernel.batch import Measure, Request, checked, orientation_map, pack_map
+from constitutive.kernel.cache import Built, Handle
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
 from constitutive.laws import BoundedLaw, Law, RotatedLaw
 from constitutive.laws.base import CHUNK
 from constitutive.laws.bounded import Domain, OutsideDomainWarning
-from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel
+from constitutive.tensors.packing import from_mandel, tangent_from_mandel, to_mandel
 
-Measure = Literal["E", "F"]
 Precision = Literal["double", "single"]
 UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
 EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
 GRAIN = 512  # points below which a thread is not worth its start
 _NO_TURN = np.concatenate([np.eye(6).ravel(), np.zeros(6)])
 _ROWS, _COLUMNS = np.triu_indices(6)
-
-
-def pack_map(A: Float[np.ndarray, "*n 6 6"], x0: Float[np.ndarray, "*n 6"], weight: Any) -> Float[np.ndarray, "*n 43"]:
-    """Map from lab strains to a crystal's as ``evaluate`` takes it: y = A (x − x₀), S = w Aᵀ s(y), C = w Aᵀ c(y) A.
-
-    Parameters
-    ----------
-    A
-        Mandel matrices, of the crystal's rotation for instance.
-    x0
-        Stress-free strain in the lab.
-    weight
-        Scalar or (n,): the unit (and volume ratio) in which stress, tangent and energy are given, from GPa.
-    """
-    weight = np.asarray(weight, dtype=np.float64)
-    return np.ascontiguousarray(np.concatenate([A.reshape(*A.shape[:-2], 36), x0, weight[..., None]], axis=-1))
-
-
-def orientation_map(rotation: Float[np.ndarray, "*n 3 3"], unit: float = 1.0) -> Float[np.ndarray, "*n 43"]:
-    """Map of a crystal turned by a rotation (crystal → lab), or of one for each point."""
-    A = np.asarray(mandel_matrix(np.swapaxes(np.asarray(rotation, dtype=np.float64), -1, -2)))
-    return pack_map(A, np.zeros(A.shape[:-1]), np.full(A.shape[:-2], unit))
-
-
-@dataclass(frozen=True)
-class Request:
-    """Arrays of one evaluation, checked.
-
-    Attributes
-    ----------
-    strain, measure
-        The strains, and what arrays of 3×3 tensors hold.
-    stress, tangent, energy, distance
-        Where the answers go; None for what is not asked.
-    map : array or None
-        (43,), or (n, 43).
-    uncertainty : array or None
-        Where the uncertainty goes.
-    """
-
-    strain: np.ndarray
-    measure: Measure
-    stress: np.ndarray | None
-    tangent: np.ndarray | None
-    energy: np.ndarray | None
-    distance: np.ndarray | None
-    map: np.ndarray | None
-    uncertainty: np.ndarray | None = None
-
-    def part(self, rows: slice) -> Request:
-        """Some of the points."""
-        arrays = (self.stress, self.tangent, self.energy, self.distance, self.uncertainty)
-        stress, tangent, energy, distance, uncertainty = (None if a is None else a[rows] for a in arrays)
-        point_map = self.map if self.map is None or self.map.ndim == 1 else self.map[rows]
-        return Request(self.strain[rows], self.measure, stress, tangent, energy, distance, point_map, uncertainty)
-
-    @property
-    def first_piola(self) -> bool:
-        """Whether 3×3 stresses are P."""
-        return self.measure == "F"
-
-
-def _check(name: str, array: np.ndarray | None, shapes: tuple[tuple[int, ...], ...]) -> None:
-    if array is None:
-        return
-    fine = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.flags.c_contiguous and array.flags.aligned
-    if not fine or array.shape not in shapes:
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        wanted = " or ".join(map(str, shapes))
-        raise MaterialError(f"{name}: found {found}; needed is a C-contiguous float64 array of shape {wanted}")
-
-
-def _check_rows(strain: np.ndarray, n: int) -> None:
-    """Rows of 6 may have more numbers between them."""
-    spaced = isinstance(strain, np.ndarray) and strain.dtype == np.float64 and strain.shape == (n, 6) and strain.flags.aligned
-    if not (spaced and strain.strides[1] == 8 and strain.strides[0] % 8 == 0 and strain.strides[0] >= 48):
-        _check("strain", strain, ((n, 6), (n, 3, 3)))
-
-
-def checked(request: Request) -> Request:
-    """Give a request back once all its arrays have the dtype, layout and shape that compiled code reads.
-
-    Raises
-    ------
-    MaterialError
-        One has not; the message says what was needed.
-    """
-    n = len(request.strain) if np.ndim(request.strain) else -1
-    if request.measure not in ("E", "F"):
-        raise MaterialError(f"measure={request.measure!r}: it is 'E' or 'F'")
-    tensors = request.measure == "F"
-    if tensors:
-        _check("strain", request.strain, ((n, 3, 3),))
-    else:
-        _check_rows(request.strain, n)
-    _check("stress", request.stress, ((n, 6), (n, 3, 3)))
-    _check("tangent", request.tangent, ((n, 21), (n, 6, 6), *(((n, 9, 9), (n, 3, 3, 3, 3)) if tensors else ())))
-    _check("energy", request.energy, ((n,),))
-    _check("distance", request.distance, ((n,),))
-    _check("uncertainty", request.uncertainty, ((n,),))
-    _check("map", request.map, ((43,), (n, 43)))
-    return request
 
 
 class Kernel(ABC):
@@ -337,6 +234,7 @@ class CompiledKernel(Kernel):
         own = np.abs(program.frame - np.eye(6)).max() > 1e-12
         self._frame = np.ascontiguousarray(program.frame) if own else None
         self._function = getattr(built.lib, ENTRY)
+        self._numbers = source.numbers
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def _evaluate(self, request: Request, precision: Precision) -> int:
@@ -345,7 +243,7 @@ class CompiledKernel(Kernel):
         if point_map is not None and point_map.ndim == 1 and np.array_equal(point_map[:42], _NO_TURN):
             unit, point_map = float(point_map[42]), None
         framed = dataclasses.replace(request, map=point_map)
-        if request.uncertainty is not None and self.source.spread is None:
+        if request.uncertainty is not None and self.source.uncertainty is None:
             self._deviation(request)
             framed = dataclasses.replace(framed, uncertainty=None)
         if self._pool is None or n < 2 * GRAIN:
@@ -368,7 +266,7 @@ class CompiledKernel(Kernel):
     def _call(self, request: Request, precision: Precision, unit: float) -> int:
         ffi = self.built.ffi
 
-        def pointer(array: np.ndarray | None) -> Any:
+        def pointer(array: np.ndarray | None) -> Handle:
             return ffi.NULL if array is None else ffi.cast("double *", array.ctypes.data)
 
         b = ffi.new("batch *")
@@ -380,7 +278,7 @@ class CompiledKernel(Kernel):
         b.stress_kind = 6 if request.stress is None or request.stress.ndim == 2 else 10 if request.first_piola else 9
         b.tangent_kind = 21 if request.tangent is None else int(np.prod(request.tangent.shape[1:]))
         b.energy, b.distance, b.uncertainty = pointer(request.energy), pointer(request.distance), pointer(request.uncertainty)
-        b.single = precision == "single"
+        b.numbers, b.single = pointer(self._numbers), precision == "single"
         return int(self._function(b))
 
 

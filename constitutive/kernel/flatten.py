@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -157,7 +156,7 @@ def _add_rotated(law: RotatedLaw, D: np.ndarray, signs: np.ndarray, flat: Flat) 
 
 
 #: Kind of law → how it adds its terms. A new kind of law needs an entry here, or is evaluated by torch.
-PIECES: dict[str, Callable[[Any, np.ndarray, np.ndarray, Flat], None]] = {
+PIECES: dict[str, Callable[..., None]] = {
     "linear": _add_linear,
     "series": _add_series,
     "network": _add_network,

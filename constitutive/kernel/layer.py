@@ -13,56 +13,56 @@ where the last is :math:`a(\varphi(z) - \varphi(b) - \varphi'(b)(z - b))` writte
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from constitutive.kernel import source as text
+from constitutive.kernel import sums
+from constitutive.kernel.classes import UPPER, Classes
+from constitutive.kernel.ctext import Tables
+from constitutive.kernel.flatten import Program
 
-if TYPE_CHECKING:
-    from constitutive.kernel.source import Source
+BLOCK = 16  # units whose features are kept in the first cache
 
-_NOTHING = """
-INLINE void layer(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) { (void)want, (void)x, (void)psi, (void)s, (void)c; }
-INLINE void layer_tangent_single(const pack x[6], pack c[21]) { (void)x, (void)c; }
+NOTHING = """
+INLINE void layer(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
+    (void)numbers, (void)want, (void)x, (void)psi, (void)s, (void)c;
+}
+INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) { (void)numbers, (void)x, (void)c; }
 """
 
 
-def source(source: Source) -> str:
-    """All of it; without units, functions that add nothing."""
-    shared = [
-        hadamard("hadamard", "vec", source.fold),
-        FEATURES.format(partial=partial_sums(source, "u", "x[{0}].v[v]", "w")),
-    ]
-    if not len(source.program.biases):
-        return "\n".join([*shared, _NOTHING])
-    parts = text.tangent_parts(source)
+def source(program: Program, classes: Classes, tables: Tables) -> str:
+    """The functions ``layer`` and ``layer_tangent_single``; their tables are added to the others. Without units they add nothing."""
+    features = FEATURES.format(partial=partial_sums(classes, "u", "x[{0}].v[v]", "w"))
+    shared = [f"enum {{ BLOCK = {BLOCK} }};\n", hadamard("hadamard", "vec", classes.fold), features]
+    if not len(program.biases):
+        return "\n".join([*shared, NOTHING])
+    add_tables(program, classes, tables)
+    parts = classes.tangent_parts
+    calls = "\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))
     return "\n".join(
         [
             *shared,
-            f"enum {{ ROWS = {len(source.program.biases)} }};\n",
-            tables(source),
-            hadamard("hadamard_single", "fvec", source.fold),
-            BODY.format(sums="\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))),
+            f"enum {{ ROWS = {len(program.biases)} }};\n",
+            hadamard("hadamard_single", "fvec", classes.fold),
+            BODY.format(sums=calls),
             *(single_sum(k, part) for k, (_, part) in enumerate(parts)),
-            single(source),
+            single(classes),
         ]
     )
 
 
-def tables(source: Source) -> str:
-    """Weights of the preactivations, the stress and the tangent."""
-    p = source.program
+def add_tables(program: Program, classes: Classes, tables: Tables) -> None:
+    """Tables of the weights of preactivations, stress and tangent."""
+    p = program
     root = np.sqrt(p.biases**2 + 4)
     head = np.stack([p.biases, p.biases / root, 4 / root, p.amplitudes / 2], axis=1)
-    lines = [text.table("UNIT", np.hstack([head, p.weights]))]
-    lines.append(text.table("STRESS", text.stress_weights(source, p.amplitudes[:, None] / 2 * p.weights)))
-    products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in text.UPPER], axis=1)
-    for k, (_, part) in enumerate(text.tangent_parts(source)):
-        lines.append(text.table(f"TANGENT_{k}", products[:, part]))
-        lines.append(text.table(f"TANGENT_SINGLE_{k}", products[:, part].astype(np.float32), "float"))
-    lines.append(text.table("UNIT_SINGLE", np.hstack([p.biases[:, None], p.weights]).astype(np.float32), "float"))
-    return "".join(lines)
+    tables.add("UNIT", np.hstack([head, p.weights]))
+    tables.add("STRESS", sums.stress_weights(classes, p.amplitudes[:, None] / 2 * p.weights))
+    products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in UPPER], axis=1)
+    for k, (_, part) in enumerate(classes.tangent_parts):
+        tables.add(f"TANGENT_{k}", products[:, part])
+        tables.add(f"TANGENT_SINGLE_{k}", products[:, part].astype(np.float32), "float")
+    tables.add("UNIT_SINGLE", np.hstack([p.biases[:, None], p.weights]).astype(np.float32), "float")
 
 
 def hadamard(name: str, kind: str, fold: int) -> str:
@@ -76,10 +76,10 @@ def hadamard(name: str, kind: str, fold: int) -> str:
     return f"INLINE void {name}({kind} u[FOLD]) {{ {body} }}\n"
 
 
-def partial_sums(source: Source, out: str, x: str, w: str) -> str:
+def partial_sums(classes: Classes, out: str, x: str, w: str) -> str:
     """Statements ``u[χ] = Σ_{i∈χ} w_i x_i``, with the bias in the first class."""
     lines = []
-    for c, entries in enumerate(source.stress_entries):
+    for c, entries in enumerate(classes.stress):
         terms = " + ".join(f"{w}[{i}] * {x.format(i)}" for i in entries)
         lines.append(f"{out}[{c}] = {'b + ' if c == 0 else ''}{terms};")
     return " ".join(lines)
@@ -115,7 +115,7 @@ INLINE void features(int want, const pack x[6], const double (*unit)[10], long n
 """
 
 BODY = """
-INLINE void layer(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
+INLINE void layer(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
     pack stress_features[FOLD][BLOCK], tangent_features[FOLD][BLOCK];
     const pack *r[FOLD], *d[FOLD];
     for (int i = 0; i < FOLD; i++) r[i] = stress_features[i], d[i] = tangent_features[i];
@@ -142,19 +142,19 @@ def single_sum(k: int, part: list[int]) -> str:
     )
 
 
-def single(source: Source) -> str:
+def single(classes: Classes) -> str:
     """The tangent in single precision."""
-    parts = text.tangent_parts(source)
+    parts = classes.tangent_parts
     starts = np.cumsum([0] + [len(part) for _, part in parts])
     order = [entry for _, part in parts for entry in part]
     call = "        add_tangent_single_{k}(d[{c}], TANGENT_SINGLE_{k}[first], n, sum + {start});"
     sums = "\n".join(call.format(k=k, c=c, start=starts[k]) for k, (c, _) in enumerate(parts))
     place = "static const int SINGLE_PLACE[21] = {" + ", ".join(map(str, order)) + "};\n"
-    return place + SINGLE.format(partial=partial_sums(source, "u", "y[{0}]", "w"), sums=sums)
+    return place + SINGLE.format(partial=partial_sums(classes, "u", "y[{0}]", "w"), sums=sums)
 
 
 SINGLE = """
-INLINE void layer_tangent_single(const pack x[6], pack c[21]) {{
+INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) {{
     fvec y[6], d[FOLD][BLOCK], sum[21];
     for (int i = 0; i < 6; i++) for (int p = 0; p < POINTS; p++) y[i][p] = (float)get(&x[i], p);
     for (int i = 0; i < 21; i++) sum[i] = 0.0f - (fvec){{0}};

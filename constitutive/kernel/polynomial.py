@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from jaxtyping import Float
 
-from constitutive.kernel import source as text
-from constitutive.tensors.polynomials import exponents
-
-if TYPE_CHECKING:
-    from constitutive.kernel.source import Source
+from constitutive.kernel.classes import UPPER, Classes
+from constitutive.kernel.ctext import Tables
+from constitutive.kernel.flatten import Program
+from constitutive.tensors.polynomials import differentiate, exponents
 
 Monomial = tuple[int, ...]  # exponents
+Terms = list[tuple[Monomial, np.ndarray]]  # monomials with their coefficients
+
+
+def gradient(row: Float[np.ndarray, " terms"], degree: int) -> Float[np.ndarray, "6 lower"]:
+    """Coefficients of the derivatives of a polynomial of one degree."""
+    return differentiate(torch.from_numpy(np.ascontiguousarray(row)), degree).numpy()
+
+
+def hessian(row: Float[np.ndarray, " terms"], degree: int) -> Float[np.ndarray, "21 lower"]:
+    """Coefficients of the second derivatives, upper triangle."""
+    full = differentiate(torch.from_numpy(gradient(row, degree)), degree - 1).numpy()
+    return np.array([full[i, j] for i, j in UPPER])
 
 
 @dataclass
@@ -32,12 +44,12 @@ class Monomials:
     by_class: list[list[Monomial]] = field(default_factory=list)
 
 
-def needed(source: Source) -> dict[str, list[tuple[Monomial, np.ndarray]]]:
+def needed(polynomial: dict[int, Float[np.ndarray, " terms"]]) -> dict[str, Terms]:
     """Monomials with their coefficients in energy (1), stress (6) and tangent (21), the constant ones apart."""
-    found: dict[str, list[tuple[Monomial, np.ndarray]]] = {"energy": [], "stress": [], "tangent": []}
-    for degree, row in source.program.polynomial.items():
-        derivatives = (("energy", row[None], 0), ("stress", text.gradient(row, degree), 1))
-        for name, rows, lower in (*derivatives, *([("tangent", text.hessian(row, degree), 2)] if degree > 1 else [])):
+    found: dict[str, Terms] = {"energy": [], "stress": [], "tangent": []}
+    for degree, row in polynomial.items():
+        derivatives = (("energy", row[None], 0), ("stress", gradient(row, degree), 1))
+        for name, rows, lower in (*derivatives, *([("tangent", hessian(row, degree), 2)] if degree > 1 else [])):
             for exponent, column in zip(exponents(degree - lower), rows.T, strict=True):
                 if degree > lower and np.any(column):
                     found[name].append((tuple(int(e) for e in exponent), column))
@@ -50,47 +62,52 @@ def parent(monomial: Monomial) -> tuple[Monomial, int]:
     return tuple(e - (i == variable) for i, e in enumerate(monomial)), variable
 
 
-def arrange(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]]) -> Monomials:
+def arrange(classes: Classes, found: dict[str, Terms]) -> Monomials:
     """Place all monomials and those on the way to them."""
     wanted = {monomial for terms in found.values() for monomial, _ in terms}
     for monomial in list(wanted):
         while sum(monomial) > 1:
             monomial = parent(monomial)[0]
             wanted.add(monomial)
-    result = Monomials(by_class=[[] for _ in range(source.fold)])
+    result = Monomials(by_class=[[] for _ in range(classes.fold)])
     for monomial in sorted(wanted, key=lambda m: (sum(m), m)):
         c = 0
         for variable, e in enumerate(monomial):
-            c ^= source.classes[variable] if e % 2 else 0
+            c ^= classes.of[variable] if e % 2 else 0
         result.place[monomial] = (c, len(result.by_class[c]))
         result.by_class[c].append(monomial)
     return result
 
 
-def source(source: Source) -> str:
-    """All of it; without a polynomial, functions that add nothing."""
-    found = needed(source)
-    placed = arrange(source, found)
-    degree = max(source.program.degree, 1)
+def source(program: Program, classes: Classes, tables: Tables) -> str:
+    """The function ``polynomial`` and what it needs; its tables are added to the others. Without a polynomial it adds nothing."""
+    found = needed(program.polynomial)
+    placed = arrange(classes, found)
     size = max((len(m) for m in placed.by_class), default=0) or 1
-    parts = [
-        f"enum {{ DEGREE = {degree}, MONOMIALS = {size} }};\n",
-        constants(source),
-        TIMES,
-        recipe(placed),
-        *(sum_tables(source, name, found[name], placed) for name in ("energy", "stress", "tangent")),
-        padding(source, found, placed),
-        BODY.format(calls=calls(source, found, placed), **counts(source, found, placed)),
-    ]
-    return "\n".join(parts)
+    add_constants(program.polynomial, tables)
+    for name, terms in found.items():
+        add_table(tables, classes, name, terms, placed)
+    ends = [prefix(found["stress"], placed, c) for c in range(classes.fold)]
+    body = BODY.format(
+        calls=calls(classes, found["tangent"], placed), energy_count=prefix(found["energy"], placed, 0), stress_count=max(ends)
+    )
+    return "\n".join(
+        [
+            f"enum {{ DEGREE = {max(program.degree, 1)}, MONOMIALS = {size} }};\n",
+            TIMES,
+            recipe(placed),
+            zeros(ends, max(ends), "STRESS_PADDING"),
+            body,
+        ]
+    )
 
 
-def constants(source: Source) -> str:
-    """Stress and tangent at zero strain."""
-    polynomial = source.program.polynomial
-    first = text.gradient(polynomial[1], 1)[:, 0] if 1 in polynomial else np.zeros(6)
-    second = text.hessian(polynomial[2], 2)[:, 0] if 2 in polynomial else np.zeros(21)
-    return text.table("STRESS_AT_ZERO", first[None]) + text.table("TANGENT_AT_ZERO", second[None])
+def add_constants(polynomial: dict[int, Float[np.ndarray, " terms"]], tables: Tables) -> None:
+    """Tables of stress and tangent at zero strain."""
+    first = gradient(polynomial[1], 1)[:, 0] if 1 in polynomial else np.zeros(6)
+    second = hessian(polynomial[2], 2)[:, 0] if 2 in polynomial else np.zeros(21)
+    tables.add("STRESS_AT_ZERO", first[None])
+    tables.add("TANGENT_AT_ZERO", second[None])
 
 
 def recipe(placed: Monomials, name: str = "monomials", size: str = "MONOMIALS") -> str:
@@ -120,12 +137,12 @@ TIMES = """INLINE pack times(pack a, pack b) {
 """
 
 
-def prefix(terms: list[tuple[Monomial, np.ndarray]], placed: Monomials, c: int) -> int:
+def prefix(terms: Terms, placed: Monomials, c: int) -> int:
     """How many monomials of a class the sum runs over: up to the last that has a coefficient."""
     return max((placed.place[m][1] + 1 for m, _ in terms if placed.place[m][0] == c), default=0)
 
 
-def matrix(terms: list[tuple[Monomial, np.ndarray]], placed: Monomials, c: int, columns: list[int]) -> np.ndarray:
+def matrix(terms: Terms, placed: Monomials, c: int, columns: list[int]) -> np.ndarray:
     """Coefficients of a class, one row for each monomial."""
     result = np.zeros((prefix(terms, placed, c), len(columns)))
     for monomial, column in terms:
@@ -134,50 +151,46 @@ def matrix(terms: list[tuple[Monomial, np.ndarray]], placed: Monomials, c: int, 
     return result
 
 
-def counts(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], placed: Monomials) -> dict[str, int]:
-    """The lengths of the sums of energy and stress; in the latter all classes run together."""
-    stress = max(prefix(found["stress"], placed, c) for c in range(source.fold))
-    return {"energy_count": prefix(found["energy"], placed, 0), "stress_count": stress}
-
-
-def padding(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], placed: Monomials) -> str:
-    """Zeros where the sum of the stress goes beyond the end of a shorter class (their weights are zero, but rubbish may be NaN)."""
-    ends = [prefix(found["stress"], placed, c) for c in range(source.fold)]
-    return zeros(ends, max(ends), "STRESS_PADDING")
-
-
 def zeros(ends: list[int], count: int, name: str) -> str:
-    """A macro that zeroes the rest of each class."""
+    """A macro that zeroes the rest of each class, where a common sum goes beyond its end.
+
+    The weights there are zero, but what the memory holds may be NaN.
+    """
     loop = "for (long k = {0}; k < {1}; k++) m[{2}][k] = (pack){{0}};"
     loops = " ".join(loop.format(end, count, c) for c, end in enumerate(ends) if end < count)
     return f"#define {name} {loops}\n"
 
 
-def sum_tables(source: Source, name: str, terms: list[tuple[Monomial, np.ndarray]], placed: Monomials) -> str:
+def add_table(tables: Tables, classes: Classes, name: str, terms: Terms, placed: Monomials) -> None:
     """Tables of one quantity in the order in which its sums take them."""
     if name == "energy":
-        return text.table("POLYNOMIAL_ENERGY", matrix(terms, placed, 0, [0]))
-    if name == "stress":
-        count = max(prefix(terms, placed, c) for c in range(source.fold))
-        blocks = [matrix(terms, placed, c, entries) for c, entries in enumerate(source.stress_entries)]
-        padded = [np.vstack([b, np.zeros((count - len(b), b.shape[1]))]) for b in blocks]
-        return text.table("POLYNOMIAL_STRESS", np.hstack(padded))
-    parts = text.tangent_parts(source)
-    return "\n".join(text.table(f"POLYNOMIAL_TANGENT_{k}", matrix(terms, placed, c, part)) for k, (c, part) in enumerate(parts))
+        tables.add("POLYNOMIAL_ENERGY", matrix(terms, placed, 0, [0]))
+    elif name == "stress":
+        tables.add("POLYNOMIAL_STRESS", stress_matrix(terms, placed, classes))
+    else:
+        for k, (c, part) in enumerate(classes.tangent_parts):
+            tables.add(f"POLYNOMIAL_TANGENT_{k}", matrix(terms, placed, c, part))
 
 
-def calls(source: Source, found: dict[str, list[tuple[Monomial, np.ndarray]]], placed: Monomials) -> str:
+def stress_matrix(terms: Terms, placed: Monomials, classes: Classes) -> np.ndarray:
+    """Coefficients of the stress; in its sum all classes run together, shorter ones with zeros at their ends."""
+    count = max(prefix(terms, placed, c) for c in range(classes.fold))
+    blocks = [matrix(terms, placed, c, entries) for c, entries in enumerate(classes.stress)]
+    return np.hstack([np.vstack([b, np.zeros((count - len(b), b.shape[1]))]) for b in blocks])
+
+
+def calls(classes: Classes, terms: Terms, placed: Monomials) -> str:
     """The sums of the tangent."""
     lines = []
-    for k, (c, _) in enumerate(text.tangent_parts(source)):
-        count = prefix(found["tangent"], placed, c)
+    for k, (c, _) in enumerate(classes.tangent_parts):
+        count = prefix(terms, placed, c)
         if count:
             lines.append(f"        add_tangent_{k}(f, POLYNOMIAL_TANGENT_{k}[0], {count}, c);")
     return "\n".join(lines)
 
 
 BODY = """
-INLINE void polynomial(int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
+INLINE void polynomial(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {{
     pack m[FOLD][MONOMIALS];
     const pack *f[FOLD];
     const int degree = want & WANT_ENERGY ? DEGREE : want & WANT_STRESS ? DEGREE - 1 : DEGREE - 2;
