@@ -295,7 +295,7 @@ def external_operator_row(
     V = space(element, cells or ELEMENTS[element][2])
     u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
     law = UserMaterial(u, linear() if material is None else material, orientation=TURN, kernel="c" if material is None else "torch")
-    form = ufl.inner(external_operator(law), law.measure.variation(u, v)) * law.dx
+    form = ufl.inner(external_operator(law), law.kinematics.variation(u, v)) * law.dx
     J = ufl.algorithms.expand_derivatives(ufl.derivative(form, u, du))
     (R, operators), (A, J_operators) = replace_external_operators(form), replace_external_operators(J)
 

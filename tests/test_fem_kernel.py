@@ -58,7 +58,7 @@ CASES = {
     "turned": (solid, {"orientation": TURN}),
     "in GPa": (solid, {"orientation": TURN, "unit": "GPa"}),
     "turned cell by cell": (solid, {"orientation": per_cell}),
-    "from a stress-free reference": (solid, {"orientation": TURN, "eigenstrain": np.diag([1.01, 0.99, 1.0])}),
+    "from a stress-free reference": (solid, {"orientation": TURN, "stress_free_deformation": np.diag([1.01, 0.99, 1.0])}),
     "at small strain": (solid, {"orientation": TURN, "strain": "small"}),
     "extended": (solid, {"orientation": TURN, "outside": "extend"}),
     "in plane strain": (plane, {"orientation": TURN, "plane": "strain"}),

@@ -1,4 +1,4 @@
-"""Calibrated crystals inside DOLFINx: the only room that imports dolfinx, mpi4py and petsc4py.
+"""Calibrated crystals inside DOLFINx: the only package that imports dolfinx, mpi4py and petsc4py.
 
     law = UserMaterial(u, material, orientation=R, unit="MPa")
     problem = Problem(law.residual(v) - load(v), law, bcs=bcs)
@@ -37,12 +37,13 @@ def _require_dolfinx() -> None:
 
 _require_dolfinx()
 
-from constitutive.fem.fields import write_fields  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
-from constitutive.fem.own_solver import attach, derivative, external_operator  # noqa: E402
+from constitutive.fem.output import write_fields  # noqa: E402
+from constitutive.fem.own_solver import attach, external_operator  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
-from constitutive.fem.reactions import axial_force, release_axial  # noqa: E402
+from constitutive.fem.tangent import derivative  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [

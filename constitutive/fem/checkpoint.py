@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypedDict
 
 import numpy as np
 from dolfinx import fem
@@ -18,48 +18,92 @@ from mpi4py import MPI
 
 from constitutive.errors import SolveError
 from constitutive.fem import compat
+from constitutive.fem.collective import on_first_rank
 from constitutive.files import write_text
-
-if TYPE_CHECKING:
-    from constitutive.fem.problem import Problem
 
 LATEST = "latest.json"
 VERSION = 1
 SAME_PLACE = 1e-9  # of the mesh's extent
 
 
-def write(problem: Problem, folder: str | Path) -> Path:
-    """Write the state of a problem; collective.
+class Latest(TypedDict):
+    """What ``latest.json`` holds: the format, the number and file of the state, the load reached, the size of the unknown."""
+
+    version: int
+    number: int
+    file: str
+    load: float
+    unknowns: int
+
+
+def write(u: fem.Function, load: float, folder: str | Path) -> Path:
+    """Write a solution and the load that it belongs to; collective.
+
+    Parameters
+    ----------
+    u : dolfinx.fem.Function
+        The unknown.
+    load : float
+        Part of the load reached.
+    folder : str or Path
+        Made where it does not exist; it has to be the same for all ranks.
 
     Returns
     -------
     Path
         The file of the state.
+
+    Raises
+    ------
+    SolveError
+        The folder cannot be made or written: on all ranks.
     """
     folder = Path(folder)
-    comm = problem.mesh.comm
-    if comm.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
+    comm = u.function_space.mesh.comm
+    old, target = on_first_rank(comm, lambda: _make_place(folder))
+    compat.write_checkpoint(target, [(u, "unknown"), (_positions(u), "positions")])
     comm.Barrier()
-    old = _latest(folder)
     number = 1 + (old["number"] if old else 0)
-    target = folder / f"state-{number}.bp"
-    if comm.rank == 0 and target.exists():
-        shutil.rmtree(target)  # left by a process that was killed while writing
-    comm.Barrier()
-    compat.write_checkpoint(target, [(problem.u, "unknown"), (_positions(problem.u), "positions")])
-    comm.Barrier()
-    if comm.rank == 0:
-        latest = {"version": VERSION, "number": number, "file": target.name, **_description(problem)}
-        write_text(folder / LATEST, json.dumps(latest), SolveError)
-        if old and old["file"] != target.name:
-            shutil.rmtree(folder / old["file"], ignore_errors=True)
-    comm.Barrier()
+    content = Latest(version=VERSION, number=number, file=target.name, load=load, unknowns=_unknowns(u))
+    on_first_rank(comm, lambda: _put_in_force(folder, content, old))
     return target
 
 
-def read(problem: Problem, folder: str | Path) -> float:
-    """Take a problem to the state of a checkpoint; collective.
+def _make_place(folder: Path) -> tuple[Latest | None, Path]:
+    """Make the folder; the state that stands there and the file of the next one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        old = _latest(folder)
+        target = folder / f"state-{1 + (old['number'] if old else 0)}.bp"
+        if target.exists():
+            shutil.rmtree(target)  # left by a process that was killed while writing
+        (folder / f"{LATEST}.new").touch()  # a folder that is there but cannot be written is found before the ranks write
+        (folder / f"{LATEST}.new").unlink()
+    except OSError as error:
+        raise SolveError(f"the checkpoint folder {folder} cannot be made or written: {error}; give another one") from error
+    return old, target
+
+
+def _put_in_force(folder: Path, content: Latest, old: Latest | None) -> None:
+    write_text(folder / LATEST, json.dumps(content), SolveError)
+    if old and old["file"] != content["file"]:
+        shutil.rmtree(folder / old["file"], ignore_errors=True)
+
+
+def read(u: fem.Function, folder: str | Path) -> float:
+    """Take a solution from a checkpoint; collective.
+
+    Parameters
+    ----------
+    u : dolfinx.fem.Function
+        The unknown, changed in place.
+    folder : str or Path
+        The checkpoint's.
+
+    Returns
+    -------
+    float
+        Part of the load reached there.
 
     Raises
     ------
@@ -67,25 +111,30 @@ def read(problem: Problem, folder: str | Path) -> float:
         There is none, or it belongs to another mesh, element or version.
     """
     folder = Path(folder)
+    comm = u.function_space.mesh.comm
+    saved = on_first_rank(comm, lambda: _usable(folder))
+    expected = _unknowns(u)
+    if saved["version"] != VERSION or saved["unknowns"] != expected:
+        raise SolveError(
+            f"the checkpoint in {folder} has {saved['unknowns']} unknowns (format {saved['version']}), this problem "
+            f"{expected} (format {VERSION}): make the same mesh and element again"
+        )
+    there = fem.Function(u.function_space)
+    compat.read_checkpoint(folder / saved["file"], there, "positions")
+    _require_same_places(u, there.x.array, folder)
+    compat.read_checkpoint(folder / saved["file"], u, "unknown")
+    u.x.scatter_forward()
+    return float(saved["load"])
+
+
+def _usable(folder: Path) -> Latest:
     saved = _latest(folder)
     if saved is None or not (folder / saved["file"]).exists():
         raise SolveError(f"no checkpoint in {folder}: it needs a {LATEST} and the state that it names")
-    expected = _description(problem)
-    if saved.get("version") != VERSION or saved["unknowns"] != expected["unknowns"]:
-        raise SolveError(
-            f"the checkpoint in {folder} has {saved['unknowns']} unknowns (format {saved.get('version')}), this problem "
-            f"{expected['unknowns']} (format {VERSION}): make the same mesh and element again"
-        )
-    there = fem.Function(problem.u.function_space)
-    compat.read_checkpoint(folder / saved["file"], there, "positions")
-    _require_same_places(problem, there.x.array, folder)
-    compat.read_checkpoint(folder / saved["file"], problem.u, "unknown")
-    problem.u.x.scatter_forward()
-    problem.resume_at(float(saved["load"]))
-    return problem.load
+    return saved
 
 
-def _positions(u: Any) -> Any:
+def _positions(u: fem.Function) -> fem.Function:
     """Where each entry of the unknown sits, as entries of the same space: what tells one mesh from another."""
     function = fem.Function(u.function_space)
     size = u.function_space.dofmap.index_map_bs
@@ -95,9 +144,9 @@ def _positions(u: Any) -> Any:
     return function
 
 
-def _require_same_places(problem: Problem, found: np.ndarray, folder: Path) -> None:
-    expected = _positions(problem.u).x.array
-    comm = problem.mesh.comm
+def _require_same_places(u: fem.Function, found: np.ndarray, folder: Path) -> None:
+    expected = _positions(u).x.array
+    comm = u.function_space.mesh.comm
     extent = comm.allreduce(float(np.ptp(expected)) if expected.size else 0.0, op=MPI.MAX)
     off = comm.allreduce(float(np.abs(found - expected).max(initial=0.0)), op=MPI.MAX)
     if not off <= SAME_PLACE * max(extent, 1e-300):
@@ -107,16 +156,17 @@ def _require_same_places(problem: Problem, found: np.ndarray, folder: Path) -> N
         )
 
 
-def _description(problem: Problem) -> dict[str, Any]:
-    dofmap = problem.u.function_space.dofmap
-    return {"load": problem.load, "unknowns": int(dofmap.index_map.size_global * dofmap.index_map_bs)}
+def _unknowns(u: fem.Function) -> int:
+    dofmap = u.function_space.dofmap
+    return int(dofmap.index_map.size_global * dofmap.index_map_bs)
 
 
-def _latest(folder: Path) -> dict[str, Any] | None:
+def _latest(folder: Path) -> Latest | None:
     path = folder / LATEST
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Latest(**{key: content.get(key) for key in Latest.__annotations__})  # type: ignore[typeddict-item] # checked in read
+    except (json.JSONDecodeError, AttributeError) as error:
         raise SolveError(f"{path} is damaged: {error}; remove the folder and solve from the start") from error

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
+from dolfinx import fem
+from dolfinx.mesh import Mesh
+from mpi4py import MPI
 
 from constitutive.errors import DependencyError
 
 
-def interpolation_points(space: Any) -> np.ndarray:
+def interpolation_points(space: fem.FunctionSpace) -> np.ndarray:
     """Reference points of a space's element: a method in 0.9, a property from 0.10 on."""
     points = space.element.interpolation_points
     return np.asarray(points() if callable(points) else points)
 
 
-def geometry_degree(mesh: Any) -> int:
+def geometry_degree(mesh: Mesh) -> int:
     """Degree of the cells' geometry: of ``cmap`` in 0.9, of the first of ``cmaps`` where there may be several kinds."""
     geometry = mesh.geometry
     return int(geometry.cmaps[0].degree if hasattr(type(geometry), "cmaps") else geometry.cmap.degree)
 
 
-def cell_name(mesh: Any) -> str:
+def cell_name(mesh: Mesh) -> str:
     """Name of a mesh's cells: "tetrahedron", "hexahedron" and so on."""
     return str(mesh.basix_cell().name)
 
 
-def vtx_writer(comm: Any, path: Any, functions: list[Any]) -> Any:
+class Writer(Protocol):
+    """What writes the present values of Functions into a file."""
+
+    def write(self, time: float) -> None:
+        """Write them as those of a time."""
+
+
+def vtx_writer(comm: MPI.Comm, path: Path, functions: Sequence[fem.Function]) -> AbstractContextManager[Writer]:
     """Open a writer of VTX files for ParaView.
 
     Raises
@@ -40,10 +53,10 @@ def vtx_writer(comm: Any, path: Any, functions: list[Any]) -> Any:
         from dolfinx.io import VTXWriter
     except ImportError as error:
         raise DependencyError("this DOLFINx has no ADIOS2, which .bp files need; write .pvd instead") from error
-    return VTXWriter(comm, str(path), functions)
+    return VTXWriter(comm, str(path), list(functions))
 
 
-def _checkpointing() -> Any:
+def _checkpointing() -> ModuleType:
     """adios4dolfinx, or io4dolfinx, which follows it from DOLFINx 0.10 on."""
     for name in ("adios4dolfinx", "io4dolfinx"):
         try:
@@ -56,13 +69,13 @@ def _checkpointing() -> Any:
     )
 
 
-def write_checkpoint(path: Path, functions: list[tuple[Any, str]]) -> None:
+def write_checkpoint(path: Path, functions: list[tuple[fem.Function, str]]) -> None:
     """Write Functions by the input order of the cells; collective."""
     package = _checkpointing()
     for function, name in functions:
         package.write_function_on_input_mesh(path, function, name=name)
 
 
-def read_checkpoint(path: Path, function: Any, name: str) -> None:
+def read_checkpoint(path: Path, function: fem.Function, name: str) -> None:
     """Read a Function that ``write_checkpoint`` wrote, on any number of ranks; collective."""
     _checkpointing().read_function(path, function, name=name)

@@ -9,9 +9,9 @@ leaves a callback.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from dolfinx import fem, la
@@ -19,10 +19,12 @@ from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from constitutive.fem.faults import Trouble, agree_on_faults, evaluated
 from constitutive.fem.outcome import Outcome
-from constitutive.fem.user_material import Faults, UserMaterial
+from constitutive.fem.user_material import UserMaterial
 
-DEFAULTS: dict[str, Any] = {
+PetscOptions: TypeAlias = Mapping[str, str | int | float | bool | None]
+DEFAULTS: PetscOptions = {
     "snes_type": "newtonls",
     "snes_linesearch_type": "bt",
     "snes_rtol": 1e-9,
@@ -30,16 +32,6 @@ DEFAULTS: dict[str, Any] = {
     "ksp_type": "preonly",
     "pc_type": "lu",
 }
-_KINDS = (Outcome.INVERTED, Outcome.NOT_FINITE, Outcome.OUTSIDE_DOMAIN)
-RAISED = 4  # the kind of a rank that raised an error
-
-
-@dataclass
-class Trouble:
-    """Why an evaluation failed, agreed on by all ranks."""
-
-    outcome: Outcome
-    message: str
 
 
 class Newton:
@@ -60,13 +52,20 @@ class Newton:
     """
 
     def __init__(
-        self, residual: Any, jacobian: Any, u: Any, bcs: Sequence[Any], laws: Sequence[UserMaterial], options: dict[str, Any]
+        self,
+        residual: fem.Form,
+        jacobian: fem.Form,
+        u: fem.Function,
+        bcs: Sequence[fem.DirichletBC],
+        laws: Sequence[UserMaterial],
+        options: PetscOptions,
     ) -> None:
         self.residual, self.jacobian, self.u, self.bcs, self.laws = residual, jacobian, u, list(bcs), list(laws)
         self.comm = u.function_space.mesh.comm
         self.trouble: Trouble | None = None
         self.interrupted: Callable[[], bool] = lambda: False
         self.on_iteration: Callable[[int, float], None] = lambda iteration, norm: None
+        self.held_back: np.ndarray | None = None  # force (owned) that the load has not taken on yet, see load_steps
         self._largest_force = 0.0
         self._work = la.vector(u.function_space.dofmap.index_map, u.function_space.dofmap.index_map_bs)
         self._constrained = self._constrained_dofs()
@@ -82,12 +81,17 @@ class Newton:
         return np.unique(np.concatenate(dofs)) if dofs else np.zeros(0, dtype=np.int32)
 
     @property
+    def constrained_and_owned(self) -> np.ndarray:
+        """Degrees of freedom with Dirichlet values that this rank owns."""
+        return self._constrained[self._constrained < self.owned]
+
+    @property
     def owned(self) -> int:
         """Degrees of freedom that this rank owns."""
         dofmap = self.u.function_space.dofmap
         return dofmap.index_map.size_local * dofmap.index_map_bs
 
-    def _make_snes(self, options: dict[str, Any]) -> Any:
+    def _make_snes(self, options: PetscOptions) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.comm)
         self._f, self._x = self.A.createVecLeft(), self.A.createVecRight()
         snes.setFunction(self._evaluate_residual, self._f)
@@ -116,19 +120,10 @@ class Newton:
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------
 
-    def _agree(self, fault: tuple[int, str, float]) -> Trouble | None:
-        """What went wrong anywhere, and whether anybody wants to stop."""
-        return agree(self.comm, fault, interrupted=self.interrupted())
-
     def update_laws(self, *, tangent: bool) -> Trouble | None:
-        """Evaluate the laws on this rank and agree with the others on what failed."""
-        fault = (0, "", 0.0)
-        try:
-            for law in self.laws:
-                fault = max(fault, _code(law.update(tangent=tangent)), key=lambda entry: (entry[0], entry[2]))
-        except Exception as error:  # noqa: BLE001 - raising here would hang the other ranks
-            fault = (RAISED, f"{type(error).__name__} on rank {self.comm.rank}: {error}", 0.0)
-        return self._agree(fault)
+        """Evaluate the laws on this rank and agree with the others on what failed; collective."""
+        faults = evaluated([partial(law.update, tangent=tangent) for law in self.laws], self.comm.rank)
+        return agree_on_faults(self.comm, faults, interrupted=self.interrupted())
 
     def assemble_residual(self) -> np.ndarray:
         """R(u) with the laws as they stand, boundary rows included; owned entries are summed over ranks."""
@@ -136,6 +131,8 @@ class Newton:
         b.array[:] = 0.0
         fem.assemble_vector(b.array, self.residual)
         b.scatter_reverse(la.InsertMode.add)
+        if self.held_back is not None:
+            b.array[: self.owned] -= self.held_back
         return b.array
 
     def assemble_jacobian(self) -> None:
@@ -144,11 +141,11 @@ class Newton:
         fem_petsc.assemble_matrix(self.A, self.jacobian, self.bcs)
         self.A.assemble()
 
-    def _take(self, x: Any) -> None:
+    def _take(self, x: PETSc.Vec) -> None:
         self.u.x.array[: self.owned] = x.getArray(readonly=True)
         self.u.x.scatter_forward()
 
-    def _evaluate_residual(self, snes: Any, x: Any, f: Any) -> None:
+    def _evaluate_residual(self, snes: PETSc.SNES, x: PETSc.Vec, f: PETSc.Vec) -> None:
         self._take(x)
         trouble = self.update_laws(tangent=False)
         if trouble is not None:
@@ -161,7 +158,7 @@ class Newton:
         b[self._constrained] = 0.0  # iterates satisfy the boundary values
         f.array[:] = b[: self.owned]
 
-    def _evaluate_jacobian(self, snes: Any, x: Any, A: Any, P: Any) -> None:
+    def _evaluate_jacobian(self, snes: PETSc.SNES, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
         self._take(x)
         self.trouble = self.update_laws(tangent=True) or self.trouble
         self.assemble_jacobian()
@@ -179,7 +176,11 @@ class Newton:
             bc.set(values)
         return values
 
-    def solve(self, target: np.ndarray, part: float) -> tuple[Trouble | None, int, tuple[float, ...]]:
+    def may_backtrack(self, trouble: Trouble) -> bool:
+        """Whether a backtracking line search is worth a try after a failed step."""
+        return False
+
+    def solve(self, target: np.ndarray, part: float, *, backtracking: bool = False) -> tuple[Trouble | None, int, tuple[float, ...]]:
         """Solve with the boundary values of ``target``.
 
         Parameters
@@ -229,12 +230,13 @@ class Newton:
             trouble = self.update_laws(tangent=True)
             if trouble is not None:
                 return trouble
-            self._lift(b, part)
+            self._lift(part)
             force = max(force, self._norm(b))
         self._largest_force = max(self._largest_force, force)
         return False if still else self._linear_step(b, target)
 
-    def _lift(self, b: np.ndarray, part: float) -> None:
+    def _lift(self, part: float) -> None:
+        """Add to the assembled residual what the boundary values' change brings."""
         b = self._work.array
         b[self.owned :] = 0.0
         fem.apply_lifting(b, [self.jacobian], [self.bcs], x0=[self.u.x.array], alpha=-part)
@@ -263,31 +265,8 @@ class Newton:
         return bool(self.comm.allreduce(int(here), op=MPI.MAX))
 
 
-def _code(faults: Faults) -> tuple[int, str, float]:
-    kind = 1 if faults.inverted else 2 if faults.not_finite else 3 if faults.outside else 0
-    return kind, faults.worst, faults.badness
-
-
-def agree_on_faults(comm: Any, faults: Faults) -> Trouble | None:
-    """What went wrong at any point of any rank; collective."""
-    return agree(comm, _code(faults))
-
-
-def agree(comm: Any, fault: tuple[int, str, float], *, interrupted: bool = False) -> Trouble | None:
-    """Reduce the ranks' faults (kind, text, badness) to the worst: the same answer on all of them."""
-    worst = np.array([fault[0], float(interrupted)])
-    comm.Allreduce(MPI.IN_PLACE, worst, op=MPI.MAX)
-    if worst[1]:
-        return Trouble(Outcome.INTERRUPTED, "interrupted")
-    if not worst[0]:
-        return None
-    texts = comm.allgather((fault[0], fault[2], fault[1]))
-    kind, _, text = max((entry for entry in texts if entry[0] == worst[0]), key=lambda entry: entry[1])
-    return Trouble(Outcome.FAILED if kind == RAISED else _KINDS[kind - 1], text)
-
-
-def set_function_domain_error(snes: Any) -> None:
-    """Tell a SNES, on all ranks, that the residual is not defined at its iterate."""
+def set_function_domain_error(snes: PETSc.SNES) -> None:
+    """Mark the residual as not defined at the iterate of a SNES; all ranks do it together."""
     if hasattr(snes, "setFunctionDomainError"):
         snes.setFunctionDomainError()
         return
@@ -296,7 +275,7 @@ def set_function_domain_error(snes: Any) -> None:
     library.SNESSetFunctionDomainError(ctypes.c_void_p(snes.handle))
 
 
-def _attach_rigid_motions(A: Any, u: Any) -> None:
+def _attach_rigid_motions(A: PETSc.Mat, u: fem.Function) -> None:
     """Give algebraic multigrid the rigid motions of a displacement that is the whole unknown."""
     space = u.function_space
     size, dimension = space.dofmap.index_map_bs, space.mesh.geometry.dim
@@ -320,7 +299,7 @@ def _attach_rigid_motions(A: Any, u: Any) -> None:
     A.setNearNullSpace(PETSc.NullSpace().create(vectors=modes, comm=A.comm))
 
 
-def _orthonormalise(vectors: list[Any]) -> None:
+def _orthonormalise(vectors: list[PETSc.Vec]) -> None:
     for k, vector in enumerate(vectors):
         for other in vectors[:k]:
             vector.axpy(-vector.dot(other), other)

@@ -1,21 +1,26 @@
 """The hook inside the user's own solver.
 
 A form with a law in it is an ordinary UFL form; all that any solver has to do besides is to call ``law.update()``
-once the iterate is in the displacement and before it assembles. ``derivative`` gives the Jacobian that goes with a
-form, ``attach`` puts the call into DOLFINx's own problems.
+once the iterate is in the displacement and before it assembles. ``tangent.derivative`` gives the Jacobian that goes
+with a form, ``attach`` puts the call into DOLFINx's own problems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import ufl
+from dolfinx import fem
+from mpi4py import MPI
+from petsc4py import PETSc
 
 from constitutive.errors import DependencyError, SolveError
-from constitutive.fem.newton import agree_on_faults, set_function_domain_error
-from constitutive.fem.user_material import Faults, UserMaterial
+from constitutive.fem.faults import Trouble, agree_on_faults, evaluated
+from constitutive.fem.newton import set_function_domain_error
+from constitutive.fem.user_material import UserMaterial
 
 try:  # it adds a type to UFL, whose tables have to know it before they are first used
     from dolfinx_external_operator import FEMExternalOperator
@@ -23,38 +28,24 @@ except ImportError:
     FEMExternalOperator = None
 
 
-def derivative(form: Any, law: UserMaterial | Sequence[UserMaterial], u: Any = None, du: Any = None) -> Any:
-    """Jacobian of a form with laws in it: UFL's derivative of what UFL sees, and the laws' tangents.
+@runtime_checkable
+class HasForm(Protocol):
+    """A problem for the Newton solver of DOLFINx: its ``form`` is called at each iterate before anything is assembled."""
 
-    Parameters
-    ----------
-    form : ufl.Form
-        A residual with ``law.residual(v)`` in it.
-    law : UserMaterial or sequence
-        Every law in the form.
-    u : dolfinx.fem.Function, optional
-        The unknown, where it is not simply the law's displacement.
-    du : ufl.Argument, optional
-        Direction; a trial function of the unknown's space where not given.
-    """
-    laws = [law] if isinstance(law, UserMaterial) else list(law)
-    u = laws[0].u if u is None else u
-    du = ufl.TrialFunction(u.function_space) if du is None else du
-    (v,) = form.arguments()
-    return add_tangents(ufl.derivative(form, u, du), laws, u, du, v)
+    form: Callable[[PETSc.Vec], None]
 
 
-def add_tangents(jacobian: Any, laws: Sequence[UserMaterial], u: Any, du: Any, v: Any) -> Any:
-    """Add the laws' tangents to the derivative that UFL sees."""
-    for law in laws:
-        whole = law.u is u
-        direction = du if whole else ufl.derivative(law.u, u, du)
-        test = v if whole else ufl.derivative(law.u, u, v)
-        jacobian = jacobian + law.material_jacobian(direction, test)
-    return jacobian
+@runtime_checkable
+class HasSolver(Protocol):
+    """A problem of DOLFINx 0.10 and newer, which owns a SNES."""
+
+    solver: PETSc.SNES
 
 
-def attach(problem: Any, law: UserMaterial | Sequence[UserMaterial], u: Any = None) -> Any:
+P = TypeVar("P")
+
+
+def attach(problem: P, law: UserMaterial | Sequence[UserMaterial], u: fem.Function | None = None) -> P:
     """Make one of DOLFINx's nonlinear problems evaluate the laws before it assembles.
 
     Parameters
@@ -79,77 +70,69 @@ def attach(problem: Any, law: UserMaterial | Sequence[UserMaterial], u: Any = No
     """
     laws = [law] if isinstance(law, UserMaterial) else list(law)
     u = laws[0].u if u is None else u
-    if hasattr(problem, "form"):
+    if not isinstance(u, fem.Function):
+        raise SolveError("the law's displacement is an expression: pass u=, the Function that the form is to be solved for")
+    if isinstance(problem, HasForm):
         _attach_newton(problem, laws, u)
-    elif hasattr(problem, "solver"):
+    elif isinstance(problem, HasSolver):
         _attach_snes(problem.solver, laws, u)
     else:
         raise SolveError(f"{type(problem).__name__} is no nonlinear problem of DOLFINx: call law.update() before you assemble")
     return problem
 
 
-def _copy(x: Any, u: Any) -> None:
+def _copy(x: PETSc.Vec, u: fem.Function) -> None:
     owned = u.function_space.dofmap.index_map.size_local * u.function_space.dofmap.index_map_bs
     u.x.array[:owned] = x.getArray(readonly=True)[:owned]
     u.x.scatter_forward()
 
 
-def _attach_newton(problem: Any, laws: Sequence[UserMaterial], u: Any) -> None:
+def _update_all(laws: Sequence[UserMaterial], *, tangent: bool) -> Trouble | None:
+    """Evaluate the laws and agree on what failed; an error on one rank becomes a failure on all; collective."""
+    comm: MPI.Comm = laws[0].mesh.comm
+    return agree_on_faults(comm, evaluated([partial(law.update, tangent=tangent) for law in laws], comm.rank))
+
+
+def _attach_newton(problem: HasForm, laws: Sequence[UserMaterial], u: fem.Function) -> None:
     before = problem.form
 
-    def form(x: Any) -> None:
+    def form(x: PETSc.Vec) -> None:
         before(x)
         _copy(x, u)
-        for law in laws:
-            require_no_faults(law, law.update())
+        trouble = _update_all(laws, tangent=True)
+        if trouble is not None:
+            raise SolveError(f"{trouble.outcome.value} ({trouble.message}); take smaller steps")
 
     problem.form = form
 
 
-def _attach_snes(snes: Any, laws: Sequence[UserMaterial], u: Any) -> None:
+def _attach_snes(snes: PETSc.SNES, laws: Sequence[UserMaterial], u: fem.Function) -> None:
     f, residual = snes.getFunction()
     A, P, jacobian = snes.getJacobian()
 
-    def failed(*, tangent: bool) -> bool:
-        faults = [law.update(tangent=tangent) for law in laws]
-        return any(agree_on_faults(law.mesh.comm, fault) is not None for law, fault in zip(laws, faults, strict=True))
-
-    def evaluate_residual(solver: Any, x: Any, b: Any) -> None:
+    def evaluate_residual(solver: PETSc.SNES, x: PETSc.Vec, b: PETSc.Vec) -> None:
         _copy(x, u)
         # the residual of DOLFINx lifts boundary values by the Jacobian form, so that it needs the tangent too
-        if failed(tangent=True):
+        if _update_all(laws, tangent=True) is not None:
             b.set(np.nan)
             set_function_domain_error(solver)
             return
         residual[0](solver, x, b, *residual[1], **residual[2])
 
-    def evaluate_jacobian(solver: Any, x: Any, matrix: Any, preconditioner: Any) -> None:
+    def evaluate_jacobian(solver: PETSc.SNES, x: PETSc.Vec, matrix: PETSc.Mat, preconditioner: PETSc.Mat) -> None:
         _copy(x, u)
-        failed(tangent=True)
+        _update_all(laws, tangent=True)
         jacobian[0](solver, x, matrix, preconditioner, *jacobian[1], **jacobian[2])
 
     snes.setFunction(evaluate_residual, f)
     snes.setJacobian(evaluate_jacobian, A, P)
 
 
-def require_no_faults(law: UserMaterial, faults: Faults) -> None:
-    """Raise on all ranks where the law failed on any.
-
-    Raises
-    ------
-    SolveError
-        With the cell, point and strain of the worst point.
-    """
-    trouble = agree_on_faults(law.mesh.comm, faults)
-    if trouble is not None:
-        raise SolveError(f"{trouble.outcome.value} ({trouble.message}); take smaller steps")
-
-
-def external_operator(law: UserMaterial) -> Any:
+def external_operator(law: UserMaterial) -> ufl.core.external_operator.ExternalOperator:
     """The stress of a law as an operator of ``dolfinx-external-operator``, for use in that package's own way.
 
-    Its operand is the strain (``law.measure.strain(u)``, written out so that derivatives reach it), its values are
-    the active Mandel components of the stress; a residual is ``inner(operator, law.measure.variation(u, v)) * law.dx``.
+    Its operand is the strain (``law.kinematics.strain(u)``, written out so that derivatives reach it), its values are
+    the active Mandel components of the stress; a residual is ``inner(operator, law.kinematics.variation(u, v)) * law.dx``.
 
     Raises
     ------
@@ -160,10 +143,10 @@ def external_operator(law: UserMaterial) -> Any:
         raise DependencyError(
             "dolfinx-external-operator is not installed: `pip install dolfinx-external-operator` (DOLFINx 0.10 and newer)"
         )
-    strain = ufl.algorithms.expand_derivatives(law.measure.strain(law.u))
-    size = len(law.measure.active)
+    strain = ufl.algorithms.expand_derivatives(law.kinematics.strain(law.u))
+    size = len(law.kinematics.active)
 
-    def external(derivatives: tuple[int, ...]) -> Any:
+    def external(derivatives: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
         if derivatives == (0,):
             return lambda values: law.evaluate(values, tangent=False).ravel()
         if derivatives == (1,):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import ufl
@@ -13,22 +12,17 @@ from dolfinx import default_scalar_type, fem
 
 from constitutive.errors import SolveError
 from constitutive.fem import checkpoint as checkpoints
-from constitutive.fem.newton import Newton, Trouble
-from constitutive.fem.outcome import ADVICE, Outcome, SolveResult, StepRecord
-from constitutive.fem.own_solver import add_tangents
+from constitutive.fem.collective import agreed
+from constitutive.fem.coverage import require_covered
+from constitutive.fem.faults import Trouble
+from constitutive.fem.load_steps import Loading, LoadSteps
+from constitutive.fem.loads import with_load_factor
+from constitutive.fem.newton import Newton, PetscOptions
+from constitutive.fem.outcome import Outcome, SolveResult, StepRecord
 from constitutive.fem.progress import Interrupt, Progress
-from constitutive.fem.reactions import reaction_force
+from constitutive.fem.reactions import Where, reaction_force
+from constitutive.fem.tangent import add_tangents
 from constitutive.fem.user_material import UserMaterial
-
-FEW_ITERATIONS = 6  # a step that needs no more may be followed by a larger one
-
-
-@dataclass(frozen=True)
-class State:
-    """What a failed step takes back."""
-
-    u: np.ndarray
-    laws: tuple[np.ndarray, ...]
 
 
 class Problem:
@@ -68,35 +62,42 @@ class Problem:
 
     def __init__(
         self,
-        form: Any,
+        form: ufl.Form,
         law: UserMaterial | Sequence[UserMaterial] | None = None,
         *,
-        u: Any = None,
-        bcs: Sequence[Any] = (),
-        jacobian: Any = None,
-        load_factor: Any = None,
-        petsc_options: dict[str, Any] | None = None,
+        u: fem.Function | None = None,
+        bcs: Sequence[fem.DirichletBC] = (),
+        jacobian: ufl.Form | None = None,
+        load_factor: fem.Constant | None = None,
+        petsc_options: PetscOptions | None = None,
     ) -> None:
         self.laws = [law] if isinstance(law, UserMaterial) else list(law or ())
-        self.u: Any = u if u is not None else (self.laws[0].u if self.laws else None)
-        if not isinstance(self.u, fem.Function):
+        unknown = u if u is not None else (self.laws[0].u if self.laws else None)
+        if not isinstance(unknown, fem.Function):
             raise SolveError("the unknown is not a Function: pass u=, the Function that the form is to be solved for")
+        self.u = unknown
         self.mesh = self.u.function_space.mesh
         self.bcs = list(bcs)
+        self._own_factor = load_factor is not None
         self.load_factor = load_factor if load_factor is not None else fem.Constant(self.mesh, default_scalar_type(1.0))
         self.form = form if load_factor is not None else with_load_factor(form, self.u, self.laws, self.load_factor)
-        self.load = 0.0
-        self._solved_before = False
+        require_covered(form, self.u, self.laws)
         self._compile(jacobian, petsc_options or {})
 
-    def _compile(self, jacobian: Any, options: dict[str, Any]) -> None:
-        space = self.u.function_space
-        du, (v,) = ufl.TrialFunction(space), self.form.arguments()
+    def _compile(self, jacobian: ufl.Form | None, options: PetscOptions) -> None:
+        du = ufl.TrialFunction(self.u.function_space)
         J = ufl.derivative(self.form, self.u, du) if jacobian is None else jacobian
-        J = add_tangents(J, self.laws, self.u, du, v)
+        J = add_tangents(J, self.form, self.laws, self.u, du)
         self._residual = fem.form(self.form)
         self._jacobian = fem.form(J)
         self.newton = Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
+        dead = not self._own_factor and self.load_factor in self.form.constants()
+        self._loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)
+
+    @property
+    def load(self) -> float:
+        """Part of the load reached so far, 0 to 1."""
+        return self._loading.load
 
     # ---- solving ---------------------------------------------------------------------------------------------------------
 
@@ -140,25 +141,24 @@ class Problem:
             raise SolveError(
                 f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]"
             )
-        if self.load >= 1.0:
-            self.load = 0.0
-        run = _Run(self, 1.0 / steps, ramp)
-        with Interrupt(self.newton) as interrupt, Progress(self, enabled=progress) as line:
+        self._loading.begin(ramp)
+        run = LoadSteps(self._loading, 1.0 / steps, smallest_step)
+        comm = self.mesh.comm
+        with Interrupt(self.newton) as interrupt, Progress(comm, lambda: self.load, enabled=progress) as line:
             self.newton.on_iteration = line.iteration
             while self.load < 1.0 and run.trouble is None:
-                record = run.step(smallest_step)
+                record = run.step()
                 if record is None:
                     continue
-                line.step(record, run.size)
+                line.step(record)
                 if checkpoint is not None and (len(run.records) % checkpoint_every == 0 or self.load >= 1.0):
-                    checkpoints.write(self, checkpoint)
+                    checkpoints.write(self.u, self.load, checkpoint)
                 if on_step is not None:
-                    on_step(record)
-                if interrupt.seen(self.mesh.comm) and self.load < 1.0:
+                    agreed(comm, partial(on_step, record))
+                if interrupt.seen(comm) and self.load < 1.0:
                     run.trouble = Trouble(Outcome.INTERRUPTED, "interrupted")
             if checkpoint is not None and run.trouble is not None:
-                checkpoints.write(self, checkpoint)
-        self._solved_before = self.load >= 1.0 or self._solved_before
+                checkpoints.write(self.u, self.load, checkpoint)
         return run.result()
 
     def restart(self, checkpoint: str | Path) -> float:
@@ -174,129 +174,45 @@ class Problem:
         SolveError
             There is no usable checkpoint, or it belongs to another mesh or element.
         """
-        return checkpoints.read(self, checkpoint)
+        self.resume_at(checkpoints.read(self.u, checkpoint))
+        return self.load
 
     def resume_at(self, load: float) -> None:
         """Count a part of the load as reached: the displacement is the solution there."""
-        self.load = load
-        self._solved_before = load >= 1.0
+        self._loading.resume_at(load)
 
     # ---- results ---------------------------------------------------------------------------------------------------------
 
-    def reaction(self, where: Any, tag: int | None = None) -> np.ndarray:
-        """Force that the support exerts on the body, component by component; see ``constitutive.fem.reactions``."""
-        return reaction_force(self, where, tag)
-
-    def state(self) -> State:
-        """Copy of the present state."""
-        return State(self.u.x.array.copy(), tuple(law.snapshot() for law in self.laws))
-
-    def take_back(self, state: State) -> None:
-        """Take back to a state."""
-        self.u.x.array[:] = state.u
-        for law, snapshot in zip(self.laws, state.laws, strict=True):
-            law.restore(snapshot)
-
-    def set_load(self, load: float, ramp: Callable[[float], None] | None) -> None:
-        """Set the loads of a part of the way."""
-        if ramp is not None:
-            ramp(load)
-        self.load_factor.value = load if not self._solved_before and ramp is None else 1.0
-
-
-class _Run:
-    """The steps of one solve."""
-
-    def __init__(self, problem: Problem, size: float, ramp: Callable[[float], None] | None) -> None:
-        self.problem, self.size, self.largest, self.ramp = problem, size, size, ramp
-        self.records: list[StepRecord] = []
-        self.cutbacks = 0
-        self.trouble: Trouble | None = None
-
-    def step(self, smallest: float) -> StepRecord | None:
-        """Try one step: its record, or None after taking it back."""
-        problem = self.problem
-        before, from_load = problem.state(), problem.load
-        load = min(1.0, from_load + self.size)
-        load = 1.0 if 1.0 - load < 1e-9 else load
-        problem.set_load(load, self.ramp)
-        end = problem.newton.boundary_values()
-        part = 1.0 if self.ramp is not None else (load - from_load) / (1.0 - from_load)
-        target = before.u + part * (end - before.u) if part < 1.0 else end
-        trouble, iterations, norms = problem.newton.solve(target, part)
-        if trouble is not None:
-            problem.take_back(before)
-            problem.set_load(from_load, self.ramp)
-            self._cut_back(trouble, smallest)
-            return None
-        problem.load = load
-        record = StepRecord(load, iterations, norms, *_strains(problem))
-        self.records.append(record)
-        if iterations <= FEW_ITERATIONS:
-            self.size = min(2 * self.size, self.largest)
-        return record
-
-    def _cut_back(self, trouble: Trouble, smallest: float) -> None:
-        final = trouble.outcome in (Outcome.INTERRUPTED, Outcome.FAILED)
-        if final or self.size / 2 < smallest:
-            self.trouble = trouble
-            return
-        self.size /= 2
-        self.cutbacks += 1
-
-    def result(self) -> SolveResult:
-        """Put the outcome into words."""
-        outcome = Outcome.CONVERGED if self.trouble is None else self.trouble.outcome
-        reason = self._reason(outcome)
-        return SolveResult(outcome, reason, self.problem.load, tuple(self.records), self.cutbacks)
-
-    def _reason(self, outcome: Outcome) -> str:
-        if self.trouble is None:
-            outside = self.records[-1].outside if self.records else 0
-            note = f"; {outside} points are outside the domain of their law: see field('outside_domain')" if outside else ""
-            return f"converged in {len(self.records)} steps{note}"
-        place = f" ({self.trouble.message})" if self.trouble.message and outcome is not Outcome.INTERRUPTED else ""
-        return f"{outcome.value}{place} at {self.problem.load:.4g} of the load, next step {self.size:.2g}; {ADVICE[outcome]}"
-
-
-def _strains(problem: Problem) -> tuple[float, int]:
-    worst = max((law.worst_strain() for law in problem.laws), default=0.0)
-    return worst, sum(law.count_outside() for law in problem.laws)
-
-
-def with_load_factor(form: Any, u: Any, laws: Sequence[UserMaterial], factor: Any) -> Any:
-    """Multiply the dead loads of a form: the terms that hold neither the unknown nor a law's stress."""
-    living = {u, *(law.stress for law in laws)}
-    pieces = []
-    for integral in form.integrals():
-        parts = _terms(integral.integrand())
-        dead = [part for part in parts if not living & set(ufl.algorithms.extract_coefficients(part))]
-        if dead:
-            rest = [part for part in parts if not any(part is other for other in dead)]
-            total = factor * sum(dead[1:], dead[0])
-            integral = integral.reconstruct(integrand=sum(rest, total))
-        pieces.append(integral)
-    return ufl.Form(pieces)
-
-
-def _terms(integrand: Any) -> list[Any]:
-    if isinstance(integrand, ufl.algebra.Sum):
-        return [term for operand in integrand.ufl_operands for term in _terms(operand)]
-    return [integrand]
+    def reaction(self, where: Where, tag: int | None = None) -> np.ndarray:
+        """Force that the support exerts on the body, component by component; see ``constitutive.fem.reactions``; collective."""
+        return reaction_force(self.newton, where, tag)
 
 
 def solve(
-    form: Any, law: UserMaterial | Sequence[UserMaterial] | None = None, *, steps: int = 1, progress: bool = False, **options: Any
+    form: ufl.Form,
+    law: UserMaterial | Sequence[UserMaterial] | None = None,
+    *,
+    steps: int = 1,
+    progress: bool = False,
+    u: fem.Function | None = None,
+    bcs: Sequence[fem.DirichletBC] = (),
+    jacobian: ufl.Form | None = None,
+    load_factor: fem.Constant | None = None,
+    petsc_options: PetscOptions | None = None,
 ) -> SolveResult:
     """Set up a ``Problem`` and solve it in one call.
 
     Parameters
     ----------
-    form, law
+    form, law, u, bcs, jacobian, load_factor, petsc_options
         See ``Problem``.
     steps, progress
         See ``Problem.solve``.
-    **options
-        Of ``Problem``: ``u``, ``bcs``, ``jacobian``, ``load_factor``, ``petsc_options``.
+
+    Returns
+    -------
+    SolveResult
+        The outcome by name; ``.require()`` turns a failure into an exception.
     """
-    return Problem(form, law, **options).solve(steps=steps, progress=progress)
+    problem = Problem(form, law, u=u, bcs=bcs, jacobian=jacobian, load_factor=load_factor, petsc_options=petsc_options)
+    return problem.solve(steps=steps, progress=progress)

@@ -1,20 +1,21 @@
-"""What the user sees of a running solve, and how it is stopped."""
+"""The progress line of a running solve, and Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias
 
 from mpi4py import MPI
 from rich.console import Console
 from rich.status import Status
 
-if TYPE_CHECKING:
-    from constitutive.fem.newton import Newton
-    from constitutive.fem.outcome import StepRecord
-    from constitutive.fem.problem import Problem
+from constitutive.fem.newton import Newton
+from constitutive.fem.outcome import StepRecord
+
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
 
 class Interrupt:
@@ -25,7 +26,7 @@ class Interrupt:
 
     def __init__(self, newton: Newton) -> None:
         self.newton, self._asked = newton, False
-        self._old: Any = None
+        self._old: Handler = None
         self._listening = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Interrupt:
@@ -45,7 +46,7 @@ class Interrupt:
             raise KeyboardInterrupt
         self._asked = True
 
-    def seen(self, comm: Any) -> bool:
+    def seen(self, comm: MPI.Comm) -> bool:
         """Whether any rank was interrupted; collective."""
         return bool(comm.allreduce(int(self._asked), op=MPI.MAX))
 
@@ -53,10 +54,10 @@ class Interrupt:
 class Progress:
     """One line on rank 0's standard error: step, iteration, norms, worst strain."""
 
-    def __init__(self, problem: Problem, *, enabled: bool) -> None:
-        self.problem = problem
+    def __init__(self, comm: MPI.Comm, load: Callable[[], float], *, enabled: bool) -> None:
+        self._load = load
         self._status: Status | None = None
-        if enabled and problem.mesh.comm.rank == 0:
+        if enabled and comm.rank == 0:
             self._status = Status("starting", console=Console(stderr=True))
         self._steps, self._worst, self._first = 0, 0.0, 0.0
 
@@ -76,12 +77,12 @@ class Progress:
         self._first = norm if iteration == 0 else self._first
         ratio = norm / self._first if self._first else 0.0
         self._status.update(
-            f"step [bold]{self._steps + 1}[/]  load {self.problem.load:5.1%}  iteration {iteration}  |R| {norm:.2e} (× {ratio:.0e})"
+            f"step [bold]{self._steps + 1}[/]  load {self._load():5.1%}  iteration {iteration}  |R| {norm:.2e} (× {ratio:.0e})"
             f"  worst strain {self._worst:.2%}"
         )
 
-    def step(self, record: StepRecord, next_size: float) -> None:
-        """Write down a converged step."""
+    def step(self, record: StepRecord) -> None:
+        """Print a converged step."""
         self._steps, self._worst = self._steps + 1, record.worst_strain
         if self._status is not None:
             outside = f", [yellow]{record.outside} points outside their domain[/]" if record.outside else ""

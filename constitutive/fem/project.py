@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import ufl
 from dolfinx import fem, la
@@ -13,7 +11,7 @@ from petsc4py import PETSc
 from constitutive.fem.quadrature import QuadraturePoints
 
 
-def cell_average(points: QuadraturePoints, values: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+def cell_average(points: QuadraturePoints, values: np.ndarray, shape: tuple[int, ...], name: str) -> fem.Function:
     """Volume average over each cell, as a Function with one value per cell.
 
     Parameters
@@ -32,7 +30,7 @@ def cell_average(points: QuadraturePoints, values: np.ndarray, shape: tuple[int,
     return result
 
 
-def project(at_points: Any, points: QuadraturePoints, element: tuple, name: str) -> Any:
+def project(at_points: fem.Function, points: QuadraturePoints, element: tuple, name: str) -> fem.Function:
     """L2 projection of a quadrature Function on a Lagrange space (family, degree), component by component."""
     shape = at_points.ufl_shape
     mesh = points.mesh
@@ -54,7 +52,7 @@ def project(at_points: Any, points: QuadraturePoints, element: tuple, name: str)
     return target
 
 
-def _mass_solver(A: Any) -> Any:
+def _mass_solver(A: PETSc.Mat) -> PETSc.KSP:
     solver = PETSc.KSP().create(A.comm)
     solver.setOperators(A)
     solver.setType("cg")
@@ -63,7 +61,7 @@ def _mass_solver(A: Any) -> Any:
     return solver
 
 
-def _solve(solver: Any, load: Any, space: Any) -> np.ndarray:
+def _solve(solver: PETSc.KSP, load: fem.Form, space: fem.FunctionSpace) -> np.ndarray:
     right = fem.Function(space)
     fem.assemble_vector(right.x.array, load)
     right.x.scatter_reverse(la.InsertMode.add)

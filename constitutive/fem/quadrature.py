@@ -7,19 +7,21 @@ a measure, and loads keep theirs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import basix
 import basix.ufl
 import numpy as np
 import ufl
 from dolfinx import fem
+from dolfinx.mesh import Mesh
+from ufl.core.expr import Expr
+from ufl.finiteelement import AbstractFiniteElement
 
 from constitutive.errors import SolveError
 from constitutive.fem import compat
 
 
-def default_degree(u: Any, mesh: Any) -> int:
+def default_degree(u: Expr, mesh: Mesh) -> int:
     """Degree of the rule that integrates the stiffness of an undistorted element exactly.
 
     Simplices of degree k take 2(k − 1), one point for linear ones and four for quadratic tetrahedra; the others,
@@ -32,7 +34,7 @@ def default_degree(u: Any, mesh: Any) -> int:
     return max(2 * (degree - 1), 1) + curved if simplex else 2 * degree + curved
 
 
-def element_degree(element: Any) -> int:
+def element_degree(element: AbstractFiniteElement) -> int:
     """Highest degree of the complete polynomials in an element (k for P_k and Q_k), the largest over the parts of a mixed one."""
     parts = element.sub_elements if element.block_size == 1 else []
     return max(map(element_degree, parts)) if parts else int(element.embedded_subdegree)
@@ -51,7 +53,7 @@ class QuadraturePoints:
         The law's own measure on the whole mesh.
     """
 
-    def __init__(self, mesh: Any, degree: int) -> None:
+    def __init__(self, mesh: Mesh, degree: int) -> None:
         self.mesh = mesh
         self.degree = degree
         if not 0 < degree <= 30:
@@ -67,7 +69,7 @@ class QuadraturePoints:
         """Points that this rank owns."""
         return self.cells * self.per_cell
 
-    def space(self, shape: tuple[int, ...]) -> Any:
+    def space(self, shape: tuple[int, ...]) -> fem.FunctionSpace:
         """Function space with one value of a shape at each point."""
         element = basix.ufl.quadrature_element(compat.cell_name(self.mesh), value_shape=shape, scheme="default", degree=self.degree)
         return fem.functionspace(self.mesh, element)
@@ -77,30 +79,31 @@ class QuadraturePoints:
         return PointFunction(self, fem.Function(self.space((size,) if size > 1 else ()), name=name), size)
 
     def weights(self) -> np.ndarray:
-        """Volume (points,) that each point of this rank stands for."""
+        """Volume (points,) that each point of this rank stands for; collective at the first call."""
         if self._weights is None:
             rule = basix.make_quadrature(self.mesh.basix_cell(), self.degree)[1]
             detJ = self.expression(abs(ufl.JacobianDeterminant(self.mesh)))(np.arange(self.cells, dtype=np.int32))
             self._weights = (detJ.reshape(-1, self.per_cell) * rule).ravel()
         return self._weights
 
-    def dof_order(self, function: Any) -> np.ndarray:
+    def dof_order(self, function: fem.Function) -> np.ndarray:
         """Places in a quadrature Function's array of the values at this rank's points, point by point."""
         size = int(np.prod(function.ufl_shape, dtype=int))
         dofs = function.function_space.dofmap.list[: self.cells].ravel()
         return (dofs[:, None] * size + np.arange(size)).ravel()
 
-    def expression(self, expression: Any) -> Callable[[np.ndarray], np.ndarray]:
-        """Compile a UFL expression into a function of cells that gives (points, size) values."""
+    def expression(self, expression: Expr) -> Callable[[np.ndarray], np.ndarray]:
+        """Compile a UFL expression into a function of cells that gives (points, size) values.
+
+        Collective, also on ranks that own no cell: the compiler runs on one rank while the others wait for it.
+        """
         size = int(np.prod(expression.ufl_shape, dtype=int))
-        compiled: list[Any] = []
+        compiled = fem.Expression(expression, self.reference)
 
         def evaluate(cells: np.ndarray) -> np.ndarray:
-            if not compiled:  # at the first use, on all ranks: compiling is collective
-                compiled.append(fem.Expression(expression, self.reference))
             if not len(cells):
                 return np.zeros((0, size))
-            return compiled[0].eval(self.mesh, cells).reshape(-1, size)
+            return compiled.eval(self.mesh, cells).reshape(-1, size)
 
         return evaluate
 
@@ -108,7 +111,7 @@ class QuadraturePoints:
 class PointFunction:
     """A quadrature Function whose values are read and written as an array over cells and points."""
 
-    def __init__(self, points: QuadraturePoints, function: Any, size: int) -> None:
+    def __init__(self, points: QuadraturePoints, function: fem.Function, size: int) -> None:
         self.function = function
         self.size = size
         dofs = function.function_space.dofmap.list[: points.cells]

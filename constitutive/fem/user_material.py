@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 import torch
 import ufl
 from dolfinx import fem
-from dolfinx.mesh import compute_midpoints
+from dolfinx.mesh import Mesh
+from ufl.core.expr import Expr
 
 from constitutive.errors import SolveError
 from constitutive.fem import fields
-from constitutive.fem.measures import make_measure
-from constitutive.fem.points import PointLaw, condensed, packed, plane_stress_strain
+from constitutive.fem.collective import agreed, quiet_torch
+from constitutive.fem.evaluation import Evaluation
+from constitutive.fem.faults import Faults
+from constitutive.fem.fields import SpaceInput
+from constitutive.fem.material_point import condensed, packed, plane_stress_strain
 from constitutive.fem.quadrature import QuadraturePoints, default_degree
-from constitutive.fem.regions import UNITS, Cells, Region, make_regions
-from constitutive.laws.bounded import OutsideDomainWarning
+from constitutive.fem.regions import UNITS, Region, TagsInput, make_regions, tags_of_cells
+from constitutive.fem.strain_kinematics import StrainKinematics, make_kinematics
+from constitutive.fem.tensor_fields import NO_TAG, Cells, TensorInput
 
-EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
-
-
-@dataclass
-class Faults:
-    """What went wrong at the points of this rank in an update.
-
-    Attributes
-    ----------
-    inverted, not_finite, outside : int
-        Points with J ≤ 0, with a strain or stress that is not finite, and outside the domain of a law that is asked
-        to stop there.
-    worst : str
-        Cell, point and strain of the worst of them.
-    badness : float
-        How bad that one is; 0 where nothing is wrong.
-    """
-
-    inverted: int = 0
-    not_finite: int = 0
-    outside: int = 0
-    worst: str = ""
-    badness: float = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self.inverted or self.not_finite or self.outside)
+OUTSIDE = ("raise", "warn", "extend")  # the policies of laws.BoundedLaw
 
 
 class UserMaterial:
@@ -60,15 +37,16 @@ class UserMaterial:
     Parameters
     ----------
     u : dolfinx.fem.Function or UFL expression
-        The displacement: a vector Function, or a vector part of a mixed one.
+        The displacement: a vector Function, a vector part of a mixed one, or an expression such as (1 − a) u_old + a u.
     material : Material, Law or dict
-        One for the whole mesh, or {tag: material} or {tag: (material, orientation)} with ``cell_tags``.
+        One for the whole mesh, or {tag: material} or {tag: (material, orientation)} with ``cell_tags``. On cells whose tag
+        has no material the stress is zero and nothing is evaluated: the form needs another term there (see ``cells_with_law``).
     orientation : optional
         Crystal → lab: a rotation matrix (3, 3), a quaternion (w, x, y, z), {tag: either} (see
         ``read_orientations``), an array of either with one for each cell that the rank owns, or a Function with one
         per cell (``("DG", 0, (4,))``) or per point (``law.points.space((4,))``).
     cell_tags : dolfinx.mesh.MeshTags, optional
-        Tags of all cells.
+        Tags of the cells; an array has one for each cell that the rank owns.
     unit : {"GPa", "MPa", "kPa", "Pa"}
         Unit of stress in the forms.
     strain : {"finite", "small"}
@@ -78,14 +56,15 @@ class UserMaterial:
         three components); no stress.
     axial_strain : dolfinx.fem.Constant, optional
         H_zz of generalised plane strain; may change between solves.
-    eigenstrain : optional
-        Stress-free reference F₀ in crystal axes (thermal expansion, misfit): a matrix, a stretch (1 + α ΔT), {tag:
-        either}, an array per cell, a Constant or a Function (which may change between steps).
+    stress_free_deformation : optional
+        Deformation gradient F₀ that takes the reference configuration to the stress-free one, in crystal axes (thermal
+        expansion, misfit): a matrix, a stretch (1 + α ΔT), {tag: either}, an array per cell, a Constant or a Function
+        (which may change between steps). At small strain ε₀ = sym F₀ − 1.
     quadrature_degree : int, optional
         Degree of the law's own rule; the default is right for the element (see ``default_degree``).
-    outside : {"stop", "warn", "extend"}
-        At strains outside a law's domain: fail the step and say where; use the law as it is and count; continue its
-        energy conservatively.
+    outside : {"raise", "warn", "extend"}
+        At strains outside a law's domain, as in ``laws.BoundedLaw``: fail the step and say where; use the law as it is
+        and count the points; continue its energy conservatively.
     kernel : {"c", "torch"}
         What evaluates the laws: compiled C (torch where there is no compiler, with a warning), or torch.
     tangent_precision : {"double", "single"}
@@ -110,114 +89,153 @@ class UserMaterial:
 
     def __init__(
         self,
-        u: Any,
-        material: Any,
+        u: Expr,
+        material: object,
         *,
-        orientation: Any = None,
-        cell_tags: Any = None,
+        orientation: TensorInput | None = None,
+        cell_tags: TagsInput | None = None,
         unit: str = "MPa",
         strain: str = "finite",
         plane: str | None = None,
-        axial_strain: Any = None,
-        eigenstrain: Any = None,
+        axial_strain: fem.Constant | float | None = None,
+        stress_free_deformation: TensorInput | None = None,
         quadrature_degree: int | None = None,
         outside: str = "warn",
         kernel: str = "c",
         tangent_precision: str = "double",
         chunk: int = 8192,
+        eigenstrain: TensorInput | None = None,
     ) -> None:
-        if unit not in UNITS:
-            raise SolveError(f"unit={unit!r}: it is one of {', '.join(UNITS)}")
-        if outside not in ("stop", "warn", "extend"):
-            raise SolveError(f"outside={outside!r}: it is 'stop', 'warn' or 'extend'")
-        if kernel not in ("c", "torch"):
-            raise SolveError(f"kernel={kernel!r}: it is 'c' (compiled) or 'torch'")
-        if tangent_precision not in ("double", "single"):
-            raise SolveError(f"tangent_precision={tangent_precision!r}: it is 'double' or 'single'")
+        outside = _renamed_policy(outside)
+        _check_choices(unit=(unit, UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
+        _check_choices(tangent_precision=(tangent_precision, ("double", "single")))
+        stress_free = _renamed_eigenstrain(stress_free_deformation, eigenstrain)
         self.mesh = _mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
-        self.measure = make_measure(u, self.mesh, strain, plane, axial_strain)
+        self.kinematics = make_kinematics(u, self.mesh, strain, plane, axial_strain)
         self.points = QuadraturePoints(self.mesh, quadrature_degree or default_degree(u, self.mesh))
         self.dx = self.points.dx
-        self.cells_at_once = max(1, chunk // self.points.per_cell)
-        options: dict[str, Any] = {"extend": outside == "extend", "finite": self.measure.finite, "native": kernel == "c"}
-        options["precision"] = tangent_precision
-        given = (material, orientation, cell_tags, eigenstrain, self.points, UNITS[unit])
-        self.regions: list[Region] = agreed(self.mesh.comm, lambda: make_regions(*given, **options))
-        size = len(self.measure.active)
+
+        def regions() -> list[Region]:
+            return make_regions(
+                material,
+                orientation,
+                cell_tags,
+                stress_free,
+                self.points,
+                UNITS[unit],
+                extend=outside == "extend",
+                finite=self.kinematics.finite,
+                native=kernel == "c",
+                precision="single" if tangent_precision == "single" else "double",
+            )
+
+        self.regions = agreed(self.mesh.comm, regions)
+        self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
+        self.evaluation = Evaluation(self.mesh, u, self.kinematics, self.points, self.regions, chunk)
+        size = len(self.kinematics.active)
         self._stress = self.points.function(size, "stress")
         self._tangent = self.points.function(size * (size + 1) // 2, "tangent")
-        self._strain_at = self.points.expression(ufl.as_vector([*self.measure.strain(u), self.measure.volume_ratio(u)]))
-        self._gradient_at = self.points.expression(self.measure.displacement_gradient(u))
-        self._axial_at = self._axial_strain()
-        self._thickness = np.zeros((self.points.count, len(self.measure.passive)))
         self._tangent_known = False
         self._watched = self._dependencies()
         self._seen: list[np.ndarray] = []
         self.faults = Faults()
 
-    def _dependencies(self) -> list[Any]:
+    @property
+    def measure(self) -> StrainKinematics:
+        """Deprecated name of ``kinematics``."""
+        warnings.warn("UserMaterial.measure is now UserMaterial.kinematics", DeprecationWarning, stacklevel=2)
+        return self.kinematics
+
+    @property
+    def cells_with_law(self) -> np.ndarray:
+        """Cells of this rank on which a law holds; on the others the stress is zero."""
+        return np.sort(np.concatenate([region.cells for region in self.regions]))
+
+    def tags_without_law(self, cells: np.ndarray) -> set[int]:
+        """Tags of the marked cells of this rank, as far as they have any."""
+        if self._tags is None:
+            return set()
+        return {int(tag) for tag in self._tags[cells]} - {NO_TAG}
+
+    def _dependencies(self) -> list[fem.Function | fem.Constant]:
         """Functions and Constants that the stress depends on."""
         things = [thing for region in self.regions for thing in region.sources]
-        axial = [self.measure.axial] if isinstance(self.measure.axial, fem.Constant) else []
+        axial = [self.kinematics.axial] if isinstance(self.kinematics.axial, fem.Constant) else []
         return [*ufl.algorithms.extract_coefficients(ufl.as_ufl(self.u)), *axial, *things]
 
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
     @property
-    def stress(self) -> Any:
-        """Active Mandel components of S (σ at small strain) at the points."""
+    def stress(self) -> fem.Function:
+        """Active Mandel components of S (σ at small strain) at the points, in the unit; zero on cells without a law."""
         return self._stress.function
 
     @property
-    def tangent(self) -> Any:
+    def tangent(self) -> fem.Function:
         """Upper triangle of the active block of dS/dE in Mandel components at the points."""
         return self._tangent.function
 
-    def residual(self, v: Any) -> Any:
-        r"""Virtual work of the stress, :math:`\int S \cdot \delta E(v)`, on the whole mesh."""
-        return ufl.inner(self.stress, self.measure.variation(self.u, v)) * self.dx
+    def residual(self, v: Expr) -> ufl.Form:
+        r"""Virtual work of the stress, :math:`\int S \cdot \delta E(v)`, on all cells that have a law."""
+        return ufl.inner(self.stress, self.kinematics.variation(self.u, v)) * self.dx
 
-    def material_jacobian(self, du: Any, v: Any) -> Any:
+    def material_jacobian(self, du: Expr, v: Expr) -> ufl.Form:
         r"""Material part of the residual's derivative, :math:`\int \delta E(v)\cdot C\,\Delta E(du)`.
 
         It is what ``ufl.derivative`` of the residual cannot see.
         """
-        size = len(self.measure.active)
-        C = self.tangent
+        increment = self._stress_of(self.kinematics.variation(self.u, du))
+        return ufl.inner(increment, self.kinematics.variation(self.u, v)) * self.dx
+
+    def stress_increment(self, u: fem.Function, du: Expr) -> Expr:
+        """Active Mandel components of C dE, the change of the stress when the unknown u changes by du."""
+        if self.u is u:
+            return self._stress_of(self.kinematics.variation(u, du))
+        return self._stress_of(ufl.algorithms.expand_derivatives(ufl.derivative(self.kinematics.strain(self.u), u, du)))
+
+    def _stress_of(self, strain: Expr) -> Expr:
+        """C times a strain, active Mandel components."""
+        size, C = len(self.kinematics.active), self.tangent
         place = {pair: k for k, pair in enumerate(zip(*np.triu_indices(size), strict=True))}
         matrix = ufl.as_matrix([[C[place[min(i, j), max(i, j)]] for j in range(size)] for i in range(size)])
-        strain, test = self.measure.variation(self.u, du), self.measure.variation(self.u, v)
-        return ufl.inner(ufl.dot(matrix, strain), test) * self.dx
+        return ufl.dot(matrix, strain)
 
-    def jacobian(self, du: Any, v: Any) -> Any:
+    def jacobian(self, du: Expr, v: Expr) -> ufl.Form:
         """Derivative of the residual in the direction du: material and geometric part."""
         material = self.material_jacobian(du, v)
-        if not self.measure.finite:
+        if not self.kinematics.finite:
             return material
-        return material + ufl.inner(self.stress, self.measure.second_variation(du, v)) * self.dx
+        return material + ufl.inner(self.stress, self.kinematics.second_variation(du, v)) * self.dx
 
     # ---- evaluation ----------------------------------------------------------------------------------------------------
 
     def update(self, *, tangent: bool = True) -> Faults:
         """Evaluate the laws at the present displacement: into ``stress`` and, where asked, ``tangent``.
 
-        Touches this rank's cells only and communicates nothing. Where a point fails (J ≤ 0, not finite, outside a
-        domain that stops), the stress becomes NaN, so that any solver rejects the iterate; the faults are returned
+        Touches this rank's cells only and communicates nothing. Where a point fails (J ≤ 0, not finite, outside its
+        domain where ``outside="raise"``), the stress becomes NaN, so that any solver rejects the iterate; the faults are returned
         and kept in ``faults``. At a displacement where the stress is known only what is missing is evaluated.
         """
-        moved = self._moved() or bool(self.faults) or bool(self.measure.passive)
+        moved = self._moved() or bool(self.faults) or bool(self.kinematics.passive)
         if moved:
             self.faults = Faults()
+        try:
+            self._update(moved=moved, tangent=tangent)
+        except Exception:
+            self.forget()
+            raise
+        if tangent and all(region.fixed for region in self.regions):
+            self._tangent_known = not self.faults and not self.kinematics.passive
+        return self.faults
+
+    def _update(self, *, moved: bool, tangent: bool) -> None:
         with quiet_torch(self.mesh.comm.size):
             for region in self.regions:
                 known = self._tangent_known and region.at(region.cells[:0]).constant_tangent
                 parts = {"stress": moved, "tangent": tangent and not known}
-                for cells in region.chunks(self.cells_at_once) if any(parts.values()) else ():
+                for cells in region.chunks(self.evaluation.cells_at_once) if any(parts.values()) else ():
                     self._update_chunk(region, cells, **parts)
-        if tangent and all(region.fixed for region in self.regions):
-            self._tangent_known = not self.faults and not self.measure.passive
-        return self.faults
 
     def _moved(self) -> bool:
         """Whether anything that the stress depends on has changed since the last update."""
@@ -228,18 +246,18 @@ class UserMaterial:
         return not same
 
     def _update_chunk(self, region: Region, cells: Cells, *, stress: bool, tangent: bool) -> None:
-        law, active = region.at(cells), self.measure.active
-        x, J = self.strain_at(cells)
-        if self.measure.passive:
-            x, s, C = plane_stress_strain(law, x, self.measure.passive)
-            self._keep_thickness(cells, x)
-            packed_tangent = packed(condensed(C, active, self.measure.passive)) if tangent else None
+        law, active = region.at(cells), self.kinematics.active
+        x, J = self.evaluation.strain_at(cells)
+        if self.kinematics.passive:
+            x, s, C = plane_stress_strain(law, x, self.kinematics.passive)
+            self.evaluation.keep_thickness(cells, x)
+            packed_tangent = packed(condensed(C, active, self.kinematics.passive)) if tangent else None
         else:
             s = law.stress(x) if stress else None
             packed_tangent = law.packed_tangent(x, active) if tangent else None
         if s is not None:
             s = s if len(active) == 6 else s[:, list(active)]
-            self._look_for_faults(region, law, cells, x, J, s)
+            self.evaluation.find_faults(self.faults, region, law, cells, x, J, s, domain=self.outside == "raise")
             self._stress.write(cells, s.numpy())
         if packed_tangent is not None:
             self._tangent.write(cells, packed_tangent.numpy())
@@ -254,98 +272,32 @@ class UserMaterial:
         tangent : bool
             Give the active block of the tangent (cells, points, active, active), otherwise the stress (cells, points, active).
         """
-        size = len(self.measure.active)
+        size = len(self.kinematics.active)
         values = strain.reshape(-1, self.points.per_cell, size)
         shape = (*values.shape, size) if tangent else values.shape
-        result, active = np.zeros(shape), list(self.measure.active)
-        if self.measure.passive:
+        result, active = np.zeros(shape), list(self.kinematics.active)
+        if self.kinematics.passive:
             raise SolveError("plane stress has strains of its own to solve for: use update() instead")
+        axial = self.evaluation.axial_strain()
         with quiet_torch(self.mesh.comm.size):
-            for region in self.regions:
-                for cells in region.chunks(self.cells_at_once):
-                    law = region.at(cells)
-                    x = torch.zeros(len(cells) * self.points.per_cell, 6, dtype=torch.float64)
-                    x[:, active] = torch.from_numpy(values[cells].reshape(-1, size))
-                    if self._axial_at is not None:
-                        x[:, 2] = self._axial_at()
-                    block = law.tangent(x)[:, active][:, :, active] if tangent else law.stress(x)[:, active]
-                    result[cells] = block.numpy().reshape(len(cells), *shape[1:])
+            for _, cells, law in self.evaluation.batches():
+                x = torch.zeros(len(cells) * self.points.per_cell, 6, dtype=torch.float64)
+                x[:, active] = torch.from_numpy(values[cells].reshape(-1, size))
+                if axial is not None:
+                    x[:, 2] = axial
+                block = law.tangent(x)[:, active][:, :, active] if tangent else law.stress(x)[:, active]
+                result[cells] = block.numpy().reshape(len(cells), *shape[1:])
         return result
-
-    def strain_at(self, cells: Cells) -> tuple[torch.Tensor, torch.Tensor]:
-        """Lab strain (points, 6) in Mandel components and J (points,) at the points of some cells."""
-        values = torch.from_numpy(self._strain_at(cells))
-        active = self.measure.active
-        if len(active) == 6:
-            return values[:, :6], values[:, 6]
-        x = torch.zeros(len(values), 6, dtype=torch.float64)
-        x[:, list(active)] = values[:, :-1]
-        if self.measure.passive:
-            x[:, list(self.measure.passive)] = torch.from_numpy(
-                self._thickness.reshape(self.points.cells, -1, 3)[cells].reshape(-1, 3)
-            )
-        elif self._axial_at is not None:
-            x[:, 2] = self._axial_at()
-        return x, values[:, -1]
-
-    def gradient_at(self, cells: Cells) -> np.ndarray:
-        """Displacement gradient H (points, 3, 3) at the points of some cells."""
-        return self._gradient_at(cells).reshape(-1, 3, 3)
-
-    def _axial_strain(self) -> Any:
-        axial = self.measure.axial
-        if not isinstance(axial, fem.Constant):
-            return None
-        return (lambda: float(axial.value) + float(axial.value) ** 2 / 2) if self.measure.finite else lambda: float(axial.value)
-
-    def _keep_thickness(self, cells: Cells, x: torch.Tensor) -> None:
-        values = torch.nan_to_num(x[:, list(self.measure.passive)], nan=0.0).numpy()
-        self._thickness.reshape(self.points.cells, self.points.per_cell, -1)[cells] = values.reshape(
-            len(cells), self.points.per_cell, -1
-        )
-
-    def _look_for_faults(
-        self, region: Region, law: PointLaw, cells: Cells, x: torch.Tensor, J: torch.Tensor, s: torch.Tensor
-    ) -> None:
-        """Count the points that fail, keep the worst, and make their stress NaN."""
-        distance = region.distance(law.crystal_strain(x)) if self.outside == "stop" and region.domain is not None else None
-        if bool(torch.isfinite(s.sum())) and float(J.min()) > 0 and (distance is None or float(distance.max()) <= EDGE):
-            return
-        inverted = J <= 0
-        broken = ~(torch.isfinite(s).all(dim=1) & torch.isfinite(J)) & ~inverted
-        outside = torch.zeros_like(inverted) if distance is None else (distance > EDGE) & ~inverted & ~broken
-        self.faults.inverted += int(inverted.sum())
-        self.faults.not_finite += int(broken.sum())
-        self.faults.outside += int(outside.sum())
-        badness = torch.where(inverted | broken, 1e3 - torch.nan_to_num(J, nan=-1e3), 0.0)
-        badness = badness if distance is None else torch.where(outside, distance, badness)
-        s[inverted | broken | outside] = torch.nan
-        if float(badness.max()) > self.faults.badness:
-            k = int(badness.argmax())
-            self.faults.badness = float(badness[k])
-            self.faults.worst = self.describe_point(
-                int(cells[k // self.points.per_cell]), k % self.points.per_cell, x[k], float(J[k])
-            )
-
-    def describe_point(self, cell: int, point: int, x: torch.Tensor, J: float) -> str:
-        """Cell (number in the input, place), point and strain of one point in words."""
-        number = self.mesh.topology.original_cell_index[cell]
-        middle = compute_midpoints(self.mesh, self.mesh.topology.dim, np.array([cell], dtype=np.int32))[0]
-        place = ", ".join(f"{x:.4g}" for x in middle[: self.mesh.geometry.dim])
-        name = "E" if self.measure.finite else "strain"
-        root2 = np.sqrt(2.0)
-        strain = ", ".join(f"{float(value) / (1 if k < 3 else root2):.3g}" for k, value in enumerate(x))
-        return f"cell {number} at ({place}), point {point}: {name} (xx yy zz yz xz xy) = ({strain}), J = {J:.3g}"
 
     # ---- state ---------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> np.ndarray:
         """What a failed step has to take back besides the displacement: the strains out of the plane."""
-        return self._thickness.copy()
+        return self.evaluation.thickness.copy()
 
     def restore(self, snapshot: np.ndarray) -> None:
         """Take back to a snapshot."""
-        self._thickness[:] = snapshot
+        self.evaluation.thickness[:] = snapshot
 
     def forget(self) -> None:
         """Evaluate everything anew at the next update, for laws whose constants were changed by hand."""
@@ -353,63 +305,86 @@ class UserMaterial:
 
     # ---- results -------------------------------------------------------------------------------------------------------
 
-    def field(self, name: str, space: Any = "cells") -> Any:
-        """A result as a Function; see ``constitutive.fem.fields.field``."""
-        return fields.field(self, name, space)
+    def field(self, name: str, space: SpaceInput = "cells") -> fem.Function:
+        """A result as a DOLFINx Function of the name; collective.
+
+        Parameters
+        ----------
+        name : str
+            "cauchy_stress", "first_piola_kirchhoff", "second_piola_kirchhoff", "mises_stress", "strain",
+            "crystal_strain", "deformation_gradient", "strain_energy_density", "domain_distance", "outside_domain",
+            "uncertainty" or "strain_norm"; stresses in the law's unit, as 3×3 tensors in the lab. Strains are
+            Green–Lagrange, infinitesimal where the law is. Cells without a law have zero.
+        space : "cells", "points", "nodes" or (family, degree)
+            Averages over cells; values at the quadrature points; L2 projection on continuous elements of the geometry's
+            degree, or on a Lagrange space such as ("Lagrange", 2) or ("DG", 1).
+
+        Returns
+        -------
+        dolfinx.fem.Function
+            A new one at each call.
+
+        Raises
+        ------
+        SolveError
+            No such result.
+        MaterialError
+            A material has no such estimate.
+        """
+        return fields.field(self.evaluation, name, space)
 
     def total_energy(self) -> float:
-        """Strain energy of the whole mesh, in the unit times the mesh's length cubed (per thickness in the plane)."""
-        return fields.total_energy(self)
+        """Strain energy of all cells with a law, in the unit times the mesh's length cubed (per thickness in the plane); collective."""
+        return fields.total_energy(self.evaluation)
 
     def mass(self, length_unit: str = "mm") -> float:
-        """Mass of the reference configuration in kg (kg per unit of thickness in the plane), by the crystals' densities."""
-        return fields.mass(self, length_unit)
+        """Mass of the reference configuration in kg (kg per unit of thickness in the plane), by the crystals' densities; collective.
+
+        Parameters
+        ----------
+        length_unit : {"m", "cm", "mm", "um", "nm"}
+            The mesh's unit of length.
+
+        Raises
+        ------
+        MaterialError
+            A material has no structure, so no density.
+        """
+        return fields.mass(self.evaluation, length_unit)
 
     def worst_strain(self) -> float:
-        """Largest Frobenius norm of the strain at a point, over all ranks."""
-        return fields.worst_strain(self)
+        """Largest Frobenius norm of the strain at a point, over all ranks; collective."""
+        return fields.worst_strain(self.evaluation)
 
     def count_outside(self) -> int:
-        """Points outside the domain of their law, over all ranks."""
-        return fields.count_outside(self)
+        """Points outside the domain of their law, over all ranks; collective."""
+        return fields.count_outside(self.evaluation)
 
 
-def _mesh_of(u: Any) -> Any:
-    space = getattr(u, "function_space", None)
-    if space is not None:
-        return space.mesh
+def _check_choices(**choices: tuple[str, Collection[str]]) -> None:
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise SolveError(f"{name}={value!r}: it is one of {', '.join(map(repr, allowed))}")
+
+
+def _renamed_policy(outside: str) -> str:
+    if outside != "stop":
+        return outside
+    warnings.warn("outside='stop' is now outside='raise', as in laws.BoundedLaw", DeprecationWarning, stacklevel=3)
+    return "raise"
+
+
+def _renamed_eigenstrain(stress_free: TensorInput | None, eigenstrain: TensorInput | None) -> TensorInput | None:
+    if eigenstrain is None:
+        return stress_free
+    if stress_free is not None:
+        raise SolveError("eigenstrain= is the old name of stress_free_deformation=: give one of them")
+    warnings.warn("eigenstrain= takes a deformation gradient and is now stress_free_deformation=", DeprecationWarning, stacklevel=3)
+    return eigenstrain
+
+
+def _mesh_of(u: Expr) -> Mesh:
     functions = [c for c in ufl.algorithms.extract_coefficients(ufl.as_ufl(u)) if isinstance(c, fem.Function)]
     if not functions:
         raise SolveError(f"the displacement is {type(u).__name__}: give a Function or a part of one")
     return functions[0].function_space.mesh
-
-
-def agreed(comm: Any, make: Any) -> Any:
-    """Result of a local computation, or the same error on all ranks where one rank failed."""
-    error: Exception | None = None
-    result = None
-    try:
-        result = make()
-    except Exception as caught:  # noqa: BLE001 - it is raised again below, on every rank
-        error = caught
-    texts = [text for text in comm.allgather(None if error is None else str(error)) if text is not None]
-    if error is not None:
-        raise error
-    if texts:
-        raise SolveError(f"another rank failed: {texts[0]}")
-    return result
-
-
-@contextlib.contextmanager
-def quiet_torch(ranks: int) -> Iterator[None]:
-    """Evaluate without gradients, on one thread where there are several ranks, and leave domain warnings to the solver."""
-    threads = torch.get_num_threads()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", OutsideDomainWarning)
-        if ranks > 1 and threads > 1:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            if torch.get_num_threads() != threads:
-                torch.set_num_threads(threads)

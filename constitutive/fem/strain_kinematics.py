@@ -1,4 +1,4 @@
-r"""Strain measures: what a law sees of a displacement field, and the variations that its stress works on.
+r"""Kinematics in UFL: the strain of a displacement that a law sees, and the variations that its stress works on.
 
 With :math:`H = \partial u/\partial X` padded to 3×3, :math:`F = I + H` and in Mandel components
 
@@ -17,19 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import ufl
+from dolfinx.mesh import Mesh
+from ufl.core.expr import Expr
 
 from constitutive.errors import SolveError
 from constitutive.tensors.packing import ROOT2, VOIGT_PAIRS
 
-Ufl = Any  # a UFL expression: ufl ships no types
-
 
 @dataclass(frozen=True)
-class Measure:
-    """A strain measure on a mesh.
+class StrainKinematics:
+    """The strain that a law sees, on a mesh of two or three dimensions.
 
     Attributes
     ----------
@@ -49,7 +48,7 @@ class Measure:
     plane: str | None
     components: int
     dimension: int
-    axial: Ufl = 0.0
+    axial: Expr | float = 0.0
 
     @property
     def active(self) -> tuple[int, ...]:
@@ -63,42 +62,42 @@ class Measure:
         """Mandel components that the law chooses so that their stress vanishes (plane stress)."""
         return (2, 3, 4) if self.plane == "stress" else ()
 
-    def displacement_gradient(self, u: Ufl) -> Ufl:
+    def displacement_gradient(self, u: Expr) -> Expr:
         """H = ∂u/∂X padded to 3×3, with the axial stretch."""
         return self._padded(ufl.grad(u), self.axial)
 
-    def variation_gradient(self, v: Ufl) -> Ufl:
+    def variation_gradient(self, v: Expr) -> Expr:
         """δH = ∂v/∂X padded to 3×3."""
         return self._padded(ufl.grad(v), 0.0)
 
-    def _padded(self, gradient: Ufl, axial: Ufl) -> Ufl:
-        def entry(i: int, j: int) -> Ufl:
+    def _padded(self, gradient: Expr, axial: Expr | float) -> Expr:
+        def entry(i: int, j: int) -> Expr:
             inside = i < self.components and j < self.dimension
             return gradient[i, j] if inside else ufl.as_ufl(axial if i == j == 2 else 0.0)
 
         return ufl.as_matrix([[entry(i, j) for j in range(3)] for i in range(3)])
 
-    def deformation_gradient(self, u: Ufl) -> Ufl:
+    def deformation_gradient(self, u: Expr) -> Expr:
         """F = I + H; in plane stress its third column is the reference normal (the thickness stretch is the law's)."""
         return ufl.Identity(3) + self.displacement_gradient(u)
 
-    def strain(self, u: Ufl) -> Ufl:
+    def strain(self, u: Expr) -> Expr:
         """Active Mandel components of E (finite) or ε (small)."""
         H = self.displacement_gradient(u)
         E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
         return mandel_components(E, self.active)
 
-    def variation(self, u: Ufl, v: Ufl) -> Ufl:
+    def variation(self, u: Expr, v: Expr) -> Expr:
         """Active Mandel components of δE."""
         dH = self.variation_gradient(v)
         return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.active)
 
-    def second_variation(self, du: Ufl, v: Ufl) -> Ufl:
+    def second_variation(self, du: Expr, v: Expr) -> Expr:
         """Active Mandel components of ΔδE; zero at small strain."""
         product = ufl.dot(self.variation_gradient(du).T, self.variation_gradient(v))
         return mandel_components(ufl.sym(product), self.active)
 
-    def volume_ratio(self, u: Ufl) -> Ufl:
+    def volume_ratio(self, u: Expr) -> Expr:
         """J = det F of the gradient that the mesh knows (in plane stress the area ratio); 1 at small strain."""
         if not self.finite:
             return ufl.as_ufl(1.0)
@@ -106,14 +105,14 @@ class Measure:
         return ufl.det(F) if self.dimension == 3 else (F[0, 0] * F[1, 1] - F[0, 1] * F[1, 0]) * F[2, 2]
 
 
-def mandel_components(T: Ufl, which: Sequence[int]) -> Ufl:
+def mandel_components(T: Expr, which: Sequence[int]) -> Expr:
     """Chosen Mandel components of a symmetric UFL tensor."""
     pairs = [VOIGT_PAIRS[k] for k in which]
     return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
 
 
-def make_measure(u: Ufl, mesh: Any, strain: str, plane: str | None, axial: Ufl) -> Measure:
-    """Check a displacement against its mesh and choose the strain measure.
+def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: Expr | float | None) -> StrainKinematics:
+    """Check a displacement against its mesh and choose the strain.
 
     Raises
     ------
@@ -129,7 +128,7 @@ def make_measure(u: Ufl, mesh: Any, strain: str, plane: str | None, axial: Ufl) 
     _check_plane(dimension, components, plane)
     if axial is not None and plane != "generalised_strain":
         raise SolveError("axial_strain belongs to plane='generalised_strain' only")
-    return Measure(strain == "finite", plane, components, dimension, 0.0 if axial is None else axial)
+    return StrainKinematics(strain == "finite", plane, components, dimension, 0.0 if axial is None else axial)
 
 
 def _check_plane(dimension: int, components: int, plane: str | None) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,8 +25,23 @@ from constitutive.laws import LinearLaw
 from constitutive.tensors.packing import mandel_matrix, to_mandel
 
 UPPER = {size: tuple(torch.triu_indices(size, size).unbind()) for size in (3, 5, 6)}
+Precision = Literal["double", "single"]
 PLANE_STRESS_ITERATIONS = 20
 PLANE_STRESS_GOAL, PLANE_STRESS_TOLERANCE = 1e-14, 1e-11  # stress out of the plane over the stiffness: aimed at, accepted
+
+
+@runtime_checkable
+class StressLaw(Protocol):
+    """What evaluates a crystal: a Law of this toolkit, or the user's own with the same three functions (GPa, Mandel components)."""
+
+    def energy_mandel(self, x: Tensor) -> Tensor:
+        """Strain-energy density (n,) at strains (n, 6)."""
+
+    def stress_mandel(self, x: Tensor) -> Tensor:
+        """Second Piola–Kirchhoff stress (n, 6)."""
+
+    def tangent_mandel(self, x: Tensor) -> Tensor:
+        """Material tangent (n, 6, 6)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ class PointLaw:
 
     Attributes
     ----------
-    law : Law
+    law : StressLaw
         Energy, stress and tangent in Mandel components of the crystal frame, in GPa.
     map : ReferenceMap or None
         The turn and the stress-free reference; None where the law's frame is the lab's.
@@ -107,12 +122,12 @@ class PointLaw:
         In which compiled C evaluates the network's part of the tangent.
     """
 
-    law: Any
+    law: StressLaw
     map: ReferenceMap | None
     unit: float
     lab: LinearLaw | None = None
     compiled: CompiledKernel | None = None
-    precision: str = "double"
+    precision: Precision = "double"
 
     def folded(self) -> PointLaw:
         """The same with a linear law's turn worked into its constants."""
@@ -133,8 +148,8 @@ class PointLaw:
     def by_compiled_code(self, x: Float[Tensor, "n 6"], answer: str, *shape: int) -> Tensor:
         """Energy, stress or tangent by compiled C."""
         out = np.empty((len(x), *shape))
-        wanted: dict[str, Any] = {answer: out, "point_map": self.packed_map, "precision": self.precision}
-        self.compiled.evaluate(x.numpy(), **wanted)  # type: ignore[union-attr] # callers look
+        wanted = {answer: out, "point_map": self.packed_map}
+        self.compiled.evaluate(x.numpy(), precision=self.precision, **wanted)  # type: ignore[union-attr, arg-type] # callers look
         return torch.from_numpy(out)
 
     @property

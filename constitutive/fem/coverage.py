@@ -1,0 +1,78 @@
+"""Whether a form has a term on every cell: laws may leave cells out, which then need one of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.mesh import MeshTags, compute_midpoints
+from mpi4py import MPI
+
+from constitutive.errors import SolveError
+from constitutive.fem.user_material import UserMaterial
+
+EVERYWHERE = ("otherwise", "everywhere", -1)
+
+
+def require_covered(form: ufl.Form, u: fem.Function, laws: Sequence[UserMaterial]) -> None:
+    """Make sure that cells on which no law holds have another term with the unknown; collective.
+
+    Parameters
+    ----------
+    form : ufl.Form
+        The residual.
+    u : dolfinx.fem.Function
+        The unknown.
+    laws : sequence of UserMaterial
+        Every law in the form.
+
+    Raises
+    ------
+    SolveError
+        Some have none: a material or a term of the form was forgotten, and the stiffness is zero there.
+    """
+    if not laws:
+        return
+    bare = np.ones(laws[0].points.cells, dtype=bool)
+    for law in laws:
+        bare[law.cells_with_law] = False
+    comm = laws[0].mesh.comm
+    if not comm.allreduce(bool(bare.any()), op=MPI.LOR):
+        return
+    stresses = {law.stress for law in laws}
+    for integral in form.integrals():
+        coefficients = set(ufl.algorithms.extract_coefficients(integral.integrand()))
+        if integral.integral_type() == "cell" and u in coefficients and not stresses & coefficients:
+            bare[_cells_of(integral, len(bare))] = False
+    left = int(comm.allreduce(int(bare.sum()), op=MPI.SUM))
+    if left:
+        tags = sorted(set().union(*comm.allgather({int(tag) for law in laws for tag in law.tags_without_law(bare)})))
+        which = f"the cell tags {tags[:8]} ({left} cells{_place(laws[0], bare)})" if tags else f"{left} cells{_place(laws[0], bare)}"
+        raise SolveError(
+            f"no material for {which}, and the form has no other term with the unknown there: name the material, or add a term of your own"
+        )
+
+
+def _cells_of(integral: ufl.Integral, cells: int) -> np.ndarray | slice:
+    """Cells of an integral on this rank."""
+    where = integral.subdomain_id()
+    names = where if isinstance(where, tuple) else (where,)
+    data = integral.subdomain_data()
+    if any(name in EVERYWHERE for name in names):
+        return slice(None)
+    if isinstance(data, MeshTags):
+        found = np.concatenate([data.find(name) for name in names])
+    elif isinstance(data, (list, tuple)):  # pairs (identity, cells)
+        found = np.concatenate([np.zeros(0, dtype=np.int32), *(np.asarray(part) for name, part in data if name in names)])
+    else:
+        return slice(None)
+    return found[found < cells].astype(np.int64)
+
+
+def _place(law: UserMaterial, bare: np.ndarray) -> str:
+    if law.mesh.comm.size > 1 or not bare.any():
+        return ""
+    middle = compute_midpoints(law.mesh, law.mesh.topology.dim, np.flatnonzero(bare)[:1].astype(np.int32))[0]
+    return f", the first at ({', '.join(f'{x:.4g}' for x in middle[: law.mesh.geometry.dim])})"
