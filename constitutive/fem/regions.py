@@ -26,8 +26,9 @@ from constitutive.fem.tensor_fields import (
     as_rotations,
     tensor_field,
 )
+from constitutive.fitting import Uncertainty
 from constitutive.kernel import CompiledKernel, KernelWarning
-from constitutive.laws import BoundedLaw, Domain, Law, Uncertainty
+from constitutive.laws import BoundedLaw, Domain, Law
 from constitutive.material import Material
 
 UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
