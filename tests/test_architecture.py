@@ -73,6 +73,14 @@ def test_the_layers_name_every_package_and_no_other(checkout: Path, package: Pat
     assert members(package) | {"fitting"} == layers(checkout)
 
 
+def test_every_package_has_its_line(checkout: Path, package: Path) -> None:
+    """``ls constitutive`` can be read with the tables of CONTRIBUTING.md and docs/design.md."""
+    for page in ("CONTRIBUTING.md", "docs/design.md"):
+        rows = [line for line in (checkout / page).read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+        named = set(re.findall(r"`(\w+)`", " ".join("|".join(row.split("|")[:3]) for row in rows)))
+        assert members(package) <= named, page
+
+
 # ---- the import graph -----------------------------------------------------------------------------------------------
 
 
