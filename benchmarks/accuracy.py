@@ -18,9 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from constitutive.calibration.choose import choose
-from constitutive.calibration.contest import baseline
-from constitutive.calibration.outliers import standing_of
+from constitutive.calibration.baselines import best_without_symmetry
+from constitutive.calibration.cross_validation import split
+from constitutive.calibration.outliers import find_outliers
+from constitutive.calibration.selection import select
 from constitutive.data import StressStrainData
 from constitutive.fitting.leave_one_out import fit_series, series_choices
 from constitutive.fitting.problem import FitProblem, problem_of
@@ -67,13 +68,14 @@ def calibrated(problem, seed):
     def quiet(*_):
         pass
 
-    standing = standing_of(problem, seed, quiet)
-    kept = problem.subset(standing.kept)
-    return choose(kept, Domain.of_strains(kept.x, kept.rotations), seed, quiet, weights=standing.weights).fit.predict
+    outliers = find_outliers(problem, seed, quiet)
+    kept = problem.subset(outliers.kept)
+    domain = Domain.of_strains(kept.x, kept.rotations)
+    return select(kept, split(kept, seed), domain, seed, quiet, weights=outliers.weights).fit.predict
 
 
 def unconstrained(problem, seed):
-    return fit_network(problem.ungrouped(), baseline(problem, seed).shape, seed).predict
+    return fit_network(problem.ungrouped(), best_without_symmetry(problem, split(problem, seed), seed).shape, seed).predict
 
 
 def augmented(problem, seed):

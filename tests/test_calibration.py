@@ -8,11 +8,12 @@ import torch
 
 from constitutive import shipped
 from constitutive.calibration import calibrate, evaluate
-from constitutive.calibration.checks import require_enough
-from constitutive.calibration.contest import candidate_shapes
-from constitutive.calibration.distil import distil, random_strains
-from constitutive.calibration.folds import far_apart, folds, groups_to_leave_out
-from constitutive.calibration.scan import Candidate, stack
+from constitutive.calibration.candidates import candidate_shapes
+from constitutive.calibration.cleaning import require_enough
+from constitutive.calibration.cross_validation import folds, groups_to_leave_out, split
+from constitutive.calibration.distillation import distil, random_strains
+from constitutive.calibration.ensemble import stack
+from constitutive.calibration.model_search import FittedNetwork
 from constitutive.data import StressStrainData
 from constitutive.elasticity import ellipticity
 from constitutive.errors import CalibrationError, DataError
@@ -108,7 +109,7 @@ def test_report_says_why(silicon):
     _, material = silicon
     report = material.report
     assert "has not seen" in report.reason
-    assert report.chosen in report.reason or report.chosen == report.trials[0].label
+    assert report.chosen in report.reason or report.chosen == report.candidates[0].label
     assert [n for n, _ in report.learning_curve] == sorted(n for n, _ in report.learning_curve)
     assert len(report.worst_samples) == 5
     assert report.as_dict()["candidates"]["network without symmetry"] == report.baseline_error
@@ -182,9 +183,9 @@ def test_laws_of_a_few_paths_of_large_strain_do_not_explode_between_them():
     F = np.concatenate([np.eye(3) + t[:, None, None] * np.diag(path) for path in paths] + [np.eye(3) + t[:, None, None] * shear(0.5)])
     data = StressStrainData(F=F, first_piola_kirchhoff=1e3 * beam_lattice(F), units="Pa", point_group="m-3m")
     problem = problem_of(data, CUBIC.laue_rotations)
-    assert far_apart(problem)
-    assert not far_apart(problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations))  # control: random strains, small
-    assert {shape.degrees for shape in candidate_shapes(problem)} == {(), (2,)}
+    assert split(problem, 0).far_apart
+    assert not split(problem_of(samples_of(curved_law(), 20), CUBIC.laue_rotations), 0).far_apart  # control: random strains, small
+    assert {shape.degrees for shape in candidate_shapes(problem, far_apart=True)} == {(), (2,)}
     law = calibrate(data).law
     for ends in (np.diag([0.3, 0.1, 0]), np.diag([0.3, -0.1, -0.1]) + shear(0.3), np.diag([-0.35, 0.0, 0.0]) + shear(-0.3)):
         asked = np.eye(3) + t[:, None, None] * ends
@@ -393,8 +394,8 @@ def test_repeated_and_wild_samples_are_named():
     spoiled = np.array(data.cauchy)
     spoiled[7] = -spoiled[7]
     found = calibrate(data.replace(cauchy=spoiled), laws="series")
-    assert any(note.startswith("wild samples were left out: 7 ") for note in found.report.notes)
-    assert not any("wild" in note for note in clean.report.notes)
+    assert any(note.startswith("outliers were left out: 7 ") for note in found.report.notes)
+    assert not any("outliers" in note for note in clean.report.notes)
     test = samples_of(curved_law(), 40, seed=8, size=0.05)
     assert evaluate(found, test).second_piola_relative_error < 3 * evaluate(clean, test).second_piola_relative_error
     other = twice.replace(cauchy=np.concatenate([data.cauchy, 1.5 * data.cauchy[4:5]]))
@@ -404,7 +405,7 @@ def test_repeated_and_wild_samples_are_named():
     assert any("samples [20] repeat" in note for note in calibrate(other, laws="series", allow=("duplicates",)).report.notes)
 
 
-def test_many_wild_samples_are_a_sure_fault():
+def test_many_outliers_are_a_certain_fault():
     """A few are left out by a robust loss; a fifth of the samples means that something else is wrong."""
     data = samples_of(curved_law(), 40)
     spoiled = np.array(data.cauchy)
@@ -467,7 +468,7 @@ def test_the_mean_prefers_what_predicts_left_out_samples():
     problem = problem_of(samples_of(cubic_law(), 40), CUBIC.laue_rotations)
     fit = fit_network(problem, Shape((2,), 1, 1e-4))
     error = np.random.default_rng(0).normal(size=problem.y.shape)
-    kinds = [Candidate(Shape((2,), 1, 1e-4), fit, problem.y + by * error, abs(by)) for by in (0.1, -0.1, 5.0)]
+    kinds = [FittedNetwork(Shape((2,), 1, 1e-4), fit, problem.y + by * error, abs(by)) for by in (0.1, -0.1, 5.0)]
     members, weights = stack(problem, kinds)
     assert [member.score for member in members[:2]] == [0.1, 0.1]
     assert weights[:2] == pytest.approx([0.5, 0.5], abs=0.02)

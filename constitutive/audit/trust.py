@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from constitutive.audit.model import Check, not_measured
 from constitutive.audit.stability import stability
-from constitutive.calibration.reference import honoured
+from constitutive.calibration.residual_stress import stress_to_compare
 from constitutive.data import StressStrainData, require_same_reference
 from constitutive.errors import ConstitutiveError
 from constitutive.fitting.problem import problem_of
@@ -82,7 +82,7 @@ def _held_out(material: Material, data: StressStrainData | None, unseen: StressS
         reason = NO_DATA if data is None else "the data hold no held-out states (paths), and no unseen ones were given"
         return {name: not_measured(meaning, reason) for name, meaning in meanings.items()}
     require_same_reference(held_out.structure, material.structure)
-    E, S = held_out.green_lagrange_strain, honoured(held_out, material.card)
+    E, S = held_out.green_lagrange_strain, stress_to_compare(held_out, material.card)
     T = material.law.stress(torch.from_numpy(E)).numpy()
     inside = inside_domain(material, E)
     outside = Check(float(np.mean(~inside)), None, meanings["outside_domain"], "", details=_outside(inside, S, T))
@@ -120,8 +120,7 @@ def inside_domain(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarr
     """Which strains are inside the domain; all where the material states none."""
     if material.domain is None:
         return np.ones(len(E), dtype=bool)
-    x = torch.from_numpy(np.ascontiguousarray(to_mandel(E)))
-    return (material.domain.distance(x) <= 1 + 1e-9).numpy()
+    return material.domain.contains(np.asarray(to_mandel(E)))
 
 
 def relative(found: Float[np.ndarray, "n 3 3"], reference: Float[np.ndarray, "n 3 3"]) -> float:

@@ -1,4 +1,4 @@
-"""Samples that the others speak against: of another phase, beyond a bifurcation, from a relaxation that stopped elsewhere."""
+"""Outliers found by case deletion: of another phase, beyond a bifurcation, from a relaxation that stopped elsewhere."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from constitutive.calibration.contest import MANY, Progress, candidate_shapes
-from constitutive.calibration.folds import on_paths
+from constitutive.calibration.candidates import MANY, Progress, candidate_shapes
+from constitutive.calibration.cross_validation import on_paths
 from constitutive.fitting.leave_one_out import fit_and_leave_out
 from constitutive.fitting.problem import FitProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, Shape
 
-FEWEST = 40  # samples below which chance decides
+FEWEST_SAMPLES = 40  # samples below which chance decides
 ROUGH = 0.01  # relative error of left-out samples: what stands out of laws that err by less is the crystal's own
-RIDGES = (1e-5, 1e-4)  # of the networks that are asked
+DELETION_RIDGES = (1e-5, 1e-4)  # of the networks
 FIRST, FURTHER = 100, 25  # steps of each fit, and those after a sample was taken out
 SUSPECTS = 4  # samples tried at a time
 MOST = 4  # samples taken out: of more, the weights take care
@@ -26,8 +26,8 @@ CAUCHY = 2.0  # distance at which a sample counts half
 
 @final
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """How far samples can be believed.
+class Outliers:
+    """Samples found by case deletion, and the weights of the others.
 
     Attributes
     ----------
@@ -43,13 +43,20 @@ class Standing:
     kept: Int[np.ndarray, " k"]
     weights: Float[np.ndarray, " k"] | None = None
 
+    def notes(self, problem: FitProblem) -> list[str]:
+        """A note for the user that names the samples left out."""
+        if not self.outlying:
+            return []
+        names = ", ".join(f"{problem.numbers[k]} (with it the others are predicted {ratio:.2g} times worse)" for k, ratio in self.outlying)
+        return [f"outliers found by case deletion were left out: {names}; check them (another phase, a bifurcation, not relaxed)"]
 
-def standing_of(problem: FitProblem, seed: int, progress: Progress) -> Standing:
-    """Find the samples without which networks predict the others far better; of many samples also weights by how far each is out of line.
 
-    Series are too stiff to tell a sample out of line from a sharp turn of the law, and a network follows both. So samples are deleted one
+def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outliers:
+    """Find the samples without which networks predict the others far better; of many samples also weights by how far each is off.
+
+    Series are too stiff to distinguish an outlier from a sharp turn of the law, and a network follows both. So samples are deleted one
     by one (case deletion: Cook & Weisberg 1982, *Residuals and Influence in Regression*, ch. 3), those first whose residuals are large
-    for their leverage. One of another phase spoils what is said of its neighbours; of a sharp turn the others know nothing either way.
+    for their leverage. An outlier of another phase spoils the predictions of its neighbours; a sharp turn of the law does not.
 
     Parameters
     ----------
@@ -61,40 +68,40 @@ def standing_of(problem: FitProblem, seed: int, progress: Progress) -> Standing:
         Called with what is being done and the fraction done.
     """
     kept, outlying = np.arange(len(problem)), list[tuple[int, float]]()
-    if len(problem) < FEWEST or on_paths(problem):
-        return Standing(outlying, kept)
-    asked = [_Asked(problem, shape, seed, None, FIRST) for shape in _shapes(problem)]
-    while min(network.error for network in asked) > ROUGH and len(outlying) < MOST:
-        progress("looking for samples out of line", 0.05 * len(outlying) / MOST)
-        further = [network.goes_on() for network in asked]
-        suspects = [int(k) for k in np.argsort(-_distances(asked))[:SUSPECTS]]
-        without = {k: [network.without(k) for network in asked] for k in suspects}
+    if len(problem) < FEWEST_SAMPLES or on_paths(problem):
+        return Outliers(outlying, kept)
+    networks = [_DeletionFit(problem, shape, seed, None, FIRST) for shape in _shapes(problem)]
+    while min(network.error for network in networks) > ROUGH and len(outlying) < MOST:
+        progress("looking for outliers", 0.05 * len(outlying) / MOST)
+        further = [network.continued() for network in networks]
+        suspects = [int(k) for k in np.argsort(-_distances(networks))[:SUSPECTS]]
+        without = {k: [network.without(k) for network in networks] for k in suspects}
         gains = {k: _gain(further, others, k) for k, others in without.items()}
         worst = max(gains, key=lambda k: gains[k])
         if np.log(gains[worst]) * np.sqrt(len(kept)) < GAIN:
             break
         outlying.append((int(kept[worst]), gains[worst]))
-        kept, asked = np.delete(kept, worst), without[worst]
-    if len(kept) < MANY or min(network.error for network in asked) < ROUGH:
-        return Standing(outlying, kept)
-    first = _weights(asked)
-    weights = _weights([network.goes_on(first) for network in asked])
-    return Standing(outlying, kept, weights / weights.max())
+        kept, networks = np.delete(kept, worst), without[worst]
+    if len(kept) < MANY or min(network.error for network in networks) < ROUGH:
+        return Outliers(outlying, kept)
+    first = _weights(networks)
+    weights = _weights([network.continued(first) for network in networks])
+    return Outliers(outlying, kept, weights / weights.max())
 
 
 def _shapes(problem: FitProblem) -> list[Shape]:
     """The widest networks that would be tried, beside short series."""
     shapes = [
         shape
-        for shape in candidate_shapes(problem)
-        if shape.ridge in RIDGES and shape.amplitude_ridge_factor == 1 and max(shape.degrees) <= 4
+        for shape in candidate_shapes(problem, far_apart=False)
+        if shape.ridge in DELETION_RIDGES and shape.amplitude_ridge_factor == 1 and max(shape.degrees) <= 4
     ]
     widest = max(shape.channels for shape in shapes)
     return [shape for shape in shapes if shape.channels == widest]
 
 
-class _Asked:
-    """One network and what it says of each sample left out."""
+class _DeletionFit:
+    """One network and its prediction of each sample left out."""
 
     def __init__(
         self,
@@ -113,27 +120,27 @@ class _Asked:
         self.residuals = problem.normed(self.fit.predict(problem.x) - problem.y)
         self.error = problem.relative_error(left_out)
 
-    def goes_on(self, weights: Float[np.ndarray, " n"] | None = None) -> _Asked:
+    def continued(self, weights: Float[np.ndarray, " n"] | None = None) -> _DeletionFit:
         """The fit after further steps."""
-        return _Asked(self.problem, self.shape, self.seed, self.fit, FURTHER * (1 if weights is None else 2), weights)
+        return _DeletionFit(self.problem, self.shape, self.seed, self.fit, FURTHER * (1 if weights is None else 2), weights)
 
-    def without(self, k: int) -> _Asked:
+    def without(self, k: int) -> _DeletionFit:
         """The fit after as many steps without one sample."""
-        return _Asked(self.problem.without(np.array([k])), self.shape, self.seed, self.fit, FURTHER)
+        return _DeletionFit(self.problem.without(np.array([k])), self.shape, self.seed, self.fit, FURTHER)
 
 
-def _distances(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
+def _distances(networks: list[_DeletionFit]) -> Float[np.ndarray, " n"]:
     """How far each sample is off for its leverage, relative to the median over samples (theory, eq. (26)); the median over networks."""
-    squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in asked]
+    squares = [np.maximum(np.einsum("ni,ni->n", network.residuals, network.errors), 1e-300) for network in networks]
     return np.median([np.sqrt(own / np.median(own)) for own in squares], axis=0)
 
 
-def _weights(asked: list[_Asked]) -> Float[np.ndarray, " n"]:
+def _weights(networks: list[_DeletionFit]) -> Float[np.ndarray, " n"]:
     """Cauchy's weights of the samples; theory, eq. (27)."""
-    return 1 / (1 + (_distances(asked) / CAUCHY) ** 2)
+    return 1 / (1 + (_distances(networks) / CAUCHY) ** 2)
 
 
-def _gain(networks: list[_Asked], without: list[_Asked], k: int) -> float:
+def _gain(networks: list[_DeletionFit], without: list[_DeletionFit], k: int) -> float:
     """Geometric mean, over networks and samples, of the ratio of left-out errors with sample k to those without it."""
     logs = [[np.log(np.maximum(np.linalg.norm(one.errors, axis=1), 1e-300)) for one in part] for part in (networks, without)]
     return float(np.exp(np.mean([np.delete(own, k).mean() - other.mean() for own, other in zip(*logs, strict=True)])))

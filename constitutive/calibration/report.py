@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.reference import honoured
+from constitutive.calibration.candidates import Candidate
+from constitutive.calibration.residual_stress import stress_to_compare
+from constitutive.calibration.selection import Selection, learning_curve
 from constitutive.data import StressStrainData, require_same_reference
 from constitutive.errors import DataError
+from constitutive.fitting import FitProblem
 from constitutive.kinematics import cauchy_from_second_piola, first_from_second_piola
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import from_mandel, to_mandel
 
-if TYPE_CHECKING:
-    from constitutive.calibration.contest import Trial
-    from constitutive.material import Material
+LearningCurve = list[tuple[int, float]]
 
 
 @final
@@ -41,7 +46,7 @@ class Errors:
     cauchy_rmse_GPa: float
     outside_domain: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The figures by name."""
         return {
             "samples": self.samples,
@@ -63,8 +68,8 @@ class CalibrationReport:
         Label of the chosen law.
     reason
         Why, in a sentence.
-    trials
-        Relative error of every candidate on samples it had not seen.
+    candidates
+        Every law that was tried, with its relative error on samples that it had not seen; the network without symmetry last.
     held_out_error
         That of the chosen law.
     baseline_error
@@ -74,32 +79,39 @@ class CalibrationReport:
     worst_samples
         Index and relative error of the samples that it predicts worst when they are left out.
     learning_curve
-        Samples and error on the others.
+        Numbers of samples, and the error on the others of the best single candidate refitted to so many. One network from one start: the
+        mean of networks that calibration makes of as many samples errs less.
     notes
-        What else the user should know: dropped duplicates, wild samples, the rank of the data.
+        What else the user should know: dropped duplicates and outliers, the rank of the data.
     left_out
         Stresses (n, 3, 3), GPa, S: predicted without each sample, and given.
     """
 
     chosen: str
     reason: str
-    trials: list[Trial]
+    candidates: list[Candidate]
     held_out_error: float
     baseline_error: float
     training: Errors
     worst_samples: list[tuple[int, float]]
-    learning_curve: list[tuple[int, float]] = field(default_factory=list)
+    learning_curve: LearningCurve = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 3, 3)), np.zeros((0, 3, 3)))
 
-    def as_dict(self) -> dict[str, Any]:
+    @property
+    def trials(self) -> list[Candidate]:
+        """Former name of ``candidates``."""
+        warnings.warn("CalibrationReport.trials is called candidates now", DeprecationWarning, stacklevel=2)
+        return self.candidates
+
+    def as_dict(self) -> dict[str, object]:
         """Plain types for JSON and the card."""
         return {
             "chosen": self.chosen,
             "reason": self.reason,
             "held_out_error": self.held_out_error,
             "baseline_error": self.baseline_error,
-            "candidates": {trial.label: trial.error for trial in self.trials},
+            "candidates": {candidate.label: candidate.error for candidate in self.candidates},
             "training": self.training.as_dict(),
             "worst_samples": [{"sample": k, "relative_error": error} for k, error in self.worst_samples],
             "learning_curve": [{"samples": n, "error": error} for n, error in self.learning_curve],
@@ -107,8 +119,70 @@ class CalibrationReport:
         }
 
 
+def report_of(
+    material: Material, samples: StressStrainData, problem: FitProblem, selection: Selection, notes: list[str], seed: int
+) -> CalibrationReport:
+    """The report of a calibration.
+
+    Parameters
+    ----------
+    material
+        The result.
+    samples
+        All samples given.
+    problem
+        Those that were fitted.
+    selection
+        How the law was chosen.
+    notes
+        For the user.
+    seed
+        Of the learning curve.
+    """
+    best = selection.best
+    errors = np.linalg.norm(problem.normed(best.left_out - problem.y), axis=1)
+    typical = np.linalg.norm(problem.normed(problem.y)) / np.sqrt(len(problem))
+    worst = [(int(problem.numbers[k]), float(errors[k] / typical)) for k in np.argsort(-errors)[:5]]
+    return CalibrationReport(
+        chosen=best.label,
+        reason=_reason(selection),
+        candidates=[*selection.candidates, selection.baseline],
+        held_out_error=best.error,
+        baseline_error=selection.baseline.error,
+        training=evaluate(material, samples),
+        worst_samples=worst,
+        learning_curve=learning_curve(problem, best, seed),
+        notes=[*notes, *selection.notes],
+        left_out=(np.asarray(from_mandel(best.left_out)), np.asarray(from_mandel(problem.y))),
+    )
+
+
+def _reason(selection: Selection) -> str:
+    best = selection.best
+    others = [candidate for candidate in selection.candidates if candidate is not best]
+    second = min(others, key=lambda candidate: candidate.error, default=best)
+    without = 100 * selection.baseline.error
+    chance = ", a member of it that did better on these by chance" if second.shape and second.error < best.error else ""
+    return (
+        f"it predicts samples that it has not seen to {100 * best.error:.2g} %, "
+        f"the best other candidate ({second.label}{chance}) to {100 * second.error:.2g} %, "
+        f"a network without symmetry {without:.2g} %"
+    )
+
+
 def evaluate(material: Material, data: StressStrainData) -> Errors:
     """Errors of a material on a data set in the same reference cell and frame.
+
+    Parameters
+    ----------
+    material
+        The law with its residual stress rule and domain.
+    data
+        Samples; a residual stress that was removed in calibration is removed here too.
+
+    Returns
+    -------
+    Relative errors of S and P, root mean square error of the Cauchy stress (GPa), and the samples outside the domain.
 
     Raises
     ------
@@ -117,7 +191,7 @@ def evaluate(material: Material, data: StressStrainData) -> Errors:
     """
     require_same_reference(data.structure, material.structure)
     _require_same_group(material, data)
-    F, S = data.F, honoured(data, material.card)
+    F, S = data.F, stress_to_compare(data, material.card)
     T = material.predict(F)
     return Errors(
         len(F),
@@ -132,19 +206,12 @@ def count_outside(material: Material, data: StressStrainData) -> int:
     """Samples beyond the domain of the material; 0 where it states none."""
     if material.domain is None:
         return 0
-    import torch
-
-    from constitutive.tensors.packing import to_mandel
-
-    x = torch.from_numpy(np.ascontiguousarray(to_mandel(data.green_lagrange_strain)))
-    return int((material.domain.distance(x) > 1 + 1e-9).sum())
+    return int((~material.domain.contains(np.asarray(to_mandel(data.green_lagrange_strain)))).sum())
 
 
 def _require_same_group(material: Material, data: StressStrainData) -> None:
     if data.structure is not None or data.point_group is None:
         return
-    from constitutive.symmetry import PointGroup
-
     found = PointGroup.from_symbol(data.point_group).laue_class
     if found != material.point_group.laue_class:
         raise DataError(f"the data declare the Laue class {found}, the material has {material.point_group.laue_class}; wrong data set?")

@@ -150,9 +150,9 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
     table = Table(title="Candidates, by samples they had not seen", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("law")
     table.add_column("error of S", justify="right")
-    for trial in sorted(report.trials, key=lambda trial: trial.error):
-        mark = "[bold]" if trial.label == report.chosen else ""
-        table.add_row(mark + trial.label, f"{mark}{100 * trial.error:.3g} %")
+    for candidate in sorted(report.candidates, key=lambda candidate: candidate.error):
+        mark = "[bold]" if candidate.label == report.chosen else ""
+        table.add_row(mark + candidate.label, f"{mark}{100 * candidate.error:.3g} %")
     out.print(table)
     out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
     if report.learning_curve:

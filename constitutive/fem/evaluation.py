@@ -18,8 +18,7 @@ from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.regions import Region
 from constitutive.fem.strain_kinematics import StrainKinematics
 from constitutive.fem.tensor_fields import Cells
-
-EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
+from constitutive.laws.bounded import EDGE
 
 
 class Evaluation:

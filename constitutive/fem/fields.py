@@ -15,12 +15,13 @@ from torch import Tensor
 from constitutive.errors import MaterialError, SolveError
 from constitutive.fem import compat
 from constitutive.fem.collective import agreed, quiet_torch
-from constitutive.fem.evaluation import EDGE, Evaluation
+from constitutive.fem.evaluation import Evaluation
 from constitutive.fem.material_point import PointLaw
 from constitutive.fem.project import cell_average, project
 from constitutive.fem.regions import Region
 from constitutive.fem.tensor_fields import Cells
 from constitutive.kinematics import cauchy_from_second_piola, first_from_second_piola
+from constitutive.laws.bounded import EDGE
 from constitutive.tensors.packing import from_mandel
 
 SpaceInput: TypeAlias = str | tuple

@@ -22,12 +22,11 @@ from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
 from constitutive.laws import BoundedLaw, Law, RotatedLaw
 from constitutive.laws.base import CHUNK
-from constitutive.laws.bounded import Domain, OutsideDomainWarning
+from constitutive.laws.bounded import EDGE, Domain, OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, tangent_from_mandel, to_mandel
 
 Precision = Literal["double", "single"]
 UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
-EDGE = 1 + 1e-9  # distance from which a strain counts as outside its domain
 GRAIN = 512  # points below which a thread is not worth its start
 _NO_TURN = np.concatenate([np.eye(6).ravel(), np.zeros(6)])
 _ROWS, _COLUMNS = np.triu_indices(6)

@@ -27,6 +27,7 @@ from constitutive.laws.base import Law, law_from_state, numbers
 from constitutive.tensors.packing import mandel_matrix
 
 POLICIES = ("raise", "warn", "extend")
+EDGE = 1 + 1e-9  # relative distance up to which a strain is inside: rounding must not put the outermost sample outside
 
 
 class OutsideDomainWarning(UserWarning):
@@ -78,6 +79,17 @@ class Domain:
         M = torch.as_tensor(self.metric)
         return torch.sqrt(((x @ M) * x).sum(-1)) / self.radius
 
+    def contains(self, x: Float[np.ndarray, "n 6"]) -> Bool[np.ndarray, " n"]:
+        """Which strains (Mandel) are inside, up to rounding.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Domain(np.eye(6), 0.1).contains(np.array([[0.1, 0, 0, 0, 0, 0], [0.1, 0.01, 0, 0, 0, 0]])).tolist()
+        [True, False]
+        """
+        return (self.distance(torch.as_tensor(np.asarray(x, dtype=np.float64))) <= EDGE).numpy()
+
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Domain:
         """The domain of the crystal turned by ``rotation`` (crystal → lab)."""
         D = np.asarray(mandel_matrix(np.asarray(rotation, dtype=np.float64)))
@@ -113,7 +125,7 @@ class BoundedLaw(Law):
 
     def outside(self, x: Float[Tensor, "n 6"]) -> Bool[Tensor, " n"]:
         """Which strains are outside the domain."""
-        return self.domain.distance(x) > 1 + 1e-9
+        return self.domain.distance(x) > EDGE
 
     def _judge(self, x: Tensor) -> Tensor:
         outside = self.outside(x)

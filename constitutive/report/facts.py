@@ -156,8 +156,7 @@ def inside(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
     """Which strains are inside the domain of a material; all where it states none."""
     if material.domain is None:
         return np.ones(len(E), dtype=bool)
-    x = torch.from_numpy(np.ascontiguousarray(to_mandel(E)))
-    return (material.domain.distance(x) <= 1 + 1e-9).numpy()
+    return material.domain.contains(np.asarray(to_mandel(E)))
 
 
 def interval_of(material: Material, level: float = 0.9) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from constitutive.calibration import calibrate, fit_linear, fit_unconstrained
-from constitutive.calibration.reference import honoured
+from constitutive.calibration.residual_stress import stress_to_compare
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.laws import Law
@@ -108,7 +108,7 @@ def _errors(material: Material, data: StressStrainData, held_out: StressStrainDa
 
 
 def _error(law: Law, data: StressStrainData, material: Material) -> float:
-    S = honoured(data, material.card)
+    S = stress_to_compare(data, material.card)
     T = law.stress(torch.from_numpy(data.green_lagrange_strain)).numpy()
     return float(np.linalg.norm(T - S) / np.linalg.norm(S))
 

@@ -10,19 +10,19 @@ from jaxtyping import Float
 
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
-from constitutive.fitting.leave_one_out import fit_series, ridge_trial, series_choices
-from constitutive.fitting.polynomial_basis import PolynomialBasis
-from constitutive.fitting.problem import FitProblem, problem_of
+from constitutive.fitting import FitProblem, PolynomialBasis, fit_series, problem_of, series_choices
+from constitutive.fitting.leave_one_out import ridge_trial
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking
 CLEARLY = 0.7  # an intercept counts when it brings the error on left-out samples below this share
 RULES = ("keep", "remove")
+INTERCEPT_RIDGE = 1e-10  # relative to the largest singular value, squared
 
 
 @final
 @dataclass(frozen=True)
-class ReferenceStress:
+class ResidualStress:
     """What was done about the stress at zero strain.
 
     Attributes
@@ -40,16 +40,16 @@ class ReferenceStress:
     source: str
 
     @property
-    def taken_off(self) -> Float[np.ndarray, "3 3"]:
+    def subtracted(self) -> Float[np.ndarray, "3 3"]:
         """What to subtract from S before fitting (GPa)."""
         return np.zeros((3, 3)) if self.rule == "zero" else self.stress
 
-    def card(self) -> dict[str, Any]:
-        """For the material's card; ``evaluate`` honours it."""
+    def card(self) -> dict[str, object]:
+        """For the material's card; :func:`constitutive.calibration.evaluate` follows it."""
         return {"rule": self.rule, "stress_GPa": self.stress.tolist(), "source": self.source}
 
 
-def judge(data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], wish: str | None) -> ReferenceStress:
+def find_residual_stress(data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], rule: str | None) -> ResidualStress:
     """Find the residual stress of a data set and apply the rule.
 
     Parameters
@@ -58,23 +58,23 @@ def judge(data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], wish: s
         The samples.
     rotations
         The group.
-    wish
+    rule
         What the user asked for: ``"keep"``, ``"remove"`` or None.
 
     Raises
     ------
     CalibrationError
-        The residual stress is over 1 % of the rms stress and the user has not said what to do about it.
+        The residual stress is over 1 % of the rms stress and ``rule`` is None.
     """
-    if wish is not None and wish not in RULES:
-        raise CalibrationError(f"residual stress: {wish!r} found; say keep or remove")
+    if rule is not None and rule not in RULES:
+        raise CalibrationError(f"residual stress: {rule!r} found; say keep or remove")
     stress, source = _find(data, rotations)
     size = float(np.linalg.norm(stress))
     rms = float(np.sqrt(np.mean(np.sum(data.stress("second_piola_kirchhoff") ** 2, axis=(1, 2)))))
-    if wish is not None:
-        return ReferenceStress(wish, stress, source)
+    if rule is not None:
+        return ResidualStress(rule, stress, source)
     if size <= NEGLIGIBLE * rms:
-        return ReferenceStress("zero", stress, source)
+        return ResidualStress("zero", stress, source)
     raise CalibrationError(
         f"the data carry a residual stress of {np.round(stress, 4).tolist()} GPa at zero strain ({source}), "
         f"{100 * size / rms:.1f} % of the rms stress, more than {100 * NEGLIGIBLE:.0f} %; it moves third-order constants: say "
@@ -98,9 +98,9 @@ def _invariant(stress: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def _from_series(data: StressStrainData, rotations: np.ndarray) -> np.ndarray:
-    """Intercept of the best series, zero unless the data clearly ask for one.
+    """Intercept of the best series, zero unless it clearly reduces the error on left-out samples.
 
-    A truncated series would use an intercept to mend its own misfit, so it must predict left-out samples much better with it, and
+    A truncated series would use an intercept to reduce its own misfit, so it must predict left-out samples much better with it, and
     series of two lengths must agree on it.
     """
     problem = problem_of(data, rotations)
@@ -118,12 +118,12 @@ def _from_series(data: StressStrainData, rotations: np.ndarray) -> np.ndarray:
 
 def _with_intercept(problem: FitProblem, degrees: tuple[int, ...], constant: np.ndarray) -> tuple[float, np.ndarray]:
     """Left-out error (relative) and intercept (Mandel, GPa) of a series with a constant stress beside it."""
-    features = PolynomialBasis(problem.rotations, degrees, problem.scale)(problem.x)
-    columns = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), features], axis=2)
+    own = PolynomialBasis(problem.rotations, degrees, problem.scale)(problem.x)
+    columns = np.concatenate([np.broadcast_to(constant, (len(problem), *constant.shape)), own], axis=2)
     A = np.einsum("nij,njk->nik", problem.norm, columns).reshape(6 * len(problem), -1)
     target = problem.normed(problem.y).ravel()
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
-    filtered, left_out = ridge_trial(U, s, U.T @ target, target, 1e-10, len(problem))
+    filtered, left_out = ridge_trial(U, s, U.T @ target, target, INTERCEPT_RIDGE, len(problem))
     solution = Vt.T @ (filtered / np.maximum(s, 1e-300) * (U.T @ target))
     return float(np.linalg.norm(left_out) / np.linalg.norm(target)), constant @ solution[: constant.shape[1]]
 
@@ -135,8 +135,8 @@ def _constant_columns(rotations: np.ndarray) -> Float[np.ndarray, "6 k"]:
     return vectors[:, values > 0.5]
 
 
-def honoured(data: StressStrainData, card: dict[str, Any]) -> Float[np.ndarray, "n 3 3"]:
-    """Second Piola–Kirchhoff stress of a data set as a material's card wants it compared (GPa)."""
+def stress_to_compare(data: StressStrainData, card: dict[str, Any]) -> Float[np.ndarray, "n 3 3"]:
+    """Second Piola–Kirchhoff stress of a data set to compare a law with, by the rule on its card (GPa)."""
     S = data.stress("second_piola_kirchhoff")
     stated = card.get("residual_stress", {})
     return S - np.asarray(stated["stress_GPa"]) if stated.get("rule") == "remove" else S

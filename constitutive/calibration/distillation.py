@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.contest import CHANNELS, UNITS
+from constitutive.calibration.candidates import CHANNELS, UNITS
 from constitutive.fitting.problem import FitProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
 from constitutive.laws import Domain
 from constitutive.tensors.packing import from_mandel
 
 DEGREES = (2, 3, 4)  # of the student's series, at least: what other strain measures make of lower degrees
-RIDGE = 1e-9  # the teacher is without noise
+STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
 
 
@@ -68,7 +68,7 @@ def _student(teacher: FitProblem, members: list[SeriesNetworkFit], nearest: int,
     )  # so that it will not explode beyond the samples
     degrees = tuple(sorted(taught if short else taught | {*DEGREES}))
     start = (w * teacher.scale / first.basis.scale, b)
-    return fit_network(teacher, Shape(degrees, len(b), RIDGE), seed, start=start)
+    return fit_network(teacher, Shape(degrees, len(b), STUDENT_RIDGE), seed, start=start)
 
 
 def _followers(student: SeriesNetworkFit, teacher: FitProblem, taught: Float[np.ndarray, "m n 6"]) -> list[SeriesNetworkFit]:

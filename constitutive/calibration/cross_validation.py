@@ -1,17 +1,59 @@
-"""Parts of the samples to leave out in turn, and what a law errs on them."""
+"""Which samples are left out in turn, and the error of a law on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.fitting.problem import FitProblem
-from constitutive.fitting.series_network import SeriesNetworkFit
+from constitutive.fitting import FitProblem, SeriesNetworkFit
 
 FOLDS = 4
 PATHLIKE = 0.5  # fewer directions of strain than this share of the samples: they lie on paths
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How the samples of a problem are left out; made once for a calibration.
+
+    Attributes
+    ----------
+    folds
+        Disjoint parts of the samples, of like size.
+    groups
+        What is left out at a time where that needs no further fit: each sample, or each path where the samples lie on paths.
+    on_paths
+        Whether the samples lie on few directions of strain, so that a sample has neighbours on its path.
+    far_apart
+        Whether these are paths of large strain: between them and beyond them polynomials go astray.
+    """
+
+    folds: list[np.ndarray]
+    groups: list[np.ndarray]
+    on_paths: bool
+    far_apart: bool
+
+    def error(self, problem: FitProblem, left_out: Float[np.ndarray, "n 6"]) -> float:
+        """Relative error on samples left out, fold by fold; see :func:`typical_error`."""
+        return typical_error(problem, left_out, self.folds)
+
+
+def split(problem: FitProblem, seed: int) -> Split:
+    """Choose the folds of a problem.
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    seed
+        Of the random folds.
+    """
+    paths = on_paths(problem)
+    return Split(folds(problem, FOLDS, seed), groups_to_leave_out(problem), paths, paths and problem.is_large)
 
 
 def folds(problem: FitProblem, count: int, seed: int) -> list[np.ndarray]:
@@ -31,20 +73,15 @@ def folds(problem: FitProblem, count: int, seed: int) -> list[np.ndarray]:
 
 
 def groups_to_leave_out(problem: FitProblem) -> list[np.ndarray]:
-    """What is left out at a time where that costs nothing: each sample, or each path where the samples lie on paths."""
+    """Each sample, or each path where the samples lie on paths."""
     if not on_paths(problem):
         return list(np.arange(len(problem))[:, None])
     return [np.nonzero(problem.paths == k)[0] for k in range(problem.paths.max() + 1)]
 
 
 def on_paths(problem: FitProblem) -> bool:
-    """Whether the samples lie on few directions of strain, so that a sample has neighbours on its path."""
+    """Whether the samples lie on few directions of strain."""
     return bool(problem.paths.max() + 1 <= PATHLIKE * len(problem))
-
-
-def far_apart(problem: FitProblem) -> bool:
-    """Whether the samples lie on paths of large strain: between these and beyond them polynomials go astray."""
-    return on_paths(problem) and problem.is_large
 
 
 def predicted_without(
@@ -58,7 +95,7 @@ def predicted_without(
 
 
 def typical_error(problem: FitProblem, left_out: Float[np.ndarray, "n 6"], parts: list[np.ndarray]) -> float:
-    """Relative error on samples left out: the geometric mean over folds, which one hard fold can't decide.
+    """Relative error on samples left out: the geometric mean over parts, which one hard part can't decide.
 
     Parts that have not been predicted yet (NaN) don't count.
     """

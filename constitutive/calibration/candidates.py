@@ -1,0 +1,95 @@
+"""Candidates: which networks are tried, and what a series makes of samples left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.calibration.cross_validation import Split, predicted_without
+from constitutive.fitting import FitProblem, SeriesFit, Shape, fit_network, fit_series
+from constitutive.tensors.polynomials import invariant_polynomials
+
+UNITS = 768  # |G|·H of the saved law at most
+CHANNELS = 48  # H at most: groups with few operations need no more, and time grows with its square
+MANY = 100  # samples from which on time is spent on larger networks instead of more of them
+NETWORK_RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+FAR_SERIES = ((), (2,))  # for paths of large strain: what grows faster than the strain explodes where there is no sample
+FAR_NETWORK_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3)
+AMPLITUDE_RIDGE_FACTORS = (1.0, 100.0)
+
+Progress = Callable[[str, float], None]  # called with what is being done and the fraction done
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One law and its predictions for samples that it had not seen.
+
+    Attributes
+    ----------
+    label
+        For tables.
+    left_out
+        Stress S (Mandel, GPa).
+    error
+        Relative, over all samples.
+    shape
+        Of the network, or None for a series.
+    degrees
+        Powers of the strain in the series.
+    """
+
+    label: str
+    left_out: Float[np.ndarray, "n 6"]
+    error: float
+    shape: Shape | None
+    degrees: tuple[int, ...] = ()
+
+
+def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
+    """Networks of the Green–Lagrange strain worth trying for a group and a number of samples: sizes, ridges, series.
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    far_apart
+        Whether they lie on paths of large strain.
+    """
+    g, n = len(problem.rotations), len(problem)
+    most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # more parameters than numbers to fit do not help
+    sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart else [most]
+    if far_apart:
+        return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in FAR_NETWORK_RIDGES]
+    counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
+    possible = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
+    highest = min(max(possible, default=2), 4)
+    tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *possible}
+    series = [tuple(range(2, top + 1)) for top in sorted(tops)]
+    factors = AMPLITUDE_RIDGE_FACTORS if n < MANY else AMPLITUDE_RIDGE_FACTORS[:1]
+    return [
+        Shape(degrees, h, ridge, amplitude_ridge_factor=factor)
+        for degrees in series
+        for h in sizes
+        for factor in factors
+        for ridge in NETWORK_RIDGES
+    ]
+
+
+def refitted(problem: FitProblem, shape: Shape, parts: list[np.ndarray], seed: int) -> Float[np.ndarray, "n 6"]:
+    """Each part of the samples predicted by a network fitted to the others, from a start of its own."""
+    return predicted_without(problem, parts, lambda rest, k: fit_network(rest, shape, seed + k))
+
+
+def try_series(problem: FitProblem, degrees: tuple[int, ...], split: Split) -> tuple[Candidate, SeriesFit]:
+    """A series, judged in closed form by leaving each sample out; by whole paths where the samples lie on paths."""
+    fit, left_out = fit_series(problem, degrees), None
+    if split.on_paths and len(split.folds) > 1:
+        left_out = predicted_without(problem, split.folds, lambda rest, _: fit_series(rest, degrees).fit)
+    predicted = fit.left_out if left_out is None else left_out
+    label = Shape(degrees, 0, fit.ridge).label
+    return Candidate(label, predicted, split.error(problem, predicted), None, degrees), fit

@@ -1,0 +1,78 @@
+r"""A law as a linear function of some of its parameters.
+
+For fixed directions the law is linear in its parameters θ (amplitudes and series coefficients). Stresses, elastic constants and
+the acoustic tensor are then rows times θ, so that anchors and an ellipticity penalty are rows of one least-squares problem
+
+.. math:: \min_\theta |\Phi\theta - y|^2 + \lambda |\theta - \theta_0|^2 + \sum_k \omega_k^2 (c_k \theta - \bar c_k)^2
+          + \mu \sum_j (\delta - d_j \theta)_+^2
+
+with θ₀ the fit without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from constitutive.elasticity.constants import ENGINEERING, independent_places, name_of
+from constitutive.fitting import FitProblem, SeriesNetworkFit
+from constitutive.laws import Law
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearParameters:
+    """A fit seen as linear in its amplitudes and series coefficients θ.
+
+    Attributes
+    ----------
+    fit
+        The fit.
+    problem
+        The samples that it was fitted to.
+    """
+
+    fit: SeriesNetworkFit
+    problem: FitProblem
+
+    def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
+        """Φ: the stress of each parameter at one, in units of the fit."""
+        return self.fit.columns(x)
+
+    @cached_property
+    def design(self) -> Float[np.ndarray, "n 6 k"]:
+        """Φ at the samples, in the norm of the fit."""
+        return np.einsum("nij,njk->nik", self.problem.norm, self.columns(self.problem.x))
+
+    @cached_property
+    def unit_laws(self) -> list[Law]:
+        """The law of each parameter at one (GPa)."""
+        return [self.fit.with_linear_parameters(row).law() for row in np.eye(len(self.fit.linear_parameters))]
+
+    def constants(self, order: int) -> tuple[list[str], Float[np.ndarray, "m k"]]:
+        """Names of the independent constants of an order, and the rows (GPa) that give them from θ."""
+        places = independent_places(self.problem.rotations, order)
+        zero = torch.zeros(6, dtype=torch.float64)
+        tables = [law.derivative_mandel(zero, order).numpy() for law in self.unit_laws]
+        factors = [np.prod(ENGINEERING[list(place)]) for place in places]
+        rows = [[table[place] / factor for table in tables] for place, factor in zip(places, factors, strict=True)]
+        return [name_of(place) for place in places], np.array(rows).reshape(len(places), -1)
+
+    def place_row(self, place: tuple[int, ...]) -> Float[np.ndarray, " k"]:
+        """The row of one constant by its Voigt indices (from 0)."""
+        zero = torch.zeros(6, dtype=torch.float64)
+        factor = float(np.prod(ENGINEERING[list(place)]))
+        return np.array([float(law.derivative_mandel(zero, len(place))[place]) / factor for law in self.unit_laws])
+
+    def solve(self, rows: Float[np.ndarray, "m k"], targets: Float[np.ndarray, " m"], ridge: float) -> SeriesNetworkFit:
+        """θ with further rows (already weighted) beside the data, held to the present θ by the ridge."""
+        A = np.concatenate([self.design.reshape(-1, len(self.fit.linear_parameters)), rows])
+        b = np.concatenate([self.problem.normed(self.problem.y).ravel() / self.fit.unit, targets])
+        rest = b - A @ self.fit.linear_parameters
+        change = np.linalg.solve(A.T @ A + ridge * np.eye(A.shape[1]), A.T @ rest)
+        return self.fit.with_linear_parameters(self.fit.linear_parameters + change)

@@ -1,0 +1,152 @@
+"""Which law: candidates judged by samples that they have not seen; then an ensemble of the best, distilled into one law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.calibration.baselines import best_without_symmetry
+from constitutive.calibration.candidates import Candidate, Progress, try_series
+from constitutive.calibration.cross_validation import Split
+from constitutive.calibration.distillation import distil
+from constitutive.calibration.ensemble import Ensemble, cross_validated, smoother, stack
+from constitutive.calibration.model_search import finish, search
+from constitutive.errors import CalibrationError
+from constitutive.fitting import FitProblem, SeriesFit, SeriesNetworkFit, fit_network, fit_series, series_choices
+from constitutive.laws import Domain
+
+LAWS = ("all", "series")
+FAR_DEGREE = 3  # of the longest series on paths of large strain
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The chosen law and all candidates.
+
+    Attributes
+    ----------
+    fit
+        The law, as parameters.
+    candidates
+        Every candidate that was cross-validated, the best first.
+    best
+        The one chosen.
+    baseline
+        The network without symmetry.
+    members
+        The fits behind the law: more than one when it was distilled.
+    notes
+        For the user.
+    """
+
+    fit: SeriesNetworkFit
+    candidates: list[Candidate]
+    best: Candidate
+    baseline: Candidate
+    members: list[SeriesNetworkFit]
+    notes: list[str] = field(default_factory=list)
+
+
+def select(
+    problem: FitProblem,
+    split: Split,
+    domain: Domain,
+    seed: int,
+    progress: Progress,
+    *,
+    laws: str = "all",
+    weights: Float[np.ndarray, " n"] | None = None,
+) -> Selection:
+    """Try the candidates, take the best, fit it to all samples.
+
+    Parameters
+    ----------
+    problem
+        The training samples.
+    split
+        How they are left out.
+    domain
+        Where the distilled law has to follow its teachers.
+    seed
+        Of the initial directions.
+    progress
+        Called with what is being done and the fraction done.
+    laws
+        ``"all"``, or ``"series"`` alone.
+    weights
+        Of the samples in the fits of networks; errors are stated with all samples counting alike.
+
+    Raises
+    ------
+    CalibrationError
+        ``laws`` is neither.
+    """
+    if laws not in LAWS:
+        raise CalibrationError(f"laws {laws!r} found; choose one of {', '.join(LAWS)}")
+    series = series_candidates(problem, split, networks=laws == "all")
+    fitted = problem if weights is None else problem.reweighted(weights)
+    ensemble = network_ensemble(problem, fitted, split, seed, progress) if laws == "all" else None
+    progress("fitting the baseline without symmetry", 0.86)
+    without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" else 1)
+    best, fit = min(series, key=lambda pair: pair[0].error)
+    candidates = [candidate for candidate, _ in series]
+    if ensemble is not None:
+        candidates += [*ensemble.candidates, ensemble.mean]
+    candidates = sorted(candidates, key=lambda candidate: candidate.error)
+    if ensemble is None or best.error <= ensemble.mean.error:
+        near = [other.fit for candidate, other in series if candidate.error < 2 * best.error]
+        return Selection(fit.fit, candidates, best, without, near)
+    progress(f"distilling {len(ensemble.members)} networks into one", 0.9)
+    student, followers = distil(problem, [member.fit for member in ensemble.members], ensemble.weights, domain, seed)
+    return Selection(student, candidates, ensemble.mean, without, followers)
+
+
+def series_candidates(problem: FitProblem, split: Split, *, networks: bool) -> list[tuple[Candidate, SeriesFit]]:
+    """Series of every length that the samples can bear; short ones beside networks on paths of large strain."""
+    choices = series_choices(problem, FAR_DEGREE) if split.far_apart and networks else series_choices(problem)
+    return [try_series(problem, degrees, split) for degrees in choices]
+
+
+def network_ensemble(problem: FitProblem, fitted: FitProblem, split: Split, seed: int, progress: Progress) -> Ensemble:
+    """Search, finish, average and cross-validate networks.
+
+    Parameters
+    ----------
+    problem
+        The samples, all counting alike: on these errors are stated.
+    fitted
+        The same samples with the weights of the fits.
+    split, seed, progress
+        As for :func:`select`.
+    """
+    begun = search(fitted, split, seed, progress)
+    members, weights = stack(fitted, finish(fitted, split, begun, progress))
+    found = cross_validated(fitted, split, members, weights, smoother(fitted, split, begun, members), seed, progress)
+    judged = [unweighted(problem, split, candidate) for candidate in (*found.candidates, found.mean)]
+    return replace(found, candidates=judged[:-1], mean=judged[-1])
+
+
+def unweighted(problem: FitProblem, split: Split, candidate: Candidate) -> Candidate:
+    """A candidate with its error over all samples counting alike."""
+    return replace(candidate, error=split.error(problem, candidate.left_out))
+
+
+def learning_curve(problem: FitProblem, best: Candidate, seed: int) -> list[tuple[int, float]]:
+    """Error on the other samples of one law of the chosen kind, fitted to a quarter, a half, three quarters of the samples.
+
+    It is one fit from one start, no mean of networks: it shows how fast the error falls, not what calibration reaches.
+    """
+    order = np.random.default_rng(seed + 3).permutation(len(problem))
+    curve = []
+    for share in (0.25, 0.5, 0.75):
+        count = round(share * len(problem))
+        part, rest = problem.subset(order[:count]), problem.subset(order[count:])
+        if count < 3 or not len(rest):
+            continue
+        fit = fit_series(part, best.degrees).fit if best.shape is None else fit_network(part, best.shape, seed)
+        curve.append((count, rest.relative_error(fit.predict(rest.x))))
+    return curve
