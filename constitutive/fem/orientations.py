@@ -10,33 +10,33 @@ MTEX
 DAMASK
     Quaternions ``q0 q1 q2 q3``, passive with P = −1 (Rowenhorst et al., MSMSE 23 (2015) 083501): the same R.
 Neper
-    ``euler-bunge`` and ``quaternion``, ``active`` unless a file says ``passive``: active is R itself.
+    ``rodrigues``, ``quaternion``, ``axis-angle`` and Euler angles, ``active`` unless a file says ``passive``: active is R itself.
+EDAX (.ang) and Oxford (.ctf)
+    Bunge's angles, in radians and in degrees.
 
-Quaternions are (w, x, y, z), scalar first.
+Quaternions are (w, x, y, z), scalar first. Which Cartesian axes of the crystal an orientation turns is a convention too, of the
+program that measured it: with oblique axes, x ∥ a (EDAX) and x ∥ a* (Oxford) differ, by 30° about c in trigonal and hexagonal
+crystals. :func:`read_orientations` asks for it there.
 """
 
 from __future__ import annotations
 
-import csv
-import re
+import warnings
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import yaml
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from constitutive.errors import DataError
+from constitutive.fem.orientation_files import Table, read_table
+from constitutive.material import Material
 
-Columns = Literal["bunge", "quaternion"]
-_ANGLES = (r"phi_?1|euler_?1|1_eu(ler)?", r"phi|phi_?c|euler_?2|capital_?phi|2_eu(ler)?", r"phi_?2|euler_?3|3_eu(ler)?")
-_QUATERNIONS = (
-    r"q_?0|a|w|qw|1_(qu|o|orientation|quaternion)",
-    r"q_?1|b|x|qx|2_(qu|o|orientation|quaternion)",
-    r"q_?2|c|y|qy|3_(qu|o|orientation|quaternion)",
-    r"q_?3|d|z|qz|4_(qu|o|orientation|quaternion)",
-)
-_TAG = r"id|tag|grain|grain_?id|cell|cell_?id|material"
+CRYSTAL_AXES = ("x||a", "x||a*")  # of EDAX and of Oxford
+OBLIQUE = ("trigonal", "hexagonal", "monoclinic", "triclinic")
+
+
+class OrientationWarning(UserWarning):
+    """Points of a map have no orientation, and get none."""
 
 
 def rotation_from_bunge(angles: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
@@ -79,9 +79,7 @@ def rotation_from_quaternion(q: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarr
     off = np.abs(norm - 1)
     if not (off <= 1e-3).all():
         worst = np.unravel_index(np.nanargmax(np.where(np.isfinite(off), off, np.inf)), off.shape) if off.ndim else ()
-        raise DataError(
-            f"the quaternion at {worst or 'the only row'} has norm {norm[worst]:.4g}, not 1: check the columns (w, x, y, z)"
-        )
+        raise DataError(f"the quaternion at {worst or 'the only row'} has norm {norm[worst]:.4g}, not 1: check the columns (w, x, y, z)")
     w, x, y, z = np.moveaxis(q / norm[..., None], -1, 0)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -109,109 +107,181 @@ def check_rotations(R: Float[np.ndarray, "*batch 3 3"], where: str) -> Float[np.
     return R
 
 
-def _place(bad: Any) -> str:
+def _place(bad: Bool[np.ndarray, "*batch"] | np.bool_) -> str:
     bad = np.asarray(bad)
     return f"number {int(np.flatnonzero(bad)[0])} of {bad.size}" if bad.ndim else "the matrix"
 
 
 def read_orientations(
-    path: str | Path, *, columns: Columns | None = None, passive: bool = False, first: int = 1
+    path: str | Path,
+    *,
+    columns: str | None = None,
+    passive: bool = False,
+    first: int | None = None,
+    phase: str | int | None = None,
+    crystal: Material | None = None,
+    crystal_axes: str | None = None,
 ) -> dict[int, Float[np.ndarray, "3 3"]]:
-    """Orientations of grains from a table, by tag.
+    r"""Orientations of grains, points or materials from a table, by tag.
 
-    Reads text with a header (MTEX's ``phi1 Phi phi2`` or ``a b c d``, DAMASK's ``1_qu … 4_qu`` or ``q0 … q3``,
-    commas or blanks), text without one (Neper's ``.ori``: say which ``columns``), and DAMASK's ``material.yaml``. A
-    column ``id``, ``tag`` or ``grain`` gives the tags; without it rows count from ``first``.
+    Reads text with a header (MTEX's ``phi1 Phi phi2`` or ``a b c d``, DAMASK's ``1_qu … 4_qu`` or ``q0 … q3``, Rodrigues' ``r1 r2
+    r3``; commas or blanks), text without one that holds nothing else (Neper's ``.ori``: say which ``columns``), maps of EDAX
+    (``.ang``, radians) and Oxford (``.ctf``), Neper's ``.tess`` and ``.msh`` with their own descriptors, and DAMASK's
+    ``material.yaml``. A column ``id``, ``tag`` or ``grain`` gives the tags; without it rows count from ``first``.
 
     Parameters
     ----------
     path : str or Path
         The table.
-    columns : {"bunge", "quaternion"}, optional
-        What the columns hold where no header says so. Angles are in degrees.
+    columns : str, optional
+        What the columns hold where no header says so: ``"bunge"``, ``"kocks"``, ``"roe"`` (degrees), ``"quaternion"`` (w, x, y, z),
+        ``"rodrigues"``, ``"axis-angle"`` (degrees) or ``"rotmat"`` (crystal → lab, row by row), or the same in Neper's words
+        (``"euler-bunge:passive"``).
     passive : bool
-        The table's rotations take sample to crystal although its format means crystal to sample (Neper's ``:passive``).
-    first : int
-        Tag of the first row where the table has none.
+        The table's rotations take sample to crystal although its format means crystal to sample.
+    first : int, optional
+        Tag of the first row where the table has none: 1, but 0 for DAMASK's materials, as DAMASK counts.
+    phase : str or int, optional
+        Only the rows of this phase, by the number or the name that the file gives it.
+    crystal : Material, optional
+        The material that is to be turned: its orientations then turn the axes of its law.
+    crystal_axes : {"x||a", "x||a*"}, optional
+        Cartesian axes of the crystal that the file means: x ∥ a and z ∥ c* (EDAX), or x ∥ a* and z ∥ c (Oxford). Needed where
+        these differ: in trigonal, hexagonal, monoclinic and triclinic crystals.
 
     Returns
     -------
     dict
-        Tag → crystal → lab rotation (3, 3).
+        Tag → crystal → lab rotation (3, 3). Without ``crystal`` the crystal's axes are those of the file.
 
     Raises
     ------
     DataError
-        The file, a row or a rotation is not what it has to be.
+        The file, a row or a rotation is not what it has to be, or the crystal's axes are not determined.
+
+    Warns
+    -----
+    OrientationWarning
+        Points of a map were not indexed; they get no orientation.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "grains.txt"
+    >>> _ = path.write_text("id phi1 Phi phi2\n7 90 0 0\n8 0 0 0\n")
+    >>> grains = read_orientations(path)
+    >>> sorted(grains)
+    [7, 8]
+    >>> (grains[7] @ [1, 0, 0]).round(12) + 0.0  # the crystal's x axis points along the lab's y
+    array([0., 1., 0.])
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"no table of orientations at {path}")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix in (".yaml", ".yml"):
-        kind, tags, values = _from_damask_yaml(text, path, first)
-    else:
-        kind, tags, values = _from_text(text, path, columns, first)
-    if len(set(tags)) != len(tags):
-        raise DataError(f"{path}: a tag occurs twice")
-    R = rotation_from_bunge(values) if kind == "bunge" else rotation_from_quaternion(values)
-    return dict(zip(tags, R.swapaxes(-1, -2) if passive else R, strict=True))
+    table = read_table(path, columns, first)
+    if phase is not None:
+        table = table.of_phase(str(phase), path)
+    turn = _crystal_turn(table, crystal, crystal_axes, path)
+    if table.left_out:
+        points = f"{table.left_out} of {table.left_out + len(table.tags)} points"
+        warnings.warn(f"{path}: {points} are not indexed; they get no orientation", OrientationWarning, stacklevel=2)
+    R = rotations_of(table, path)
+    return dict(zip(table.tags, (R.swapaxes(-1, -2) if passive != table.passive else R) @ turn, strict=True))
 
 
-def _from_damask_yaml(text: str, path: Path, first: int) -> tuple[Columns, list[int], np.ndarray]:
-    try:
-        content = yaml.safe_load(text)
-        values = np.array([material["constituents"][0]["O"] for material in content["material"]], dtype=float)
-    except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
+def rotations_of(table: Table, path: Path) -> Float[np.ndarray, "n 3 3"]:
+    """Rotations of a table's rows as its columns mean them.
+
+    Raises
+    ------
+    DataError
+        Numbers that are no rotation of that kind.
+    """
+    values = table.values
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: row {int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0]) + 1} holds a value that is not finite")
+    if table.columns == "quaternion":
+        return rotation_from_quaternion(values)
+    if table.columns == "rodrigues":
+        norm = np.sqrt(1 + (values**2).sum(axis=1, keepdims=True))
+        return rotation_from_quaternion(np.hstack([np.ones((len(values), 1)), values]) / norm)
+    if table.columns == "axis-angle":
+        return _from_axis_angle(values, path)
+    if table.columns == "rotmat":
+        return _nearest(values.reshape(-1, 3, 3), path)
+    return rotation_from_bunge(_as_bunge(table))
+
+
+def _as_bunge(table: Table) -> Float[np.ndarray, "n 3"]:
+    """Angles of Kocks and Roe as Bunge's (Kocks, Tomé & Wenk, *Texture and Anisotropy*, 1998, table 2.2)."""
+    a, b, c = table.values.T
+    if table.columns == "kocks":
+        return np.stack([a + 90, b, 90 - c], axis=1)
+    return np.stack([a + 90, b, c - 90], axis=1) if table.columns == "roe" else table.values
+
+
+def _from_axis_angle(values: Float[np.ndarray, "n 4"], path: Path) -> Float[np.ndarray, "n 3 3"]:
+    length = np.linalg.norm(values[:, :3], axis=1)
+    if not (np.abs(length - 1) <= 1e-3).all():
+        raise DataError(f"{path}: an axis has length {length[np.abs(length - 1).argmax()]:.4g}, not 1: check the columns")
+    if len(values) > 10 and np.abs(values[:, 3]).max() <= 2 * np.pi:
+        raise DataError(f"{path}: the largest of {len(values)} angles is {np.abs(values[:, 3]).max():.3g}: these are radians; give degrees")
+    half = np.radians(values[:, 3:]) / 2
+    return rotation_from_quaternion(np.hstack([np.cos(half), np.sin(half) * values[:, :3] / length[:, None]]))
+
+
+def _nearest(matrices: Float[np.ndarray, "n 3 3"], path: Path) -> Float[np.ndarray, "n 3 3"]:
+    """Matrices of a table without the rounding of its digits."""
+    U, sizes, V = np.linalg.svd(matrices)
+    if not (np.abs(sizes - 1) <= 1e-3).all():
+        row = int(np.abs(sizes - 1).max(axis=1).argmax())
+        raise DataError(f"{path}: the matrix of row {row + 1} is not a rotation (it stretches by {sizes[row, 0]:.4g})")
+    return check_rotations(U @ V, str(path))
+
+
+# ---- axes of the crystal ---------------------------------------------------------------------------------------------
+
+
+def _crystal_turn(table: Table, crystal: Material | None, axes: str | None, path: Path) -> Float[np.ndarray, "3 3"]:
+    """Rotation from the axes of the crystal's law to those that the file means."""
+    if axes is not None and axes not in CRYSTAL_AXES:
+        raise DataError(f"crystal_axes={axes!r}: needed 'x||a' (as EDAX) or 'x||a*' (as Oxford)")
+    if crystal is not None and len(set(table.phases)) > 1:
+        raise DataError(f"{path}: holds the phases {', '.join(sorted(set(table.phases)))}, one crystal is given: pass phase= too")
+    system = None if crystal is None else crystal.point_group.crystal_system
+    if axes is None and (table.skewed or system in OBLIQUE):
+        what = f"phase {table.skewed[0]} of the file" if table.skewed else f"the {system} crystal"
         raise DataError(
-            f"{path}: not a DAMASK material.yaml with material: [{{constituents: [{{O: [q0, q1, q2, q3]}}]}}]"
-        ) from error
-    if values.ndim != 2 or values.shape[1] != 4:
-        raise DataError(f"{path}: O has shape {values.shape}, needed are four numbers per material")
-    return "quaternion", list(range(first, first + len(values))), values
+            f"{path}: the axes of {what} are oblique, and its angles may mean x parallel to a (EDAX) or to a* (Oxford), which differ by "
+            "30 degrees in hexagonal axes: pass crystal_axes='x||a' or 'x||a*', and crystal= the material"
+        )
+    if crystal is None:
+        if axes == "x||a*":
+            raise DataError(f"{path}: crystal_axes='x||a*' needs crystal= the material too, whose axes tell how far a* is from a")
+        return np.eye(3)
+    return np.eye(3) if axes is None or system not in OBLIQUE else axes_of(crystal, axes)
 
 
-def _from_text(text: str, path: Path, columns: Columns | None, first: int) -> tuple[Columns, list[int], np.ndarray]:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "%"))]
-    rows = [_cells(line) for line in lines]
-    if not rows:
-        raise DataError(f"{path}: the table is empty")
-    header = None if _is_number(rows[0][0]) else [name.strip().lower() for name in rows.pop(0)]
-    try:
-        table = np.array(rows, dtype=float)
-    except ValueError as error:
-        raise DataError(f"{path}: a row has a text or another number of columns than the first") from error
-    if table.ndim != 2 or not table.size:
-        raise DataError(f"{path}: the table has no rows")
-    kind, chosen = _find_columns(header, table.shape[1], columns, path)
-    tag = next((k for k, name in enumerate(header or []) if re.fullmatch(_TAG, name)), None)
-    tags = range(first, first + len(table)) if tag is None else table[:, tag].astype(int)
-    return kind, [int(t) for t in tags], table[:, chosen]
+def axes_of(crystal: Material, axes: str) -> Float[np.ndarray, "3 3"]:
+    """Rows: Cartesian axes of a convention, in the axes of the crystal's law.
 
-
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line])) if "," in line else line.split()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _find_columns(header: list[str] | None, count: int, columns: Columns | None, path: Path) -> tuple[Columns, list[int]]:
-    if header is None:
-        if columns is None:
-            raise DataError(f"{path} has no header: pass columns='bunge' (degrees) or columns='quaternion' (w, x, y, z)")
-        needed = 3 if columns == "bunge" else 4
-        if count < needed:
-            raise DataError(f"{path} has {count} columns, {columns} needs {needed}")
-        return columns, list(range(count - needed, count))
-    kinds: list[tuple[Columns, Any]] = [("bunge", _ANGLES), ("quaternion", _QUATERNIONS)]
-    for kind, patterns in kinds:
-        found = [next((k for k, name in enumerate(header) if re.fullmatch(pattern, name)), None) for pattern in patterns]
-        if columns in (None, kind) and None not in found:
-            return kind, [k for k in found if k is not None]
-    raise DataError(f"{path}: the header {header} names neither phi1 Phi phi2 (degrees) nor q0 q1 q2 q3 (or a b c d)")
+    Raises
+    ------
+    DataError
+        The material has no structure to give a and c, or a cell other than the conventional one.
+    """
+    system = crystal.point_group.crystal_system
+    hexagonal = system in ("trigonal", "hexagonal")
+    if crystal.structure is not None:
+        cell = crystal.structure.lattice
+        if hexagonal and not cell.is_hexagonal():
+            raise DataError(f"the cell of the {system} crystal {crystal.name!r} is not the hexagonal one, whose a the convention means")
+        a, c, reciprocal = cell.matrix[0], cell.matrix[2], cell.reciprocal_lattice.matrix
+    elif hexagonal:  # tables of constants: IEEE 176, x parallel to a and z to c
+        a, c = crystal.point_group.frame[:, 0], crystal.point_group.frame[:, 2]
+        b = -a / 2 + np.sqrt(0.75) * np.cross(c, a)
+        reciprocal = np.linalg.inv(np.array([a, b, c])).T
+    else:
+        raise DataError(f"the {system} crystal {crystal.name!r} has no structure; its a and c are not known: give the material a structure")
+    x, z = (a, reciprocal[2]) if axes == "x||a" else (reciprocal[0], c)
+    x, z = x / np.linalg.norm(x), z / np.linalg.norm(z)
+    return np.array([x, np.cross(z, x), z])
