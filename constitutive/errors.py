@@ -49,3 +49,7 @@ class SolveError(ConstitutiveError):
 
 class DependencyError(ConstitutiveError, ImportError):
     """An optional package is needed here and is not installed."""
+
+
+class SymmetryWarning(UserWarning):
+    """A file states another symmetry than its atoms have, or contradicts itself."""

@@ -51,7 +51,7 @@ def test_json_has_the_promised_keys(quartz_file):
     answer = json.loads(run(quartz_file, "--json").stdout)
     assert set(answer) == {
         "point_group", "laue_class", "crystal_system", "space_group", "space_group_number", "order", "constants",
-        "frames", "ladder", "generators",
+        "frames", "ladder", "generators", "stated", "notes", "periodicity",
     }  # fmt: skip
     assert [answer[k] for k in ("point_group", "laue_class", "crystal_system", "order")] == ["32", "-3m", "trigonal", 6]
     assert (answer["space_group"], answer["space_group_number"]) == ("P3_221", 154)

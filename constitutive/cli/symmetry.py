@@ -15,7 +15,7 @@ from constitutive.errors import SymmetryError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from constitutive.symmetry import Comparison, MagneticPointGroup, SymmetryReport, ToleranceScan
+    from constitutive.symmetry import Comparison, MagneticPointGroup, Periodicity, SymmetryReport, ToleranceScan
 
 _PANEL_WIDTH = 104
 _COUNTED = ("pyroelectric", "dielectric", "piezoelectric", "gyration", "photoelastic")
@@ -51,23 +51,35 @@ def symmetry(
       [dim]constitutive symmetry POSCAR --symprec 0.05 --json[/]
       [dim]constitutive symmetry cubic.vasp tetragonal.vasp[/]
     """
-    from constitutive.symmetry import find_symmetry, scan_tolerances  # deferred: quick --help
+    from constitutive.symmetry import find_symmetry, periodicity, scan_tolerances  # deferred: quick --help
 
     report = find_symmetry(file, symprec, disorder=disorder)
     if other is not None:
-        _compare(report, find_symmetry(other, symprec, disorder=disorder), (file, other), as_json)
+        second = find_symmetry(other, symprec, disorder=disorder)
+        for path, found in ((file, report), (other, second)):
+            for note in found.notes:
+                _say(f"{path.name}: {note}")
+        _compare(report, second, (file, other), as_json)
         return
     if sign_from is not None:
         report = replace(report, sign_from=_measured_tensor(sign_from))
+    space = periodicity(report.cell)
+    for note in (*report.notes, *(() if space.is_bulk else (space.sentence,))):
+        _say(note)
     scan = scan_tolerances(report.cell, symprec=symprec)
     group = _magnetic_group(report) if magnetic else None
-    payload = _payload(report, scan)
+    payload = _payload(report, scan, space)
     if group is not None:
         payload["magnetic_point_group"] = group.symbol
     picture = _write_picture(report, output / f"symmetry_{file.stem}.png") if plot else None
     emit(as_json, payload, lambda: out.print(_panel(file.name, report, scan, group)))
     if picture is not None:
         err.print(f"wrote {picture}", markup=False)
+
+
+def _say(note: str) -> None:
+    err.print("[yellow]note:[/] ", end="")
+    err.print(note, markup=False, soft_wrap=True)
 
 
 def _measured_tensor(path: Path) -> Any:
@@ -90,10 +102,10 @@ def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
 # ---- for programs
 
 
-def _payload(report: SymmetryReport, scan: ToleranceScan) -> dict[str, Any]:
+def _payload(report: SymmetryReport, scan: ToleranceScan, space: Periodicity) -> dict[str, Any]:
     from constitutive.tensors import elastic_constant_counts  # deferred: quick --help
 
-    group, frames = report.point_group, report.frames
+    group, frames, stated = report.point_group, report.frames, report.cell.stated
     return {
         "point_group": group.symbol,
         "laue_class": group.laue_class,
@@ -118,6 +130,9 @@ def _payload(report: SymmetryReport, scan: ToleranceScan) -> dict[str, Any]:
             "steps": [vars(step) for step in scan.steps],
         },
         "generators": group.generators,
+        "stated": None if stated is None else {"space_group": stated.symbol, "space_group_number": stated.number},
+        "notes": report.notes,
+        "periodicity": {"dimension": space.dimension, "name": space.name, "vacuum": space.vacuum},
     }
 
 
@@ -174,6 +189,8 @@ def _panel(name: str, report: SymmetryReport, scan: ToleranceScan, magnetic: Mag
     table.add_row("other tensors", _other_tensors(report))
     table.add_row("tolerance", _tolerances(scan))
     table.add_row("", Text(scan.sentence, style="" if scan.steady else "yellow"))
+    if report.cell.stated is not None:
+        table.add_row("stated", Text(f"the file states {report.cell.stated.name}", style="yellow" if report.disagreements else ""))
     condition = cell_condition(report)
     table.add_row("cell", Text(condition.sentence, style="yellow" if condition.strained else ""))
     table.add_row("frames", _frames(report))

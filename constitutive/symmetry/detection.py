@@ -17,6 +17,8 @@ from jaxtyping import Float, Int
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.backend import call, look_up
+from constitutive.symmetry.neighbours import neighbour_pairs
+from constitutive.symmetry.stated import disagreement
 from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 
 DEFAULT_SYMPREC = 0.01
@@ -107,21 +109,26 @@ def spglib_dataset(cell: Cell, symprec: float) -> Dataset:
     """
     dataset, reason = call(spglib.get_symmetry_dataset, cell.spglib, symprec=symprec)
     if dataset is None:
-        raise SymmetryError(
-            f"no symmetry found at symprec {symprec:g} Å (spglib: {reason}); {_closest_pair(cell)}. "
-            "Use a smaller symprec, and look for atoms that are doubled"
-        )
+        raise SymmetryError(f"no symmetry found at symprec {symprec:g} Å (spglib: {reason}); {_closest_pair(cell, symprec)}")
     return dataset
 
 
-def _closest_pair(cell: Cell) -> str:
-    if len(cell.positions) > 300:
-        return "the cell has many atoms"
-    shift = cell.positions[:, None] - cell.positions[None]
-    distance = np.linalg.norm((shift - np.round(shift)) @ cell.lattice, axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    i, j = np.unravel_index(distance.argmin(), distance.shape)
-    return f"the closest atoms, {i} and {j}, are {distance[i, j]:.3g} Å apart" if len(distance) > 1 else "there is one atom"
+def _closest_pair(cell: Cell, symprec: float) -> str:
+    """The two atoms nearest to each other, and what to do where they are one."""
+    if len(cell.positions) < 2:
+        return "there is one atom: use a smaller symprec"
+    cutoff = (cell.volume / len(cell.positions)) ** (1 / 3)
+    pairs = neighbour_pairs(cell.lattice, cell.positions, cutoff, closest=0.0)
+    other = pairs.first != pairs.second
+    if not other.any():
+        return "use a smaller symprec"
+    distance = np.linalg.norm(pairs.vector[other], axis=1)
+    k = int(distance.argmin())
+    i, j = sorted((int(pairs.first[other][k]), int(pairs.second[other][k])))
+    text = f"the closest atoms, {i} and {j}, are {distance[k]:.3g} Å apart"
+    if distance[k] < 0.5:
+        return f"{text}: one atom seems to be listed twice (rounded coordinates of a special position?); keep one of them"
+    return f"{text}: use a smaller symprec"
 
 
 def detect(x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "refuse") -> Detection:
@@ -165,6 +172,15 @@ def detect(x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, disorder: str =
         deformation=given.T @ np.linalg.inv(conventional.T),
         centres=np.unique(np.asarray(dataset.mapping_to_primitive), return_index=True)[1],
     )
+
+
+def disagreements(found: Detection) -> tuple[str, ...]:
+    """Where the file contradicts itself about its symmetry, or states another one than was found in its atoms."""
+    stated = found.cell.stated
+    if stated is None:
+        return ()
+    apart = disagreement(stated, found.space_group_number, ops.identify(found.operations), found.symprec)
+    return (*stated.contradictions, apart) if apart else stated.contradictions
 
 
 def database_operations(hall_number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.errors import SymmetryError
+from constitutive.errors import SymmetryError, SymmetryWarning
 from constitutive.show import facts
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.elements import SymmetryElement, symmetry_elements
@@ -117,10 +118,18 @@ class PointGroup:
         ------
         SymmetryError
             The file, the structure or its symmetry cannot be made out.
-        """
-        from constitutive.symmetry.detection import detect  # deferred: spglib is needed for structures only
 
-        return cls.from_operations(detect(x, symprec, disorder=disorder).operations)
+        Warns
+        -----
+        SymmetryWarning
+            The file states another symmetry than its atoms have, or contradicts itself.
+        """
+        from constitutive.symmetry.detection import detect, disagreements  # deferred: spglib is needed for structures only
+
+        found = detect(x, symprec, disorder=disorder)
+        if sentences := disagreements(found):
+            warnings.warn("; ".join(sentences), SymmetryWarning, stacklevel=2)
+        return cls.from_operations(found.operations)
 
     @classmethod
     def _placed(cls, symbol: str, frame: np.ndarray) -> PointGroup:

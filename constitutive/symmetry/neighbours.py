@@ -34,6 +34,7 @@ def neighbour_pairs(
     *,
     centres: Int[np.ndarray, " k"] | None = None,
     periodic: tuple[bool, bool, bool] = (True, True, True),
+    closest: float = 1e-3,
 ) -> Pairs:
     """All pairs of atoms nearer than a cutoff, images included; each pair occurs from both of its ends.
 
@@ -49,11 +50,12 @@ def neighbour_pairs(
         Indices of the first atoms of the pairs; all atoms unless given.
     periodic : tuple of bool
         Along which cell vectors the crystal is repeated.
+    closest : float
+        Pairs nearer than this are left out, Å; 0 keeps atoms at the same place, and then each atom with itself too.
 
     Returns
     -------
     Pairs
-        Pairs nearer than 0.001 Å (an atom and itself) are left out.
     """
     from scipy.spatial import cKDTree  # deferred: SciPy's geometry takes 0.2 s to import
 
@@ -67,7 +69,7 @@ def neighbour_pairs(
     column = np.concatenate([np.asarray(found, dtype=np.int64) for found in near])
     vector = images[column] - own[row]
     squared = (vector**2).sum(axis=1)
-    kept = (squared < cutoff**2) & (squared > 1e-6)
+    kept = (squared < cutoff**2) & (squared >= closest**2)
     row, column, vector = row[kept], column[kept], vector[kept]
     order = np.lexsort((*shift[column].T[::-1], atom[column], row))
     column = column[order]

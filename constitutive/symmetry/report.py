@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.symmetry.detection import DEFAULT_SYMPREC, Detection, detect
+from constitutive.symmetry.detection import DEFAULT_SYMPREC, Detection, detect, disagreements
 from constitutive.symmetry.frames import CrystalFrames, frames_of
 from constitutive.symmetry.group import PointGroup
 from constitutive.symmetry.structures import AnyStructure
@@ -30,6 +30,16 @@ class SymmetryReport(Detection):
     def point_group(self) -> PointGroup:
         """Point group in the Cartesian frame of the structure."""
         return PointGroup.from_operations(self.operations)
+
+    @cached_property
+    def disagreements(self) -> tuple[str, ...]:
+        """Where the file contradicts itself about its symmetry, or states another one than its atoms have."""
+        return disagreements(self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Disagreements, atoms that were merged on reading, and the warnings of the file's reader."""
+        return (*self.disagreements, *self.cell.notes)
 
     @cached_property
     def frames(self) -> CrystalFrames:

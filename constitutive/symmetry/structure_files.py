@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from constitutive.compressed import uncompressed
 from constitutive.errors import ConstitutiveError, SymmetryError
+from constitutive.symmetry.cif import read_cif
+from constitutive.symmetry.stated import StatedSymmetry
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -17,8 +19,26 @@ if TYPE_CHECKING:
 FORMATS = "CIF, POSCAR/CONTCAR, extxyz, JSON (pymatgen, or lattice/species/frac_coords), and whatever ASE reads; also gz, xz, bz2"
 
 
-def read_file(path: Path) -> Structure | Atoms:
-    """Structure or Atoms of a file, whichever its reader makes.
+class StructureFile(NamedTuple):
+    """What a structure file holds.
+
+    Attributes
+    ----------
+    structure : pymatgen Structure or ASE Atoms
+        Whichever the reader makes.
+    notes : tuple of str
+        What the reader has to say about it.
+    stated : StatedSymmetry or None
+        The symmetry that the file states (CIF).
+    """
+
+    structure: Structure | Atoms
+    notes: tuple[str, ...] = ()
+    stated: StatedSymmetry | None = None
+
+
+def read_file(path: Path) -> StructureFile:
+    """Structure of a file.
 
     Parameters
     ----------
@@ -27,7 +47,7 @@ def read_file(path: Path) -> Structure | Atoms:
 
     Returns
     -------
-    pymatgen Structure or ASE Atoms
+    StructureFile
 
     Raises
     ------
@@ -40,7 +60,7 @@ def read_file(path: Path) -> Structure | Atoms:
         raise SymmetryError(f"no structure file {path}: {'it is a folder' if path.is_dir() else 'it does not exist'}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pymatgen reports rounded coordinates; the scan of tolerances shows their effect
+            warnings.simplefilter("ignore")  # a CIF's are passed on in the notes
             with uncompressed(path) as plain:
                 return _parse(plain)
     except ConstitutiveError:
@@ -50,28 +70,19 @@ def read_file(path: Path) -> Structure | Atoms:
         raise SymmetryError(f"{path} could not be read as a structure ({reason}); known formats: {FORMATS}") from error
 
 
-def _parse(path: Path) -> Structure | Atoms:
+def _parse(path: Path) -> StructureFile:
     name = path.name.lower()
     if name.endswith(".json"):
-        return _from_json(path)
+        return StructureFile(_from_json(path))
     if name.endswith((".cif", ".mcif")):
-        return _from_cif(path)
+        return StructureFile(*read_cif(path))
     if any(word in name for word in ("poscar", "contcar")) or name.endswith(".vasp"):
         from pymatgen.core import Structure
 
-        return Structure.from_str(path.read_text(), fmt="poscar")
+        return StructureFile(Structure.from_str(path.read_text(), fmt="poscar"))
     import ase.io
 
-    return ase.io.read(path)
-
-
-def _from_cif(path: Path) -> Structure:
-    from pymatgen.io.cif import CifParser
-
-    structures = CifParser(path).parse_structures(primitive=False)
-    if not structures:
-        raise SymmetryError(f"{path} holds no structure that could be made out")
-    return structures[0]
+    return StructureFile(ase.io.read(path))
 
 
 def _from_json(path: Path) -> Structure:

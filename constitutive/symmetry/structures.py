@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry.operations import Numbers
+from constitutive.symmetry.stated import StatedSymmetry
 from constitutive.symmetry.structure_files import read_file
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Cell:
         Atomic number of each site, averaged where it is mixed, plus a hundredth of its charge: tells species apart by a number.
     magnetic_moments : (n, 3) or None
         Cartesian moments in Bohr magnetons, where given.
+    notes : tuple of str
+        What the reader of the file has to say: atoms that were merged, warnings.
+    stated : StatedSymmetry or None
+        The symmetry that the file states.
     """
 
     lattice: Float[np.ndarray, "3 3"]
@@ -48,6 +53,8 @@ class Cell:
     names: tuple[str, ...]
     weights: Float[np.ndarray, " n"]
     magnetic_moments: Float[np.ndarray, "n 3"] | None = None
+    notes: tuple[str, ...] = ()
+    stated: StatedSymmetry | None = None
 
     @property
     def spglib(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,7 +81,7 @@ def read_structure(x: AnyStructure) -> Structure:
     SymmetryError
         The file is missing, of no known format, or holds no periodic structure.
     """
-    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    loaded = read_file(Path(x)).structure if isinstance(x, (str, Path)) else x
     if _is_atoms(loaded):
         return _from_atoms(loaded)
     if hasattr(loaded, "frac_coords") and hasattr(loaded, "lattice"):
@@ -87,8 +94,15 @@ def _is_atoms(x: object) -> TypeGuard[Atoms]:
 
 
 def _check_periodic(atoms: Atoms) -> None:
-    if abs(np.linalg.det(np.asarray(atoms.cell))) < 1e-6 or not np.all(atoms.pbc):
-        raise SymmetryError("the atoms have no three-dimensional periodic cell: set cell and pbc=True")
+    along = [name for name, repeated in zip("abc", atoms.pbc, strict=True) if repeated]
+    if len(along) in (1, 2):
+        kind = "a slab or layer" if len(along) == 2 else "a wire or chain"
+        raise SymmetryError(
+            f"the structure is periodic along {' and '.join(along)} only: {kind}; a bulk crystal's three-dimensional periodic cell is "
+            "needed (pbc=True along all three cell vectors)"
+        )
+    if abs(np.linalg.det(np.asarray(atoms.cell))) < 1e-6 or not along:
+        raise SymmetryError("the atoms have no three-dimensional periodic cell (a molecule?): set cell and pbc=True")
 
 
 def _from_atoms(atoms: Atoms) -> Structure:
@@ -160,7 +174,13 @@ def read_cell(x: AnyStructure, *, disorder: str = "refuse") -> Cell:
         raise SymmetryError(f"disorder={disorder!r} is unknown; 'refuse' or 'species' are needed")
     if isinstance(x, Cell):
         return x
-    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    if isinstance(x, (str, Path)):
+        file = read_file(Path(x))
+        return replace(_read_cell(file.structure, disorder), notes=file.notes, stated=file.stated)
+    return _read_cell(x, disorder)
+
+
+def _read_cell(loaded: Structure | Atoms, disorder: str) -> Cell:
     if _is_atoms(loaded):  # without the detour by pymatgen, which takes longer to import than all else
         _check_periodic(loaded)
         moments = _vectors(loaded.get_initial_magnetic_moments()) if loaded.has("initial_magmoms") else None
@@ -184,7 +204,7 @@ def atom_arrays(x: AnyStructure) -> tuple[np.ndarray, np.ndarray, np.ndarray, tu
     SymmetryError
         The structure cannot be read.
     """
-    loaded = read_file(Path(x)) if isinstance(x, (str, Path)) else x
+    loaded = read_file(Path(x)).structure if isinstance(x, (str, Path)) else x
     if _is_atoms(loaded):
         lattice = np.array(loaded.cell.complete(), dtype=float)
         pbc = np.asarray(loaded.pbc) & (np.abs(np.asarray(loaded.cell)).max(axis=1) > 0)

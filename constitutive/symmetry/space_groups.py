@@ -1,0 +1,99 @@
+"""Names of the 230 space groups in the spellings that files use, and what they say about the point group."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+import spglib
+
+from constitutive.symmetry.backend import call, look_up
+
+HALL_NUMBERS = range(1, 531)
+_NUMBER = re.compile(r"(?:space\s*group|it|no\.?|nr\.?|sg|#)\s*(\d{1,3})", re.IGNORECASE)
+
+
+def _compact(name: str) -> str:
+    return re.sub(r"[\s_'\"]", "", name).replace("−", "-").casefold()
+
+
+@cache
+def _numbers_by_name() -> dict[str, int]:
+    names: dict[str, int] = {}
+    for hall in HALL_NUMBERS:
+        entry = look_up(spglib.get_spacegroup_type, hall)
+        number = int(entry.number)
+        spellings = [entry.international_short, entry.international_full, *str(entry.international).split("=")]
+        spellings += [_without_ones(entry.international_full), _abbreviated(entry.international_full), entry.schoenflies]
+        for spelling in spellings:
+            names.setdefault(_compact(spelling), number)
+    return names
+
+
+def _without_ones(full: str) -> str:
+    """``P 1 2_1/c 1`` as ``P 2_1/c``."""
+    lattice, *positions = full.split()
+    return " ".join([lattice, *(p for p in positions if p != "1")]) if positions != ["1"] else full
+
+
+def _abbreviated(full: str) -> str:
+    """``P 2_1/b 2_1/n 2_1/m`` as ``P b n m``, ``F 4_1/d -3 2/m`` as ``F d -3 m``."""
+    lattice, *positions = full.split()
+    return " ".join([lattice, *(p.split("/")[-1] for p in positions)]) if len(positions) == 3 else full
+
+
+def space_group_number(name: str | int) -> int | None:
+    """Number of a space group in the International Tables, from one of its names.
+
+    Parameters
+    ----------
+    name : str or int
+        Hermann–Mauguin symbol, short or full, of any setting in spglib's database, blanks and underscores as one likes
+        ("Fd-3m", "F d -3 m", "P 1 21/c 1", "Pbnm", "Fd3m", "R -3 m :H"), Schoenflies ("Oh^7"), or a number from 1 to 230.
+
+    Returns
+    -------
+    int or None
+        None where the name is not known.
+
+    Examples
+    --------
+    >>> space_group_number("F d -3 m"), space_group_number("P 1 21/c 1"), space_group_number("Oh^5"), space_group_number("Pxyz")
+    (227, 14, 225, None)
+    """
+    text = str(name).strip()
+    match = _NUMBER.fullmatch(text)
+    digits = match[1] if match else text
+    if digits.isdigit():
+        return int(digits) if 1 <= int(digits) <= 230 else None
+    plain = re.sub(r"(?<=\S)\s+[SZ]$|\s+[HR]$|\s*:.*$|\s*\(.*\)$", "", text)
+    names = _numbers_by_name()
+    compact = _compact(plain)
+    old_cubic = re.sub(r"^([pfi](?:[mnadci]|2/[a-z]|4_?\d?/[a-z]))3", r"\1-3", compact)  # Fm3m of older files
+    return names.get(compact) or names.get(old_cubic)
+
+
+def number_of_operations(rotations: np.ndarray, translations: np.ndarray, lattice: np.ndarray) -> int | None:
+    """Number of the space group that some operations make up, in fractions of a cell; None where they are no space group."""
+    exact = _lattice_of(rotations, lattice)
+    found, _ = call(
+        spglib.get_spacegroup_type_from_symmetry,
+        np.asarray(np.round(rotations), dtype=np.intc),
+        np.asarray(translations, dtype=float),
+        lattice=exact,
+        symprec=1e-3,
+    )
+    return int(found.number) if found is not None else None
+
+
+def _lattice_of(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """The lattice (rows) nearest to a given one whose metric the rotations keep."""
+    metric = allowed_metric(rotations, lattice)
+    return np.linalg.cholesky(metric)
+
+
+def allowed_metric(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """Mean over rotations (fractions of a cell) of the metric of a lattice: that of the nearest cell which they allow, Å²."""
+    metric = lattice @ lattice.T
+    return np.asarray(np.mean([W.T @ metric @ W for W in rotations], axis=0))
