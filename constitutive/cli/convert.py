@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import emit, out
+from constitutive.cli.console import emit, err, out
 from constitutive.cli.options import JsonOption, PointGroupOption
 from constitutive.errors import DataError
 
@@ -27,14 +27,26 @@ def convert(
         Path | None,
         typer.Option("--reference", "--structure", help="Undeformed cell: a structure or an output; else the first state."),
     ] = None,
-    format_name: Annotated[str | None, typer.Option("--format", help="Format of the sources; else found out.")] = None,
-    lammps_units: Annotated[str | None, typer.Option(help="metal or real, where a LAMMPS file does not say.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Format of the sources; else found out. ase: any that ASE reads.")
+    ] = None,
+    lammps_units: Annotated[str | None, typer.Option(help="Unit style, as metal or real, where a LAMMPS file does not say.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Chemical symbols of LAMMPS's types, e.g. Si,O.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Unit that the stress is in.")] = None,
-    energy_unit: Annotated[str | None, typer.Option(help="Unit that W is in; also eV/cell, eV/atom.")] = None,
-    sign: Annotated[str | None, typer.Option(help="pressure: the stress is positive in compression.")] = None,
+    lj: Annotated[str | None, typer.Option(help="Energy (eV) and length (Å) of LAMMPS's units lj.", metavar="EV,ANGSTROM")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit of the numbers of the stress in the file.")] = None,
+    energy_unit: Annotated[str | None, typer.Option(help="Unit of the energies in the file; also eV/cell, eV/atom.")] = None,
+    sign: Annotated[str | None, typer.Option(help="pressure: the stress is positive in compression; or tension.")] = None,
     energy_sign: Annotated[bool, typer.Option("--energy-sign", help="Turn the sign of W.")] = False,
-    order: Annotated[str | None, typer.Option(help="Order of the six components, e.g. 'xx yy zz xy yz xz'.")] = None,
+    order: Annotated[str | None, typer.Option(help="Order of six components, e.g. 'xx yy zz xy yz xz', or ase, vasp, lammps.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial in extxyz, as dft_stress.")] = None,
+    strain: Annotated[str | None, typer.Option(help="Strains of a table: green-lagrange, small or hencky.")] = None,
+    shear: Annotated[str | None, typer.Option(help="Shear strains of a table: engineering or tensor.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Frames to take, as config_type=Elastic, formula=Cu, strain<0.1; repeatable.", metavar="CONDITION"),
+    ] = None,
+    disorder: Annotated[str, typer.Option(help="Partly occupied sites of the structure: refuse, or species (each its own).")] = "refuse",
+    skip_failed: Annotated[bool, typer.Option("--skip-failed", help="Leave out what cannot be read, and list it.")] = False,
     transpose_f: Annotated[bool, typer.Option("--transpose-f", help="F was stored by columns.")] = False,
     transpose_lattice: Annotated[bool, typer.Option("--transpose-lattice", help="The reference cell was stored by columns.")] = False,
     transpose_cell: Annotated[bool, typer.Option("--transpose-cell", help="The cells were read by columns.")] = False,
@@ -48,7 +60,10 @@ def convert(
     drop: Annotated[str | None, typer.Option(help="Sample numbers to leave out, e.g. 3,7.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, mending what is said to be wrong.
+    """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, correcting what is said to be wrong.
+
+    Sources are files (gz, xz and bz2 too), folders, or patterns in quotes. Each option is about the numbers in the file; one that
+    contradicts the file is an error. What no file and no option says is printed as assumed.
 
     Exit codes: 0 done, 2 a source cannot be read or an option does not fit it; the output is written whole or not at all.
 
@@ -56,36 +71,50 @@ def convert(
 
       [dim]constitutive convert run*/vasprun.xml --reference POSCAR -o data.json[/]
       [dim]constitutive convert log.lammps --symbols Si --reference Si.cif -o data.json[/]
-      [dim]constitutive convert data.json --sign pressure --unit kbar -o mended.json[/]
+      [dim]constitutive convert train.xyz.gz --where config_type=Elastic --stress-key dft_stress -o data.json[/]
+      [dim]constitutive convert table.csv --strain green-lagrange --unit GPa --structure Cu.cif -o data.json[/]
+      [dim]constitutive convert data.json --sign pressure --unit kbar -o corrected.json[/]
     """
     from constitutive.data.corrections import Corrections  # deferred: quick --help
-    from constitutive.readers import ReadOptions, detect  # deferred: quick --help
+    from constitutive.readers import ReadOptions  # deferred: quick --help
     from constitutive.readers import convert as read  # deferred: quick --help
 
     if output.suffix.lower() not in (".json", ".h5", ".hdf5"):
         raise DataError(f"{output}: found the ending {output.suffix!r}; needed .json or .h5")
-    table = all((format_name or detect(path)) in ("csv", "numpy") for path in sources)
-    options = ReadOptions(format_name, lammps_units, tuple((symbols or "").replace(",", " ").split()), unit if table else None)
+    options = ReadOptions(
+        format=format_name,
+        lammps_units=lammps_units,
+        symbols=tuple((symbols or "").replace(",", " ").split()),
+        unit=unit,
+        sign=sign,
+        order=order,
+        energy_unit=energy_unit,
+        stress_key=stress_key,
+        strain=strain,
+        shear=shear,
+        lj=_lennard_jones(lj),
+        where=tuple(where or ()),
+        disorder=disorder,
+        skip_failed=skip_failed,
+    )
     data = read(sources, reference=reference, options=options)
-    mend = Corrections(
+    corrections = Corrections(
         ions=ions,
         transpose_lattice=transpose_lattice,
         transpose_cell=transpose_cell,
         transpose_f=transpose_f,
-        order=order,
-        sign=sign,
         energy_sign=energy_sign,
-        unit=None if table else unit,
-        energy_unit=energy_unit,
         measure=measure,
         stress_frame=stress_frame,
         drop=_numbers(drop),
     )
-    data = mend.apply(data)
+    data = corrections.apply(data)
     if point_group is not None:
         data = data.with_point_group(point_group)
     if remove_reference_stress is not None:
         data = _without_stress(data, remove_reference_stress)
+    if data.structure is not None and len(data.structure) == 0:
+        raise DataError(f"{output}: found a reference structure without atoms; needed one; nothing was written")
     data.save(output)
     emit(as_json, _payload(output, data), lambda: _render(output, data))
 
@@ -94,8 +123,18 @@ def _without_stress(data: StressStrainData, kind: str) -> StressStrainData:
     from constitutive.intake import without_reference_stress  # deferred: quick --help
 
     removal = without_reference_stress(data, kind)
-    told = {"kind": kind, "stress_GPa": removal.stress.tolist(), "source": removal.source}
-    return removal.data.with_provenance({"removed_reference_stress": told})
+    removed = {"kind": kind, "stress_GPa": removal.stress.tolist(), "source": removal.source}
+    return removal.data.with_provenance({"removed_reference_stress": removed})
+
+
+def _lennard_jones(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        energy, length = (float(word) for word in text.replace(",", " ").split())
+    except ValueError as error:
+        raise DataError(f"lj: found {text!r}; needed the energy in eV and the length in Å, as 0.0104,3.405") from error
+    return energy, length
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
@@ -105,7 +144,8 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         raise DataError(f"drop: found {text!r}; needed sample numbers, as 3,7,11") from error
 
 
-def _payload(output: Path, data: StressStrainData) -> dict:
+def _payload(output: Path, data: StressStrainData) -> dict[str, object]:
+    provenance = data.provenance if isinstance(data.provenance, dict) else {}
     return {
         "written": str(output),
         "samples": len(data),
@@ -117,16 +157,28 @@ def _payload(output: Path, data: StressStrainData) -> dict:
         "ions": data.ions,
         "temperature": data.temperature,
         "code": (data.model_extra or {}).get("code"),
-        "left_out": data.provenance.get("left_out") if isinstance(data.provenance, dict) else None,
+        "left_out": provenance.get("left_out"),
+        "assumed": provenance.get("assumed", []),
+        "skipped": provenance.get("skipped", {}),
+        "not_selected": provenance.get("not_selected", 0),
     }
 
 
 def _render(output: Path, data: StressStrainData) -> None:
     from rich.text import Text
 
-    told = _payload(output, data)
-    energy = "with W" if told["energy"] else "without W"
-    out.print(Text(f"{output}: {told['samples']} samples of {told['structure'] or 'a crystal'}, {told['measure']} stress, {energy}"))
+    payload = _payload(output, data)
+    provenance = data.provenance if isinstance(data.provenance, dict) else {}
+    energy = "with W" if payload["energy"] else "without W"
+    out.print(
+        Text(f"{output}: {payload['samples']} samples of {payload['structure'] or 'a crystal'}, {payload['measure']} stress, {energy}")
+    )
     for key in ("code", "ions", "temperature", "left_out"):
-        if told[key]:
-            out.print(Text(f"  {key.replace('_', ' ')}: {told[key]}"))
+        if payload[key]:
+            out.print(Text(f"  {key.replace('_', ' ')}: {payload[key]}"))
+    if payload["not_selected"]:
+        out.print(Text(f"  selected: {' and '.join(provenance.get('selected', []))}; {payload['not_selected']} frames left out"))
+    for statement in provenance.get("assumed", []):
+        out.print(Text(f"  assumed: {statement}"))
+    for place, reason in provenance.get("skipped", {}).items():
+        err.print(Text(f"skipped {place}: {reason}"))

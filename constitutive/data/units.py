@@ -38,6 +38,7 @@ FORCE_UNITS: Mapping[str, float] = {
     "Ha/bohr": HARTREE / BOHR,
     "kcal/mol/angstrom": KCAL_PER_MOL,
 }
+ENERGY_UNITS: Mapping[str, float] = {"eV": 1.0, "Ry": RYDBERG, "Ha": HARTREE, "kcal/mol": KCAL_PER_MOL, "J": 1 / 1.602176634e-19}
 LENGTH_UNITS: Mapping[str, float] = {"angstrom": 1.0, "bohr": BOHR, "nm": 10.0, "m": 1e10}
 
 _SPELLINGS = {
@@ -93,3 +94,8 @@ def force_factor(unit: object) -> float:
 def length_factor(unit: object) -> float:
     """Factor from `unit` to Å. Raises DataError for an unknown unit."""
     return _factor(unit, LENGTH_UNITS, "length")
+
+
+def energy_factor(unit: object) -> float:
+    """Factor from `unit` to eV. Raises DataError for an unknown unit."""
+    return _factor(unit, ENERGY_UNITS, "energy")

@@ -1,5 +1,7 @@
 """From the output of simulation codes to stress-strain data: a whitelist of formats, safe parsers, one kind of error."""
 
-from constitutive.readers.convert import FORMATS, ReadOptions, convert, detect, read_any
+from constitutive.readers.convert import convert, read_any
+from constitutive.readers.options import FORMATS, ReadOptions
+from constitutive.readers.sources import detect
 
 __all__ = ["FORMATS", "ReadOptions", "convert", "detect", "read_any"]

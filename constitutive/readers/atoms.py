@@ -1,45 +1,59 @@
-"""ASE trajectories and extxyz: stress in eV/Å³, tension positive; virial = −V sigma in eV; names with the prefix ``REF_`` too.
+"""ASE's atoms and trajectories: stress in eV/Å³, tension positive; virial = −V sigma in eV; names with a prefix such as ``REF_`` too.
 
 (ASE documentation: Units, extxyz; the names are those that MACE and nequip read.)
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
+from ase import Atoms
+from jaxtyping import Float
 
 from constitutive.data.storage import require_file
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
+from constitutive.data.units import ENERGY_UNITS, energy_factor, pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
-from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing, read_whole_text
-from constitutive.tensors.components import ORDERS, matrices_of
+from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing
+from constitutive.readers.options import ReadOptions
+from constitutive.readers.reading import Reading
+from constitutive.readers.selection import frame_labels
+from constitutive.readers.stress_numbers import from_virial, tensor
+from constitutive.tensors.components import ORDERS
 
 _ULM = b"- of UlmASE-Trajectory"
+_KEYS = ("stress", "REF_stress", "virial", "virials", "REF_virial", "REF_virials")
+_SIMILAR = re.compile(r"(?i)stress|virial")
+_UNIT_KEY = re.compile(r"(?i)^(?:ref[_-])?(stress|virials?|energy)[_-]?units?$")
+_SAME = 0.01  # relative difference that rounding explains between two statements of one stress
 
 
-def read_extxyz(path: Path) -> list[Frame]:
-    """Every frame of an extended XYZ file.
+@dataclass(frozen=True)
+class Tensor:
+    """A stress or a virial under its name, and the prefix that its energy and forces share."""
 
-    Raises
-    ------
-    DataError
-        A frame is incomplete, has no periodic cell, or no stress or virial.
-    """
-    import ase.io
+    key: str
+    values: np.ndarray
+    order: str | None = None  # of six components, where ASE itself holds them
 
-    text = read_whole_text(path, "extxyz")
-    if text.count("Lattice=") == 0:
-        raise DataError(f"{path}: found no Lattice= in the comment lines; needed extended XYZ with the cell")
-    with parsing(path, "extxyz"):
-        frames = ase.io.read(path, index=":", format="extxyz")
-        return [frame_of_atoms(a, f"{path}: frame {i}").checked(f"{path}: frame {i}") for i, a in enumerate(frames)]
+    @property
+    def is_virial(self) -> bool:
+        """Whether it is minus the stress times the volume."""
+        return "virial" in self.key.lower()
+
+    @property
+    def prefix(self) -> str:
+        """What stands before "stress" or "virial" in the name."""
+        return re.split(r"(?i)stress|virial", self.key)[0]
 
 
-def read_trajectory(path: Path) -> list[Frame]:
-    """Every image of an ASE trajectory. Old trajectories, which are pickles, are refused unread.
+def read_trajectory(path: Path, reading: Reading) -> list[Frame]:
+    """Every chosen image of an ASE trajectory. Old trajectories, which are pickles, are refused unread.
 
     Raises
     ------
@@ -57,60 +71,176 @@ def read_trajectory(path: Path) -> list[Frame]:
             images = TrajectoryReader(file)
             if len(images) > MAX_FRAMES:
                 raise DataError(f"{path}: found {len(images)} images, needed at most {MAX_FRAMES}")
-            return [frame_of_atoms(images[i], f"{path}: image {i}").checked(f"{path}: image {i}") for i in range(len(images))]
+            frames: list[Frame] = []
+            for index in range(len(images)):
+                with reading.attempt(f"{path}: image {index}"):
+                    frames += chosen_frame(images[index], f"{path}: image {index}", reading)
+            return frames
 
 
-def frame_of_atoms(atoms: Any, where: str) -> Frame:
-    """A frame from an ASE Atoms with a stress.
+def chosen_frame(atoms: Atoms, where: str, reading: Reading, unit: str | None = None) -> list[Frame]:
+    """The frame of ASE's atoms as a list, empty where the conditions leave it out; `unit` is that of the stress where it is known.
 
     Raises
     ------
     DataError
-        The atoms have no periodic cell, or neither stress nor virial.
+        As `frame_of_atoms`.
+    """
+    labels = {**atoms.info, **frame_labels(np.array(atoms.cell[:]), atoms.get_chemical_symbols())}
+    entries = atoms.info if unit is None else {**atoms.info, "stress-unit": unit}
+    return [frame_of_atoms(atoms, where, reading, entries).checked(where)] if reading.selection.keeps(labels) else []
+
+
+def frame_of_atoms(atoms: Atoms, where: str, reading: Reading, entries: Mapping[str, object] | None = None) -> Frame:
+    """A frame from ASE's atoms with a stress.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        With a cell (Å), and energy (eV) and forces (eV/Å) where there are any.
+    where : str
+        File and frame, for messages.
+    reading : Reading
+        The user's statements about unit, sign, order and names.
+    entries : mapping or None
+        Entries of the frame in place of ``atoms.info``.
+
+    Raises
+    ------
+    DataError
+        The atoms have no periodic cell, neither stress nor virial, or two that differ.
     """
     results = dict(getattr(atoms.calc, "results", None) or {})
-    known = {**atoms.info, **results}
+    known = {**(atoms.info if entries is None else entries), **results}
     cell = np.array(atoms.cell[:], dtype=np.float64)
     if not np.all(atoms.pbc) or abs(np.linalg.det(cell)) < 1e-6:
         raise DataError(f"{where}: found no cell periodic in three directions; needed a crystal")
-    forces = results.get("forces", atoms.arrays.get("REF_forces", atoms.arrays.get("forces")))
-    energy = _first(known, ("energy", "REF_energy", "free_energy"))
+    tensors = [replace(t, order=ORDERS["ASE"]) if t.key in results else t for t in _tensors(known, where, reading.options)]
+    chosen, sigma = tensors[0], _stress(tensors, known, abs(np.linalg.det(cell)), where, reading)
+    forces = _forces(atoms, results, chosen)
+    temperature = _number(known.get("temperature"))
+    ions = known.get("ions")
     return Frame(
         cell,
-        _stress(known, abs(np.linalg.det(cell)), where),
+        sigma,
         tuple(atoms.get_chemical_symbols()),
         np.array(atoms.get_scaled_positions(wrap=False)),
-        None if energy is None else float(energy),
+        _energy(known, chosen, len(atoms), where, reading),
         None if forces is None else np.array(forces, dtype=np.float64),
-        ions=known.get("ions") if known.get("ions") in ("relaxed", "clamped") else None,
-        temperature=float(known["temperature"]) if isinstance(known.get("temperature"), (int, float)) else None,
-        code=str(known.get("code", getattr(atoms.calc, "name", None) or "ASE")),
+        ions=str(ions) if ions in ("relaxed", "clamped") else None,
+        temperature=temperature,
+        code=_code(known, atoms),
     )
 
 
-def _first(known: dict[str, Any], names: tuple[str, ...]) -> Any:
-    return next((known[name] for name in names if name in known), None)
+def _code(known: Mapping[str, object], atoms: Atoms) -> str:
+    name = str(known.get("code", getattr(atoms.calc, "name", None) or "ASE"))
+    return "ASE" if name == "unknown" else name
 
 
-def _stress(known: dict[str, Any], volume: float, where: str) -> np.ndarray:
-    stress = _first(known, ("stress", "REF_stress"))
-    virial = _first(known, ("virial", "REF_virial"))
-    if stress is None and virial is None:
-        raise DataError(f"{where}: found neither stress nor virial; needed one in every frame (stress=, virial=, REF_stress=, REF_virial=)")
-    if stress is None:
-        return -_full(virial, where) / volume * EV_PER_CUBIC_ANGSTROM
-    sigma = _full(stress, where) * EV_PER_CUBIC_ANGSTROM
-    if virial is not None:
-        other = -_full(virial, where) / volume * EV_PER_CUBIC_ANGSTROM
-        if np.abs(sigma - other).max() > 0.01 * max(float(np.abs(sigma).max()), 0.1):
-            raise DataError(f"{where}: found stress and virial that contradict each other; needed virial = -V stress; drop the wrong one")
-    return sigma
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, SupportsFloat)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
-def _full(values: Any, where: str) -> np.ndarray:
-    array = np.array(values, dtype=np.float64)
-    if array.size == 9:
-        return array.reshape(3, 3)
-    if array.size == 6:
-        return matrices_of(array.reshape(1, 6), ORDERS["ASE"])[0]
-    raise DataError(f"{where}: found a stress of {array.size} numbers; needed 9, or 6 in ASE's order xx yy zz yz xz xy")
+def _stress(
+    tensors: Sequence[Tensor], known: Mapping[str, object], volume: float, where: str, reading: Reading
+) -> Float[np.ndarray, "3 3"]:
+    stated = {
+        match.group(1).lower().replace("virials", "virial"): str(value) for key, value in known.items() if (match := _UNIT_KEY.match(key))
+    }
+    values = [_cauchy(entry, volume, where, reading, stated) for entry in tensors]
+    for entry, sigma in zip(tensors[1:], values[1:], strict=True):
+        if np.abs(sigma - values[0]).max() > _SAME * max(float(np.abs(values[0]).max()), 0.1):
+            raise DataError(
+                f"{where}: found {tensors[0].key} and {entry.key} that contradict each other (virial = -V stress); "
+                f"needed one; say which by --stress-key"
+            )
+    return values[0]
+
+
+def _tensors(known: Mapping[str, object], where: str, options: ReadOptions) -> list[Tensor]:
+    """The entry that the user names, or all of the names that are known."""
+    key = options.stress_key
+    if key is not None:
+        if known.get(key) is None:
+            raise DataError(f"{where}: found no {key!r}; needed the stress under that name; found {_similar(known)}")
+        return [Tensor(key, np.asarray(known[key]))]
+    found = [Tensor(name, np.asarray(known[name])) for name in _KEYS if known.get(name) is not None]
+    if not found:
+        similar = _similar(known)
+        advice = f"found {similar}; say which by --stress-key NAME" if similar != "none like it" else "compute the stress"
+        raise DataError(f"{where}: found neither stress nor virial; needed one in every frame ({', '.join(_KEYS)}); {advice}")
+    return found
+
+
+def _similar(known: Mapping[str, object]) -> str:
+    names = [key for key, value in known.items() if _SIMILAR.search(key) and not _UNIT_KEY.match(key) and np.asarray(value).size in (6, 9)]
+    return ", ".join(names) or "none like it"
+
+
+def _cauchy(entry: Tensor, volume: float, where: str, reading: Reading, stated: Mapping[str, str]) -> Float[np.ndarray, "3 3"]:
+    values = tensor(entry.values, entry.order or reading.options.order, where, entry.key)
+    if entry.is_virial:
+        return from_virial(values, volume, _virial_unit(where, reading, stated.get("virial"))) * reading.sign_of()
+    if "stress" not in entry.key.lower():
+        reading.assume(f"{entry.key} is a stress, not a virial (its name says neither)")
+    unit = reading.unit_of(where, stated.get("stress"), "eV/angstrom^3")
+    return values * pressure_factor(unit) * reading.sign_of()
+
+
+def _virial_unit(where: str, reading: Reading, stated: str | None) -> str:
+    given = reading.options.unit
+    if given is not None and given.strip() not in ENERGY_UNITS:
+        raise DataError(
+            f"{where}: found a virial and --unit {given}, a unit of stress; needed a unit of energy ({', '.join(ENERGY_UNITS)}), "
+            "for virial = -V stress; leave --unit out where the virial is in eV"
+        )
+    if given is not None and stated is not None and abs(energy_factor(given) / energy_factor(stated) - 1) > 1e-6:
+        raise DataError(f"{where}: found the unit {stated} of the virial in the file and --unit {given}; needed one")
+    if given is None and stated is None:
+        reading.assume("virial in eV (no file says its unit; another is given by --unit)")
+    return stated or given or "eV"
+
+
+def _energy(known: Mapping[str, object], chosen: Tensor, atoms: int, where: str, reading: Reading) -> float | None:
+    """The energy of the cell in eV: the one with the prefix of the stress, else the only one there is."""
+    names = [name for name in (f"{chosen.prefix}energy", "energy", "REF_energy", "free_energy") if _number(known.get(name)) is not None]
+    if not names:
+        return None
+    others = [name for name in names if name in ("energy", "REF_energy")]
+    if names[0] != f"{chosen.prefix}energy" and len(others) > 1:
+        reading.assume(f"no energy: found {' and '.join(others)}, and {chosen.key} does not say to which it belongs")
+        return None
+    value = _number(known[names[0]])
+    stated = next((str(v) for k, v in known.items() if (m := _UNIT_KEY.match(k)) and m.group(1).lower() == "energy"), None)
+    return None if value is None else value * _energy_factor(reading.options.energy_unit, stated, atoms, where)
+
+
+def _energy_factor(given: str | None, stated: str | None, atoms: int, where: str) -> float:
+    factors = [_per_cell(unit, atoms, where) for unit in (stated, given) if unit is not None]
+    if len(factors) == 2 and abs(factors[0] / factors[1] - 1) > 1e-6:
+        raise DataError(f"{where}: found the energy unit {stated} in the file and --energy-unit {given}; needed one")
+    return factors[0] if factors else 1.0
+
+
+def _per_cell(unit: str, atoms: int, where: str) -> float:
+    name = unit.strip()
+    base = name.removesuffix("/atom").removesuffix("/cell")
+    try:
+        return energy_factor(base) * (atoms if name.endswith("/atom") else 1)
+    except DataError as error:
+        raise DataError(f"{where}: {error}; '/atom' may follow the unit of an energy") from error
+
+
+def _forces(atoms: Atoms, results: Mapping[str, object], chosen: Tensor) -> object:
+    for name in (f"{chosen.prefix}forces", f"{chosen.prefix}force"):
+        if chosen.prefix and name in atoms.arrays:
+            return atoms.arrays[name]
+    if "forces" in results:
+        return results["forces"]
+    return atoms.arrays.get("REF_forces", atoms.arrays.get("forces"))

@@ -1,168 +1,96 @@
-"""One entry to all readers: which format a file has, and many files as one data set."""
+"""One entry to all readers: files of any known format as one data set."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from constitutive.data import MEASURES, StressStrainData
-from constitutive.data.storage import read_json, require_file
+from constitutive.compressed import plain_name, uncompressed
+from constitutive.data import StressStrainData
+from constitutive.data.corrections import Corrections
+from constitutive.data.storage import require_file
 from constitutive.errors import ConstitutiveError, DataError
-from constitutive.readers import atoms, documents, espresso, lammps, tables, vasp
-from constitutive.readers.frames import Frame, Reference, assemble
-from constitutive.readers.guard import MAX_BYTES
-
-FORMATS = (
-    "json",
-    "hdf5",
-    "elasticity",
-    "vasprun",
-    "outcar",
-    "espresso",
-    "espresso-xml",
-    "lammps-log",
-    "lammps-dump",
-    "extxyz",
-    "traj",
-    "csv",
-    "numpy",
+from constitutive.readers import (
+    ase_outputs,
+    atoms,
+    documents,
+    espresso_text,
+    espresso_xml,
+    extxyz,
+    lammps_dump,
+    lammps_log,
+    outcar,
+    potential_sets,
+    tables,
+    vasprun,
 )
-_SETS = ("json", "hdf5", "elasticity", "csv", "numpy")
-_SUFFIXES = {
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".traj": "traj",
-    ".extxyz": "extxyz",
-    ".xyz": "extxyz",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".npz": "numpy",
-    ".npy": "numpy",
-    ".lammpstrj": "lammps-dump",
+from constitutive.readers.frames import Fields, Frame, Reference, assemble
+from constitutive.readers.guard import MAX_BYTES
+from constitutive.readers.joining import joined
+from constitutive.readers.options import FORMATS, SETS, ReadOptions
+from constitutive.readers.reading import Reading
+from constitutive.readers.reference_cell import ordered, read_reference
+from constitutive.readers.sources import MAX_FILE_BYTES, detect, expand, short_names
+from constitutive.symmetry import read_structure
+from constitutive.symmetry.structures import AnyStructure
+
+_READERS: Mapping[str, Callable[[Path, Reading], list[Frame]]] = {
+    "vasprun": vasprun.read_vasprun,
+    "outcar": outcar.read_outcar,
+    "espresso": espresso_text.read_output,
+    "espresso-xml": espresso_xml.read_xml,
+    "lammps-log": lammps_log.read_log,
+    "lammps-dump": lammps_dump.read_dump,
+    "extxyz": extxyz.read_extxyz,
+    "traj": atoms.read_trajectory,
+    "ase": ase_outputs.read_ase,
+    "fitsnap": potential_sets.read_fitsnap,
+    "mlearn": potential_sets.read_mlearn,
 }
-_WEIGHTS = ("stress_weights", "energy_weights")
-_SNIFF = 65536
 
 
-@dataclass(frozen=True)
-class ReadOptions:
-    """What the files do not say.
-
-    Attributes
-    ----------
-    format : str or None
-        One of `FORMATS`; None finds it out.
-    lammps_units : str or None
-        "metal" or "real", for dumps and logs that do not say.
-    symbols : tuple of str
-        Chemical symbols of the types of a LAMMPS dump.
-    unit : str or None
-        Unit of the stress of tables that do not say.
-    """
-
-    format: str | None = None
-    lammps_units: str | None = None
-    symbols: tuple[str, ...] = ()
-    unit: str | None = None
-
-
-def detect(path: Path) -> str:
-    """The format of a file, by its name and its first bytes; the content is not trusted further than that.
-
-    Raises
-    ------
-    DataError
-        The file is missing, empty, or of none of `FORMATS`.
-    """
-    file = require_file(path, 64 * 2**30)
-    suffix = file.suffix.lower()
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
-    with file.open("rb") as stream:
-        head = stream.read(_SNIFF).decode("utf-8", errors="replace")
-    if suffix == ".json" or head.lstrip().startswith("{"):
-        return "elasticity" if documents.is_elasticity(read_json(file)) else "json"
-    marks = (
-        ("<modeling>", "vasprun"),
-        ("qes:espresso", "espresso-xml"),
-        ("Program PWSCF", "espresso"),
-        ("ITEM: TIMESTEP", "lammps-dump"),
-        ("Lattice=", "extxyz"),
-        ("LAMMPS (", "lammps-log"),
-    )
-    for mark, name in marks:
-        if mark in head:
-            return name
-    if " vasp." in head[:200] or "POTCAR:" in head or file.name.upper().startswith("OUTCAR"):
-        return "outcar"
-    raise DataError(f"{path}: found no known format; needed one of {', '.join(FORMATS)}; say which by --format")
-
-
-def read_frames(path: Path, format_name: str, options: ReadOptions) -> list[Frame]:
+def read_frames(path: Path, format_name: str, options: ReadOptions | Reading) -> list[Frame]:
     """The states in the output of a code. Raises DataError for damaged files."""
-    require_file(path, MAX_BYTES)
-    if format_name == "lammps-log":
-        return lammps.read_log(path, units=options.lammps_units)
-    if format_name == "lammps-dump":
-        return lammps.read_dump(path, units=options.lammps_units, symbols=options.symbols)
-    readers = {
-        "vasprun": vasp.read_vasprun,
-        "outcar": vasp.read_outcar,
-        "espresso": espresso.read_output,
-        "espresso-xml": espresso.read_xml,
-        "extxyz": atoms.read_extxyz,
-        "traj": atoms.read_trajectory,
-    }
-    return readers[format_name](path)
+    reading = options if isinstance(options, Reading) else Reading.of(options)
+    with uncompressed(path) as plain:
+        require_file(plain, MAX_BYTES)
+        frames = _READERS[format_name](plain, reading)
+        return [replace(frame, where=frame.where.replace(str(plain), str(path))) for frame in frames]
 
 
-def read_set(path: Path, format_name: str, options: ReadOptions, structure: Any = None) -> StressStrainData:
+def read_set(path: Path, format_name: str, reading: Reading, structure: AnyStructure | None = None) -> StressStrainData:
     """A file that holds F itself. Raises DataError for damaged files."""
-    if format_name == "elasticity":
-        return documents.read_elasticity(path)
-    if format_name == "csv":
-        return tables.read_csv(path, unit=options.unit, structure=structure)
-    if format_name == "numpy":
-        return tables.read_numpy(path, unit=options.unit, structure=structure)
-    return StressStrainData.load(path, plausible=False)
-
-
-def read_reference(source: Any, options: ReadOptions) -> Reference:
-    """The reference cell from a code's output (then with its energy), a structure file, or a structure object.
-
-    Raises
-    ------
-    ConstitutiveError
-        There is no structure in it.
-    """
-    if isinstance(source, (str, Path)):
-        try:
-            name = detect(Path(source))
-        except DataError:
-            name = ""
-        if name and name not in _SETS:
-            frame = read_frames(Path(source), name, options)[0]
-            return Reference(frame.cell, frame.species, frame.frac, frame.energy)
-    from constitutive.symmetry import read_structure
-
-    structure = read_structure(source)
-    species = tuple(site.species_string for site in structure)
-    return Reference(np.array(structure.lattice.matrix), species, np.array(structure.frac_coords), None)
+    with uncompressed(path) as plain:
+        if format_name == "elasticity":
+            return documents.read_elasticity(plain, reading, structure)
+        if format_name == "csv":
+            return tables.read_csv(plain, reading, structure)
+        if format_name == "numpy":
+            return tables.read_numpy(plain, reading, structure)
+        options = reading.options
+        data = StressStrainData.load(plain, plausible=False)
+        statements = Corrections(order=options.order, sign=options.sign, unit=options.unit, energy_unit=options.energy_unit)
+        return statements.apply(data)
 
 
 def convert(
-    sources: Sequence[str | Path], *, reference: Any = None, options: ReadOptions | None = None, name: str = ""
+    sources: Sequence[str | os.PathLike[str]],
+    *,
+    reference: AnyStructure | None = None,
+    options: ReadOptions | None = None,
+    name: str = "",
 ) -> StressStrainData:
     """Read one or many files as one data set.
 
     Parameters
     ----------
     sources : sequence of paths
-        Of one crystal. A LAMMPS log without the cell is paired with a dump by the timestep.
+        Files, folders or patterns (``runs/*/vasprun.xml``) of one crystal; compressed by gzip, xz or bzip2 or not. A LAMMPS log
+        without the cell is paired with a dump by the timestep.
     reference : path, structure or None
         The undeformed cell. None takes the first state of the first file (or, of a data set, its own).
     options : ReadOptions or None
@@ -170,108 +98,121 @@ def convert(
     name : str
         Name of the data set.
 
+    Returns
+    -------
+    StressStrainData
+        Stress in GPa (or in the unit of a data set), tension positive. Its provenance names the sources, what was assumed and what
+        was left out.
+
     Raises
     ------
     ConstitutiveError
-        A file is damaged, of no known format, or of another crystal.
+        A file is damaged, of no known format, or of another crystal, or an option contradicts a file.
     """
-    options = options or ReadOptions()
-    paths = [Path(source) for source in sources]
+    reading = Reading.of(options)
+    reading.options.require_valid()
+    paths = expand(sources)
     if not paths:
         raise DataError("found no source; needed at least one file")
-    kinds = [_kind(path, options) for path in paths]
-    if all(kind in _SETS for kind in kinds):
-        return _join_sets(paths, kinds, options, reference)
-    if any(kind in _SETS for kind in kinds):
-        raise DataError(f"found data sets among the outputs of codes ({', '.join(kinds)}); needed one kind; convert them apart")
-    base = None if reference is None else read_reference(reference, options)
-    data = assemble(_all_frames(paths, kinds, options), base, name=name or paths[0].stem)
-    return data.with_provenance({"sources": [path.name for path in paths], "formats": sorted(set(kinds))})
+    kinds = _kinds(paths, reading)
+    if not kinds:
+        raise DataError(f"found no file that can be read; {_first_failure(reading)}")
+    reading.options.require_fitting([kind for _, kind in kinds])
+    is_set = [kind in SETS for _, kind in kinds]
+    if any(is_set) and not all(is_set):
+        raise DataError(
+            f"found data sets among the outputs of codes ({', '.join(kind for _, kind in kinds)}); needed one kind; convert them apart"
+        )
+    if all(is_set):
+        return _with_notes(_of_sets(kinds, reading, reference), reading, {})
+    data = _of_frames(kinds, reading, reference, name or Path(plain_name(paths[0])).stem)
+    return _with_notes(data, reading, {"sources": short_names([path for path, _ in kinds]), "formats": sorted({kind for _, kind in kinds})})
 
 
-def _kind(path: Path, options: ReadOptions) -> str:
-    require_file(path, 64 * 2**30)
-    if options.format is None:
-        return detect(path)
-    if options.format not in FORMATS:
-        raise DataError(f"format: found {options.format!r}; needed one of {', '.join(FORMATS)}")
-    return options.format
+def _with_notes(data: StressStrainData, reading: Reading, entries: Fields) -> StressStrainData:
+    notes: Fields = {"assumed": list(reading.assumed), "skipped": reading.skipped}
+    if reading.selection.conditions:
+        notes["selected"] = list(reading.options.where)
+        notes["not_selected"] = reading.selection.left_out
+    found = {**entries, **{key: value for key, value in notes.items() if value}}
+    return data.with_provenance(found) if found else data
 
 
-def _all_frames(paths: list[Path], kinds: list[str], options: ReadOptions) -> list[Frame]:
-    if sorted(kinds) == ["lammps-dump", "lammps-log"]:
-        log, dump = (paths[kinds.index(kind)] for kind in ("lammps-log", "lammps-dump"))
-        return lammps.join_log_and_dump(log, dump, units=options.lammps_units)
-    return [frame for path, kind in zip(paths, kinds, strict=True) for frame in read_frames(path, kind, options)]
+def _first_failure(reading: Reading) -> str:
+    place, reason = next(iter(reading.skipped.items()))
+    return f"{place}: {reason}"
 
 
-def _join_sets(paths: list[Path], kinds: list[str], options: ReadOptions, reference: Any) -> StressStrainData:
+def _kinds(paths: Sequence[Path], reading: Reading) -> list[tuple[Path, str]]:
+    stated = (reading.options.format or "").partition(":")[0]
+    if stated and stated not in FORMATS:
+        raise DataError(f"format: found {reading.options.format!r}; needed one of {', '.join(FORMATS)}")
+    kinds: list[tuple[Path, str]] = []
+    for path in paths:
+        with reading.attempt(str(path)):
+            require_file(path, MAX_FILE_BYTES)
+            kinds.append((path, stated or detect(path)))
+    return kinds
+
+
+def _of_frames(kinds: Sequence[tuple[Path, str]], reading: Reading, reference: AnyStructure | None, name: str) -> StressStrainData:
+    base = None
+    if reference is not None:
+        quiet = Reading.of(replace(reading.options, where=(), skip_failed=False, stress_key=reading.options.stress_key))
+        base = read_reference(reference, reading.options.disorder, lambda path, kind: read_frames(path, kind, quiet))
+    frames = _all_frames(kinds, reading)
+    reading.selection.require_known()
+    frames = _near(frames, base, reading)
+    if not frames and reading.selection.left_out:
+        seen = reading.selection.values_seen()
+        raise DataError(f"where: found none of {reading.selection.frames} frames that meets {' and '.join(reading.options.where)}; {seen}")
+    if not frames and reading.skipped:
+        raise DataError(f"found no file or frame that can be read; {_first_failure(reading)}")
+    data = assemble(frames, base, name=name)
+    places = [frame.where for frame in frames]
+    return data.replace(source_by_sample=places) if len(kinds) > 1 else data
+
+
+def _near(frames: list[Frame], base: Reference | None, reading: Reading) -> list[Frame]:
+    """The frames whose strain against the reference cell meets the conditions on ``strain``."""
+    if not reading.selection.needs_strain:
+        return frames
+    if base is None:
+        raise DataError("where: found a condition on strain without a reference cell; needed one; give --reference")
+    inverse = np.linalg.inv(base.cell)
+    return [frame for frame in frames if reading.selection.keeps_strain((inverse @ frame.cell).T)]
+
+
+def _all_frames(kinds: Sequence[tuple[Path, str]], reading: Reading) -> list[Frame]:
+    if sorted(kind for _, kind in kinds) == ["lammps-dump", "lammps-log"]:
+        log, dump = (next(path for path, kind in kinds if kind == wanted) for wanted in ("lammps-log", "lammps-dump"))
+        with uncompressed(log) as plain_log, uncompressed(dump) as plain_dump:
+            return lammps_log.join_log_and_dump(plain_log, plain_dump, reading)
+    frames: list[Frame] = []
+    for path, kind in kinds:
+        with reading.attempt(str(path)):
+            frames += read_frames(path, kind, reading)
+    return frames
+
+
+def _of_sets(kinds: Sequence[tuple[Path, str]], reading: Reading, reference: AnyStructure | None) -> StressStrainData:
     structure = None
     if reference is not None:
-        from constitutive.symmetry import read_structure
-
-        structure = read_structure(reference)
-    sets = [read_set(path, kind, options, structure) for path, kind in zip(paths, kinds, strict=True)]
-    if structure is not None:
-        sets = [data.with_structure(structure) for data in sets]
+        where = str(reference) if isinstance(reference, (str, Path)) else "the structure"
+        structure = ordered(read_structure(reference), reading.options.disorder, where)
+    sets: list[StressStrainData] = []
+    for path, kind in kinds:
+        with reading.attempt(str(path)):
+            data = read_set(path, kind, reading, structure)
+            sets.append(data if structure is None else data.with_structure(structure))
+    if not sets:
+        raise DataError(f"found no file that can be read; {_first_failure(reading)}")
     return sets[0] if len(sets) == 1 else joined(sets)
 
 
-def joined(sets: Sequence[StressStrainData]) -> StressStrainData:
-    """Data sets of one crystal and one measure, against one reference cell, as one.
-
-    Raises
-    ------
-    DataError
-        They differ in the reference cell or in the measure.
-    """
-    from constitutive.data import require_same_reference
-
-    first = sets[0]
-    for other in sets[1:]:
-        require_same_reference(other.structure, first.structure)
-        if other.measure != first.measure:
-            raise DataError(f"found stresses as {first.measure} and {other.measure}; needed one measure; convert them apart")
-    fields: dict[str, Any] = {}
-    partial = []
-    for key in ("F", *MEASURES, "W", "forces", "positions", *_WEIGHTS):
-        values = [np.ones(len(data)) if key in _WEIGHTS and _weighted(sets, key, data) else getattr(data, key) for data in sets]
-        whole = all(value is not None for value in values)
-        fields[key] = np.concatenate(values) if whole else None
-        partial += [] if whole or all(value is None for value in values) else [key]
-    data = first.replace(**fields, **_joined_extras(sets), **_joined_ions(sets), paths=[p for data in sets for p in data.paths])
-    return data.with_provenance({"left_out": f"{', '.join(partial)}: not in all sources"}) if partial else data
-
-
-def _joined_extras(sets: Sequence[StressStrainData]) -> dict[str, Any]:
-    """Unknown entries that go with the samples: of all sets one after the other, or none where a set lacks them."""
-    found: dict[str, Any] = {}
-    for key in dict.fromkeys(key for data in sets for key in data.model_extra or {} if key != "ions_by_sample"):
-        values = [(data.model_extra or {}).get(key) for data in sets]
-        ours = [isinstance(value, list) and len(value) == len(data) for value, data in zip(values, sets, strict=True)]
-        if any(ours):
-            found[key] = [entry for value in values for entry in value or []] if all(ours) else None
-    return found
-
-
-def _weighted(sets: Sequence[StressStrainData], key: str, data: StressStrainData) -> bool:
-    """Whether a set without weights stands beside one that has them: its samples then weigh one."""
-    return getattr(data, key) is None and any(getattr(other, key) is not None for other in sets)
-
-
-def _joined_ions(sets: Sequence[StressStrainData]) -> dict[str, Any]:
-    """One treatment of the ions for all, or that of each sample where they differ."""
-    by_sample: list[str | None] = []
-    for data in sets:
-        stated = (data.model_extra or {}).get("ions_by_sample")
-        told = isinstance(stated, list) and len(stated) == len(data) and data.ions is None
-        by_sample += list(stated or []) if told else [data.ions] * len(data)
-    if len(set(by_sample)) == 1:
-        return {"ions": by_sample[0], "ions_by_sample": None}
-    return {"ions": None, "ions_by_sample": by_sample}
-
-
-def read_any(path: str | Path, *, structure: Any = None, options: ReadOptions | None = None) -> StressStrainData:
+def read_any(
+    path: str | os.PathLike[str], *, structure: AnyStructure | None = None, options: ReadOptions | None = None
+) -> StressStrainData:
     """One file of any known format as a data set, its sign and unit not yet judged.
 
     Raises

@@ -1,10 +1,9 @@
-"""What a reader yields: one strained cell with its stress, energy and forces, in Å, GPa (tension positive) and eV."""
+"""States of a crystal as readers give them: cell, stress, energy and forces, in Å, GPa (tension positive) and eV."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +12,9 @@ from constitutive.data import StressStrainData
 from constitutive.data.checks import as_float_array
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
+from constitutive.plain import JsonObject
 
+Fields = JsonObject  # fields of a data set by name, validated where the set is made
 SAME_CELL = 1e-5  # strain below which a frame is the reference cell
 
 
@@ -43,6 +44,8 @@ class Frame:
         Program and version.
     settings : dict
         What the file says about how it was computed.
+    where : str
+        File, and frame in it, for messages.
     """
 
     cell: Float[np.ndarray, "3 3"]
@@ -54,10 +57,11 @@ class Frame:
     ions: str | None = None
     temperature: float | None = None
     code: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Fields = field(default_factory=dict)
+    where: str = ""
 
     def checked(self, where: str) -> Frame:
-        """The frame, with every number finite and every shape right. Raises DataError naming `where`."""
+        """The frame with its place in the files, every number finite and every shape right. Raises DataError naming `where`."""
         cell = as_float_array(self.cell, f"{where}: cell", (3, 3))
         stress = as_float_array(self.stress, f"{where}: stress", (3, 3))
         if not abs(np.linalg.det(cell)) > 1e-6:
@@ -70,7 +74,7 @@ class Frame:
                 as_float_array(getattr(self, name), f"{where}: {name}", (atoms, 3))
         if self.energy is not None and not np.isfinite(self.energy):
             raise DataError(f"{where}: found an energy of {self.energy}; needed a finite number")
-        return self
+        return replace(self, where=where)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, nam
     _require_one_crystal(frames, base)
     inverse = np.linalg.inv(base.cell)
     F = np.stack([(inverse @ frame.cell).T for frame in frames])
-    fields: dict[str, Any] = {"F": F, "cauchy": np.stack([frame.stress for frame in frames]), "units": "GPa", "name": name}
+    _require_orientation(frames, F)
+    fields: Fields = {"F": F, "cauchy": np.stack([frame.stress for frame in frames]), "units": "GPa", "name": name}
     energy_0 = base.energy if base.energy is not None else _energy_at_rest(frames, F)
     if energy_0 is not None and all(frame.energy is not None for frame in frames):
         volume = abs(np.linalg.det(base.cell))
@@ -116,6 +121,17 @@ def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, nam
     if base.species and base.frac is not None:
         fields |= {"lattice": base.cell, "species": list(base.species), "frac_coords": base.frac}
     return StressStrainData(**fields, **_of_atoms(frames), **_conditions(frames))
+
+
+def _require_orientation(frames: Sequence[Frame], F: Float[np.ndarray, "n 3 3"]) -> None:
+    """Name the file of a cell that is turned inside out against the reference."""
+    bad = np.nonzero(~(np.linalg.det(F) > 0))[0]
+    if bad.size:
+        place = frames[bad[0]].where or f"state {bad[0]}"
+        raise DataError(
+            f"{place}: found det F = {np.linalg.det(F[bad[0]]):.4g} against the reference cell; needed det F > 0; "
+            "check the order of the lattice vectors in the file and in --reference"
+        )
 
 
 def _energy_at_rest(frames: Sequence[Frame], F: Float[np.ndarray, "n 3 3"]) -> float | None:
@@ -128,9 +144,9 @@ def _require_one_crystal(frames: Sequence[Frame], base: Reference) -> None:
     for index, frame in enumerate(frames):
         if frame.species and base.species and frame.species != base.species:
             raise DataError(
-                f"state {index}: found atoms {_formula(frame.species)}, needed {_formula(base.species)} in the "
-                "same order as the "
-                "reference; convert one crystal at a time, with its own --reference"
+                f"{frame.where or 'the file'}: state {index}: found atoms {_formula(frame.species)}, needed "
+                f"{_formula(base.species)} in the same order as the "
+                "reference; convert one crystal at a time, with its own --reference (--where formula=... chooses frames)"
             )
 
 
@@ -138,8 +154,8 @@ def _formula(species: Sequence[str]) -> str:
     return " ".join(f"{s}{list(species).count(s)}" for s in dict.fromkeys(species))
 
 
-def _of_atoms(frames: Sequence[Frame]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _of_atoms(frames: Sequence[Frame]) -> Fields:
+    found: Fields = {}
     for name, attribute in (("forces", "forces"), ("positions", "frac")):
         values = [getattr(frame, attribute) for frame in frames]
         if all(value is not None for value in values) and len({np.shape(value) for value in values}) == 1:
@@ -147,8 +163,8 @@ def _of_atoms(frames: Sequence[Frame]) -> dict[str, Any]:
     return found
 
 
-def _conditions(frames: Sequence[Frame]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _conditions(frames: Sequence[Frame]) -> Fields:
+    found: Fields = {}
     for name in ("ions", "temperature"):
         values = {getattr(frame, name) for frame in frames}
         if len(values) == 1 and None not in values:
@@ -161,7 +177,7 @@ def _conditions(frames: Sequence[Frame]) -> dict[str, Any]:
         found["ions_by_sample"] = kinds
     codes = dict.fromkeys(frame.code for frame in frames if frame.code)
     found["code"] = ", ".join(codes)
-    settings = [frame.settings for frame in frames]
+    settings: list[Fields] = [frame.settings for frame in frames]
     if settings[0]:
         found["settings"] = settings[0]
     differing = sorted({key for s in settings for key in s if s.get(key) != settings[0].get(key)})

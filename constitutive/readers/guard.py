@@ -1,18 +1,22 @@
-"""What stands between a hostile or damaged file and the parsers: size limits, a whitelist of formats, one kind of error."""
+"""Protection of the parsers from hostile and damaged files: size limits, encodings, complete last lines, one kind of error."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from xml.etree.ElementTree import Element
 
 from constitutive.data.storage import require_file
 from constitutive.errors import ConstitutiveError, DataError
 
 MAX_BYTES = 256 * 2**20
 MAX_FRAMES = 1_000_000
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_LAST_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?$")
+_ROWS = 50
 
 
 @contextlib.contextmanager
@@ -28,8 +32,10 @@ def parsing(path: Path, what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except ConstitutiveError:
-        raise
+    except ConstitutiveError as error:
+        if str(path) in str(error):
+            raise
+        raise DataError(f"{path}: {error}") from error
     except MemoryError as error:
         raise DataError(f"{path}: found more than fits in memory while reading {what}; needed a smaller file") from error
     except Exception as error:  # parsers raise anything on mangled files
@@ -38,7 +44,9 @@ def parsing(path: Path, what: str) -> Iterator[None]:
 
 
 def read_whole_text(path: Path, what: str) -> str:
-    """Text of a file whose last line is complete.
+    r"""Text of a file whose last line is complete, without byte-order mark, every line ended by ``\n``.
+
+    A last line without an end is taken where its last word has as many digits as those of the lines before it.
 
     Raises
     ------
@@ -46,15 +54,40 @@ def read_whole_text(path: Path, what: str) -> str:
         The file is missing, too large, binary, or ends within a line.
     """
     content = require_file(path, MAX_BYTES).read_bytes()
-    if b"\0" in content[:65536]:
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content[:65536]:
         raise DataError(f"{path}: found binary data, needed {what}")
-    text = content.decode("utf-8", errors="replace")
-    if not text.endswith("\n"):
-        raise DataError(f"{path}: found a last line without an end; needed the whole of {what}; is the file cut off?")
-    return text
+    text = content.decode(encoding, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    if text.endswith("\n"):
+        return text
+    if not _ends_whole(text):
+        raise DataError(
+            f"{path}: found a last line without an end; needed the whole of {what}; is the file cut off? "
+            "If it is whole, end its last line by a new line"
+        )
+    return text + "\n"
 
 
-def parse_xml(path: Path, what: str) -> Any:
+def _ends_whole(text: str) -> bool:
+    """Whether the last line looks like those before it: as many words, and as many digits in the last one as in the shortest."""
+    lines = [line for line in text[-65536:].split("\n")[-_ROWS:] if line.strip()]
+    if len(lines) < 2:
+        return False
+    words = _words(lines[-1])
+    alike = [_words(line) for line in lines[:-1] if len(_words(line)) == len(words)]
+    last = _LAST_NUMBER.match(words[-1])
+    others = [match for match in (_LAST_NUMBER.match(row[-1]) for row in alike) if match]
+    if last is None:
+        return any(words[-1] == row[-1] for row in alike) or lines[-1].strip() == "JOB DONE."
+    return bool(others) and len(words[-1]) >= min(len(match.group(0)) for match in others)
+
+
+def _words(line: str) -> list[str]:
+    """Entries of a line that is separated by blanks, commas, semicolons or tabulators."""
+    return re.split(r"\s*[,;\t]\s*|\s+", line.strip())
+
+
+def parse_xml(path: Path, what: str) -> Element:
     """Root of an XML file, without entities, DTDs or external references (defusedxml).
 
     Raises
@@ -66,4 +99,7 @@ def parse_xml(path: Path, what: str) -> Any:
 
     require_file(path, MAX_BYTES)
     with parsing(path, what):
-        return parse(path, forbid_dtd=True, forbid_entities=True, forbid_external=True).getroot()
+        root = parse(path, forbid_dtd=True, forbid_entities=True, forbid_external=True).getroot()
+        if root is None:
+            raise DataError(f"{path}: found no XML element; needed {what}")
+        return root

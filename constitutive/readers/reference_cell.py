@@ -1,0 +1,92 @@
+"""The reference cell of a conversion: from a structure, a structure file, or the output of a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+
+from constitutive.errors import ConstitutiveError, DataError
+from constitutive.readers.frames import SAME_CELL, Frame, Reference
+from constitutive.readers.options import SETS
+from constitutive.readers.sources import detect
+from constitutive.symmetry import read_structure
+from constitutive.symmetry.structures import AnyStructure
+
+# Names of species for mixed sites: no chemical symbol begins like them, so that pymatgen takes them as dummies.
+_DUMMIES = [f"Q{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"] + [f"X{letter}" for letter in "abcd"]
+
+
+def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Path, str], list[Frame]]) -> Reference:
+    """The reference cell from a code's output (then with its energy), a structure file, or a structure object.
+
+    Parameters
+    ----------
+    source
+        The structure, or the path of a file.
+    disorder
+        "refuse" partly occupied sites, or "species".
+    frames_of
+        Reads the states of a file of a given format.
+
+    Raises
+    ------
+    ConstitutiveError
+        There is no structure in it, or an output of several cells.
+    """
+    if isinstance(source, (str, Path)):
+        frame = _state(Path(source), frames_of)
+        if frame is not None:
+            return Reference(frame.cell, frame.species, frame.frac, frame.energy)
+    structure = ordered(read_structure(source), disorder, str(source) if isinstance(source, (str, Path)) else "the structure")
+    species = tuple(site.species_string for site in structure)
+    return Reference(np.array(structure.lattice.matrix), species, np.array(structure.frac_coords), None)
+
+
+def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame | None:
+    """The state of an output of a code; None for a file that holds a structure only."""
+    try:
+        kind = detect(path)
+    except DataError:
+        return None
+    if kind in SETS:
+        return None
+    try:
+        frames = frames_of(path, kind)
+    except ConstitutiveError:
+        if kind not in ("extxyz", "traj"):
+            raise
+        return None  # a structure without a stress is reference enough
+    if not frames:
+        return None
+    spread = max(float(np.abs(np.linalg.inv(frames[0].cell) @ frame.cell - np.eye(3)).max()) for frame in frames)
+    if spread > SAME_CELL:
+        raise DataError(f"{path}: found {len(frames)} states of different cells as the reference; needed one; give a file with one state")
+    return frames[0]
+
+
+def ordered(structure: Structure, disorder: str, where: str) -> Structure:
+    """A structure whose sites hold one species each.
+
+    With disorder="species" each distinct mixture becomes a species of its own, under a dummy name (Qa, Qb, ...).
+
+    Raises
+    ------
+    DataError
+        A site is partly occupied and `disorder` is "refuse".
+    """
+    if structure.is_ordered:
+        return structure
+    mixed = [site for site in structure if not site.is_ordered]
+    if disorder == "refuse":
+        raise DataError(
+            f"{where}: found partly occupied sites ({mixed[0].species_string} at {np.round(mixed[0].frac_coords, 4).tolist()}); needed one "
+            "species on each; order the structure, or let each occupation count as a species of its own (--disorder species)"
+        )
+    names = dict(zip(dict.fromkeys(site.species_string for site in mixed), _DUMMIES, strict=False))
+    if len(names) < len({site.species_string for site in mixed}):
+        raise DataError(f"{where}: found more than {len(_DUMMIES)} kinds of mixed sites; needed fewer; order the structure")
+    species = [site.species_string if site.is_ordered else names[site.species_string] for site in structure]
+    return Structure(structure.lattice, species, structure.frac_coords)
