@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import ProgressBar, emit, out
-from constitutive.cli.options import DataArgument, JsonOption, PointGroupOption, SeedOption
+from constitutive.cli.options import DataArgument, JsonOption, PointGroupOption, SeedOption, UnitOption
 from constitutive.errors import CalibrationError
 from constitutive.plain import JsonObject
+from constitutive.show import StressScale
 
 if TYPE_CHECKING:
     from constitutive.material import Material
@@ -36,6 +37,7 @@ def calibrate(
         list[str] | None, typer.Option(help="A fault of `check` that shall not stop the calibration; repeatable.", metavar="FAULT")
     ] = None,
     laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
+    unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Calibrate the law of a crystal on its samples and save it as a material.
@@ -70,7 +72,7 @@ def calibrate(
             progress=progress,
         )
     material.save(folder)
-    picture, stability = _picture(material, folder), _strong_ellipticity(material)
+    picture, stability = _picture(material, folder, unit), _strong_ellipticity(material)
     payload = {
         "folder": str(folder),
         "point_group": material.point_group.symbol,
@@ -83,7 +85,7 @@ def calibrate(
         "strong_ellipticity": stability,
         "picture": str(picture),
     }
-    emit(as_json, payload, lambda: _render(material, stability, folder, picture))
+    emit(as_json, payload, lambda: _render(material, stability, folder, picture, unit))
 
 
 STRAINS = 200  # of the domain, at which the acoustic tensor is looked at
@@ -121,20 +123,22 @@ def _anchors(texts: list[str]) -> dict[str, tuple[float, float]]:
     return anchors
 
 
-def _picture(material: Material, folder: Path) -> Path:
+def _picture(material: Material, folder: Path, unit: str | None) -> Path:
     """Given against predicted stress of the samples left out."""
     import numpy as np
     from matplotlib.figure import Figure
 
-    predicted, given = (np.asarray(S).reshape(-1, 9) for S in material.report.left_out)
+    left_out = [np.asarray(S, dtype=np.float64).reshape(-1, 9) for S in material.report.left_out]
     figure = Figure(figsize=(4.2, 4.0), layout="constrained")
     axes = figure.add_subplot()
+    scale = StressScale.of(float(np.abs(left_out[1]).max()), unit)
+    predicted, given = (S * scale.factor for S in left_out)
     limit = 1.05 * np.abs(given).max()
     axes.plot([-limit, limit], [-limit, limit], color="0.7", linewidth=1, zorder=0)
     for label, columns in (("normal", (0, 4, 8)), ("shear", (5, 2, 1))):
         axes.plot(given[:, columns].ravel(), predicted[:, columns].ravel(), ".", markersize=4, label=label)
-    axes.set_xlabel("S of the data (GPa)")
-    axes.set_ylabel("S of the law, sample left out (GPa)")
+    axes.set_xlabel(f"S of the data ({scale.unit})")
+    axes.set_ylabel(f"S of the law, sample left out ({scale.unit})")
     axes.set_title(f"{material.name or 'material'}: {100 * material.report.held_out_error:.2g} % on unseen samples")
     axes.legend(frameon=False)
     axes.set_aspect("equal")
@@ -143,7 +147,7 @@ def _picture(material: Material, folder: Path) -> Path:
     return path
 
 
-def _render(material: Material, stability: JsonObject, folder: Path, picture: Path) -> None:
+def _render(material: Material, stability: JsonObject, folder: Path, picture: Path, unit: str | None) -> None:
     from rich.table import Table
 
     report = material.report
@@ -157,9 +161,11 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
     out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
     if report.learning_curve:
         out.print("learning curve: " + ", ".join(f"{n} samples {100 * error:.2g} %" for n, error in report.learning_curve))
+    scale = StressScale.of(stability["at_rest_GPa"], unit)
     out.print(
-        f"strong ellipticity: smallest eigenvalue of the acoustic tensor {stability['smallest_GPa']:.3g} GPa over {stability['strains']} "
-        f"strains of the domain, {stability['at_rest_GPa']:.3g} GPa at rest; lost at {100 * stability['lost_at_share']:.2g} % of them"
+        f"strong ellipticity: smallest eigenvalue of the acoustic tensor {scale.text(stability['smallest_GPa'], 3)} {scale.unit} over "
+        f"{stability['strains']} strains of the domain, {scale.text(stability['at_rest_GPa'], 3)} {scale.unit} at rest; "
+        f"lost at {100 * stability['lost_at_share']:.2g} % of them"
     )
     out.print(stability["note"])
     worst = ", ".join(f"{k} ({100 * error:.2g} %)" for k, error in report.worst_samples)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, out
-from constitutive.cli.options import JsonOption, MaterialArgument
+from constitutive.cli.options import JsonOption, MaterialArgument, UnitOption
 from constitutive.plain import JsonObject
+from constitutive.show import StressScale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ def constants(
     folder: MaterialArgument,
     pressure: Annotated[float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA")] = None,
     stability: Annotated[bool, typer.Option("--stability", help="Also a map of where the law loses strong ellipticity.")] = False,
+    unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Elastic constants of a material of order 2, 3 and 4, from the law's exact derivatives at zero strain.
@@ -39,6 +41,7 @@ def constants(
 
       [dim]constitutive constants materials/silicon[/]
       [dim]constitutive constants materials/silicon --pressure 5 --json[/]
+      [dim]constitutive constants results/lattice --unit kPa[/]
     """
     from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map  # deferred: quick --help
     from constitutive.material import Material  # deferred: quick --help
@@ -53,7 +56,7 @@ def constants(
     if stability:
         payload["ellipticity_lost_at"] = stability_map(material.law).as_dict()
         payload["note"] = BLIND_SPOT
-    emit(as_json, payload, lambda: _render(payload))
+    emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
 
 
 def _errors(material: Material) -> dict[str, dict[str, float]]:
@@ -61,31 +64,32 @@ def _errors(material: Material) -> dict[str, dict[str, float]]:
     return {order: {name: float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
 
 
-def _render(payload: JsonObject) -> None:
-    out.print("Elastic constants C (GPa), order xx yy zz yz xz xy")
-    _matrix(payload["C_voigt_GPa"])
+def _render(payload: JsonObject, scale: StressScale) -> None:
+    out.print(f"Elastic constants C ({scale.unit}), order xx yy zz yz xz xy")
+    _matrix(payload["C_voigt_GPa"], scale)
     for order, table in payload["constants_GPa"].items():
         errors = payload["errors_GPa"].get(order, {})
-        texts = [_with_error(name, value, errors.get(name)) for name, value in table.items()]
+        texts = [_with_error(name, value, errors.get(name), scale) for name, value in table.items()]
         out.print(f"order {order}: " + ", ".join(texts))
     if "under_pressure" in payload:
         state = payload["under_pressure"]
-        out.print(f"effective constants under {state['pressure_GPa']:g} GPa (V/V₀ = {state['volume_ratio']:.4f})")
-        _matrix(state["B_voigt_GPa"])
+        pressure = StressScale.of(state["pressure_GPa"], scale.unit)
+        out.print(f"effective constants under {pressure.text(state['pressure_GPa'])} {scale.unit} (V/V₀ = {state['volume_ratio']:.4f})")
+        _matrix(state["B_voigt_GPa"], scale)
     if "ellipticity_lost_at" in payload:
         lost = {name: size for name, size in payload["ellipticity_lost_at"].items() if size is not None}
         out.print("strong ellipticity is lost at |E| = " + (", ".join(f"{s:.3f} ({n})" for n, s in lost.items()) or "nowhere looked at"))
         out.print(payload["note"])
 
 
-def _with_error(name: str, value: float, error: float | None) -> str:
+def _with_error(name: str, value: float, error: float | None, scale: StressScale) -> str:
     """A constant to the digits that its error leaves."""
     if error is None or not error > 0:
-        return f"{name} {value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{name} {value:.{digits}f} ± {error:.{digits}f}"
+        return f"{name} {scale.text(value)}"
+    digits = max(0, 1 - math.floor(math.log10(error * scale.factor)))
+    return f"{name} {value * scale.factor:.{digits}f} ± {error * scale.factor:.{digits}f}"
 
 
-def _matrix(C: np.ndarray) -> None:
-    for row in C.round(3) + 0.0:  # rounded before the sum: no minus sign before a zero
-        out.print(" ".join(f"{value:9.3f}" for value in row))
+def _matrix(C: np.ndarray, scale: StressScale) -> None:
+    for row in C:
+        out.print(" ".join(f"{scale.cell(float(value)):>9}" for value in row))

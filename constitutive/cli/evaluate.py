@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from constitutive.cli.console import emit, err, out
-from constitutive.cli.options import DataArgument, JsonOption, MaterialArgument
+from constitutive.cli.options import DataArgument, JsonOption, MaterialArgument, UnitOption
 from constitutive.errors import DataError
+from constitutive.show import StressScale
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def evaluate(
     folder: MaterialArgument,
     data: DataArgument,
     paths: Annotated[bool, typer.Option("--paths", help="Judge by the held-out paths of the data, not its samples.")] = False,
+    unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare a material with data: errors of S, P and the Cauchy stress.
@@ -42,13 +44,15 @@ def evaluate(
         samples = samples.paths_data()
     if samples is None:
         raise DataError(f"{data}: holds no paths; leave --paths out to judge by its samples")
-    errors = judge(Material.load(folder), samples)
+    states = samples
+    errors = judge(Material.load(folder), states)
 
     def render() -> None:
         out.print(f"{errors.samples} samples")
         out.print(f"second Piola–Kirchhoff stress  {100 * errors.second_piola_relative_error:8.4f} %")
         out.print(f"first Piola–Kirchhoff stress   {100 * errors.first_piola_relative_error:8.4f} %")
-        out.print(f"Cauchy stress, rms             {errors.cauchy_rmse_GPa:8.5f} GPa")
+        scale = StressScale.of(float(abs(states.stress("cauchy")).max()), unit)
+        out.print(f"Cauchy stress, rms             {scale.text(errors.cauchy_rmse_GPa):>8} {scale.unit}")
 
     emit(as_json, errors.as_dict(), render)
     if errors.outside_domain:

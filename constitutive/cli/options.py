@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from constitutive.show import STRESS_UNITS
+
 MaterialArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)]
 
@@ -29,3 +31,20 @@ PointGroupOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all random choices: the same seed gives the same result.", metavar="K")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+
+def _known_unit(unit: str | None) -> str | None:
+    if unit is not None and unit not in STRESS_UNITS:
+        raise typer.BadParameter(f"{unit!r} found; one of {', '.join(STRESS_UNITS)} needed")
+    return unit
+
+
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        help="Unit of the printed numbers: GPa, MPa, kPa or Pa; else one that leaves digits. --json stays in GPa.",
+        callback=_known_unit,
+        metavar="U",
+    ),
+]
