@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any, final
@@ -12,7 +13,12 @@ from jaxtyping import Float
 
 from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
+from constitutive.kinematics import green_lagrange_strain
 from constitutive.laws import BoundedLaw, Domain, Law
+from constitutive.material import storage
+from constitutive.material.constants import law_from_constants, warn_if_unstable
+from constitutive.plain import JsonObject
+from constitutive.show import facts
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
 
@@ -57,7 +63,7 @@ class Material:
     structure: Structure | None = None
     name: str = ""
     domain: Domain | None = None
-    card: dict[str, Any] = field(default_factory=dict)
+    card: JsonObject = field(default_factory=dict)
     report: Any = None
     uncertainty: Uncertainty | None = None
 
@@ -70,32 +76,66 @@ class Material:
             )
 
     @classmethod
-    def from_constants(cls, point_group: Any, C2: Any, C3: Any = None, *, name: str = "", structure: Any = None) -> Material:
+    def from_constants(
+        cls,
+        point_group: PointGroup | str,
+        C2: Mapping[str, object] | np.ndarray | Sequence[Sequence[float]],
+        C3: Mapping[str, object] | np.ndarray | Sequence[Sequence[Sequence[float]]] | None = None,
+        *,
+        name: str = "",
+        structure: Structure | None = None,
+        unit: str | None = None,
+    ) -> Material:
         """Material of known elastic constants, with no samples at all.
 
         Parameters
         ----------
-        point_group
-            A PointGroup in the frame of the constants, or a symbol (then in its standard axes).
-        C2
-            Second-order constants (GPa): a 6×6 Voigt matrix, or names and values such as ``{"C11": 167, "C12": 65, "C44": 80}``.
-        C3
-            Third-order constants (GPa), Brugger's definition: a 6×6×6 Voigt array or names such as ``{"C111": -800, ...}``.
+        point_group : PointGroup or str
+            The group in the frame of the constants, or a symbol (then in its standard axes).
+        C2 : array (6, 6) or mapping
+            Second-order constants: a Voigt matrix (order xx yy zz yz xz xy), or names and values such as ``{"C11": 167, "C12": 65,
+            "C44": 80}``.
+        C3 : array (6, 6, 6) or mapping, optional
+            Third-order constants, Brugger's definition: a Voigt array or names such as ``{"C111": -800, ...}``.
+        name : str
+            A short name.
+        structure : Structure, optional
+            The crystal (pymatgen), in the frame of the constants.
+        unit : str, optional
+            Unit of the constants, such as ``"GPa"``, ``"Mbar"`` or ``"Pa"``; GPa by default, and then constants of a size that no
+            crystal has in GPa are refused or warned of.
+
+        Returns
+        -------
+        Material
+            With a series law of second (and third) order, and no domain.
 
         Raises
         ------
         MaterialError
-            The constants contradict the group, or do not determine all those that it allows.
-        """
-        from constitutive.material.constants import law_from_constants
+            The constants contradict the group, do not determine all those that it allows, are NaN or of another unit.
 
+        Warns
+        -----
+        ConstantsWarning
+            The crystal is unstable (Born), or its constants may be of another unit.
+
+        Examples
+        --------
+        >>> from constitutive import Material
+        >>> silicon = Material.from_constants("m-3m", {"C11": 165.6, "C12": 63.9, "C44": 79.5}, name="silicon")
+        >>> silicon.stiffness_voigt()[0].round(1).tolist()
+        [165.6, 63.9, 63.9, 0.0, 0.0, 0.0]
+        >>> same = Material.from_constants("m-3m", {"C11": 1.656, "C12": 0.639, "C44": 0.795}, unit="Mbar")
+        >>> float(same.stiffness_voigt()[0, 0].round(1))
+        165.6
+        """
         group = PointGroup.from_symbol(point_group) if isinstance(point_group, str) else point_group
-        law = law_from_constants(group.laue_rotations, C2, C3)
+        law = law_from_constants(group.laue_rotations, C2, C3, unit=unit)
+        warn_if_unstable(law)
         return cls(law, group, structure, name, card={"source": "elastic constants", "orders": [2] if C3 is None else [2, 3]})
 
     def _repr_html_(self) -> str:
-        from constitutive.show import facts
-
         found = self.card.get("calibration", {})
         error = found.get("held_out_error")
         rows = {
@@ -111,10 +151,7 @@ class Material:
     @property
     def reference_stress(self) -> Float[np.ndarray, "3 3"]:
         """Stress at zero strain that the card states (GPa): zero unless a residual stress was kept."""
-        stated = self.card.get("residual_stress", {})
-        if stated.get("rule") != "keep":
-            return np.zeros((3, 3))
-        return np.asarray(stated["stress_GPa"], dtype=np.float64)
+        return storage.stated_reference_stress(self.card)
 
     def stiffness_voigt(self) -> Float[np.ndarray, "6 6"]:
         """Second-order elastic constants ∂²ψ/∂E² at zero strain (GPa), Voigt order xx yy zz yz xz xy."""
@@ -151,8 +188,6 @@ class Material:
 
     def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
         """Second Piola–Kirchhoff stress (GPa) at deformation gradients."""
-        from constitutive.kinematics import green_lagrange_strain
-
         return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -163,9 +198,9 @@ class Material:
         MaterialError
             The folder cannot be written.
         """
-        from constitutive.material.storage import save
-
-        save(self, folder)
+        storage.save(
+            storage.Contents(self.law, self.point_group, self.structure, self.name, self.domain, self.card, self.uncertainty), folder
+        )
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> Material:
@@ -176,12 +211,14 @@ class Material:
         MaterialError
             A file is missing, damaged, unsafe, of a newer schema, or the law contradicts the group.
         """
-        from constitutive.material.storage import load
-
-        return load(folder)
+        found = storage.load(folder)
+        try:
+            return cls(found.law, found.point_group, found.structure, found.name, found.domain, found.card, uncertainty=found.uncertainty)
+        except MaterialError as error:
+            raise MaterialError(f"{folder}: {error}") from error
 
 
 def _turned(structure: Structure, R: np.ndarray) -> Structure:
-    from pymatgen.core import Lattice, Structure
+    from pymatgen.core import Lattice, Structure  # deferred: pymatgen takes a second to import
 
     return Structure(Lattice(structure.lattice.matrix @ R.T), structure.species_and_occu, structure.frac_coords)

@@ -1,15 +1,22 @@
-"""Material folders: ``card.yaml`` (text), ``law.safetensors`` (numbers), ``structure.json``. Data only: nothing in them can run."""
+"""Material folders: ``card.yaml`` (text), ``law.safetensors`` (numbers), ``structure.json``. Data only: nothing in them can run.
+
+The card holds the SHA-256 of ``law.safetensors``, and loading compares: numbers that were changed or damaged are refused. Folders saved
+before it did are loaded as they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
@@ -18,77 +25,112 @@ from safetensors.numpy import save as write_tensors
 from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.files import replacing
 from constitutive.fitting import Uncertainty
-from constitutive.laws import Domain, law_from_state
+from constitutive.laws import Domain, Law, law_from_state
 from constitutive.laws.base import numbers
-from constitutive.plain import plain
+from constitutive.plain import JsonObject, plain
 from constitutive.symmetry import PointGroup
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from constitutive.material.material import Material
-
 SCHEMA_VERSION = 1
 CARD, LAW, STRUCTURE = "card.yaml", "law.safetensors", "structure.json"
 LIMITS = {CARD: 1 << 20, LAW: 64 << 20, STRUCTURE: 16 << 20}  # bytes
-OWN_KEYS = ("schema_version", "name", "point_group", "laue_class", "units", "law", "domain_radius", "uncertainty", "constitutive")
+OWN_KEYS = (
+    "schema_version",
+    "name",
+    "point_group",
+    "laue_class",
+    "units",
+    "law",
+    "law_sha256",
+    "domain_radius",
+    "uncertainty",
+    "constitutive",
+)
 
 
-def save(material: Material, folder: str | os.PathLike[str]) -> None:
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a material folder holds; the fields are those of :class:`constitutive.Material`."""
+
+    law: Law
+    point_group: PointGroup
+    structure: Structure | None = None
+    name: str = ""
+    domain: Domain | None = None
+    card: JsonObject = field(default_factory=dict)
+    uncertainty: Uncertainty | None = None
+
+
+def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     """Write a material; each file appears whole or not at all."""
-    settings, arrays = material.law.state()
+    settings, arrays = contents.law.state()
     tensors = {f"law.{name}": array for name, array in arrays.items()}
-    tensors["rotations"] = numbers(material.law.rotations)
-    tensors["frame"] = np.array(material.point_group.frame, dtype=np.float64)
+    tensors["rotations"] = numbers(contents.law.rotations)
+    tensors["frame"] = np.array(contents.point_group.frame, dtype=np.float64)
     card = {
         "schema_version": SCHEMA_VERSION,
-        "name": material.name,
-        "point_group": material.point_group.symbol,
-        "laue_class": material.point_group.laue_class,
+        "name": contents.name,
+        "point_group": contents.point_group.symbol,
+        "laue_class": contents.point_group.laue_class,
         "units": {"stress": "GPa", "energy": "GPa", "length": "angstrom"},
         "law": settings,
+        "law_sha256": "",  # its place
         "constitutive": _version(),
-        **{key: value for key, value in material.card.items() if key not in OWN_KEYS},
+        **{key: value for key, value in contents.card.items() if key not in OWN_KEYS},
     }
-    if material.domain is not None:
-        card["domain_radius"] = float(material.domain.radius)
-        tensors["domain.metric"] = np.array(material.domain.metric, dtype=np.float64)
-    if material.uncertainty is not None:
-        card["uncertainty"], parts = material.uncertainty.state()
+    if contents.domain is not None:
+        card["domain_radius"] = float(contents.domain.radius)
+        tensors["domain.metric"] = np.array(contents.domain.metric, dtype=np.float64)
+    if contents.uncertainty is not None:
+        card["uncertainty"], parts = contents.uncertainty.state()
         tensors |= {f"uncertainty.{name}": array for name, array in parts.items()}
     files = {LAW: write_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()})}
-    if material.structure is not None:
-        files[STRUCTURE] = json.dumps(_structure_document(material.structure), indent=1).encode()
+    card["law_sha256"] = hashlib.sha256(files[LAW]).hexdigest()
+    if contents.structure is not None:
+        files[STRUCTURE] = json.dumps(_structure_document(contents.structure), indent=1).encode()
     files[CARD] = yaml.safe_dump(plain(card), sort_keys=False, allow_unicode=True, width=110).encode()
     _write(Path(folder), files)
 
 
-def load(folder: str | os.PathLike[str]) -> Material:
-    """Read a material and check it."""
-    from constitutive.material.material import Material
+def load(folder: str | os.PathLike[str]) -> Contents:
+    """Read a material and check its parts against each other.
 
+    Raises
+    ------
+    MaterialError
+        A file is missing, damaged, unsafe or of a newer schema, or the files contradict each other.
+    """
     home = Path(folder)
     if not home.is_dir():
         raise MaterialError(f"{home}: no such folder; a material is a folder with {CARD} and {LAW}")
-    card, tensors = _read_card(home), _read_law(home)
+    card = _read_card(home)
+    tensors = _read_law(home, card.get("law_sha256"))
     structure = _read_structure(home) if (home / STRUCTURE).exists() else None
     try:
         group = PointGroup.from_symbol(str(card["point_group"]), frame=_shaped(tensors, "frame", (3, 3)))
         _require_same_group(group, structure)
         arrays = {name[4:]: array for name, array in tensors.items() if name.startswith("law.")}
         law = law_from_state(_mapping(card["law"], "law"), arrays, _rotations(tensors, group))
-        domain = _domain(card, tensors)
         rest = {key: value for key, value in card.items() if key not in OWN_KEYS}
-        uncertainty = _uncertainty(card, tensors)
-        material = Material(law, group, structure, str(card.get("name", "")), domain, rest, uncertainty=uncertainty)
-        _require_reference_stress(material)
+        _require_reference_stress(law, rest)
+        name, domain, uncertainty = str(card.get("name", "")), _domain(card, tensors), _uncertainty(card, tensors)
     except KeyError as error:
         raise MaterialError(f"{home / CARD}: lacks {error}; the card is incomplete, save the material again") from error
     except (TypeError, ValueError) as error:
         raise MaterialError(f"{home / CARD}: {error}; the card is damaged, save the material again") from error
     except ConstitutiveError as error:
         raise MaterialError(f"{home}: {error}") from error
-    return material
+    return Contents(law, group, structure, name, domain, rest, uncertainty)
+
+
+def stated_reference_stress(card: JsonObject) -> np.ndarray:
+    """Stress at zero strain that a card states (GPa, 3×3): zero unless a residual stress was kept."""
+    stated = card.get("residual_stress", {})
+    if stated.get("rule") != "keep":
+        return np.zeros((3, 3))
+    return np.asarray(stated["stress_GPa"], dtype=np.float64)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------
@@ -108,7 +150,7 @@ def _read_bytes(home: Path, name: str) -> bytes:
         raise MaterialError(f"{path}: cannot be read ({error})") from error
 
 
-def _read_card(home: Path) -> dict[str, Any]:
+def _read_card(home: Path) -> JsonObject:
     raw = _read_bytes(home, CARD)
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw, Loader=yaml.SafeLoader)):
@@ -123,11 +165,18 @@ def _read_card(home: Path) -> dict[str, Any]:
     return card
 
 
-def _read_law(home: Path) -> dict[str, np.ndarray]:
+def _read_law(home: Path, checksum: object) -> dict[str, np.ndarray]:
+    raw = _read_bytes(home, LAW)
     try:
-        tensors = read_tensors(_read_bytes(home, LAW))
+        tensors = read_tensors(raw)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise MaterialError(f"{home / LAW}: is no safetensors file ({_first_line(error)})") from error
+    found = hashlib.sha256(raw).hexdigest()
+    if checksum is not None and checksum != found:
+        raise MaterialError(
+            f"{home / LAW}: its SHA-256 is {found[:16]}..., the card says {str(checksum)[:16]}...: the numbers were changed or damaged "
+            "after the material was saved; take both files from the same copy, or calibrate again"
+        )
     for name, array in tensors.items():
         if array.dtype != np.float64:
             raise MaterialError(f"{home / LAW}: {name} is {array.dtype}, float64 needed; save the material again")
@@ -137,7 +186,7 @@ def _read_law(home: Path) -> dict[str, np.ndarray]:
 
 
 def _read_structure(home: Path) -> Structure:
-    from pymatgen.core import Lattice, Structure
+    from pymatgen.core import Lattice, Structure  # deferred: pymatgen takes a second to import
 
     try:
         document = json.loads(_read_bytes(home, STRUCTURE))
@@ -177,25 +226,24 @@ def _rotations(tensors: dict[str, np.ndarray], group: PointGroup) -> np.ndarray:
     return stored
 
 
-def _domain(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Domain | None:
+def _domain(card: JsonObject, tensors: dict[str, np.ndarray]) -> Domain | None:
     if "domain_radius" not in card:
         return None
     return Domain(_shaped(tensors, "domain.metric", (6, 6)), float(card["domain_radius"]))
 
 
-def _uncertainty(card: dict[str, Any], tensors: dict[str, np.ndarray]) -> Uncertainty | None:
+def _uncertainty(card: JsonObject, tensors: dict[str, np.ndarray]) -> Uncertainty | None:
     if "uncertainty" not in card:
         return None
     parts = {name[12:]: array for name, array in tensors.items() if name.startswith("uncertainty.")}
     return Uncertainty.from_state(_mapping(card["uncertainty"], "uncertainty"), parts, tensors["rotations"])
 
 
-def _require_reference_stress(material: Material) -> None:
-    import torch
-
-    S0 = material.law.stress(torch.zeros(3, 3, dtype=torch.float64)).numpy()
-    scale = max(np.abs(material.law.stress(torch.eye(3, dtype=torch.float64) * 0.01).numpy()).max(), 1e-300)
-    if S0.shape != material.reference_stress.shape or not np.abs(S0 - material.reference_stress).max() <= 1e-9 * scale:
+def _require_reference_stress(law: Law, card: JsonObject) -> None:
+    S0 = law.stress(torch.zeros(3, 3, dtype=torch.float64)).numpy()
+    scale = max(np.abs(law.stress(torch.eye(3, dtype=torch.float64) * 0.01).numpy()).max(), 1e-300)
+    stated = stated_reference_stress(card)
+    if S0.shape != stated.shape or not np.abs(S0 - stated).max() <= 1e-9 * scale:
         raise MaterialError("the law's stress at zero strain is not the residual stress that the card states; calibrate again")
 
 
@@ -205,7 +253,7 @@ def _shaped(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -
     return tensors[name]
 
 
-def _mapping(value: Any, name: str) -> dict[str, Any]:
+def _mapping(value: object, name: str) -> JsonObject:
     if not isinstance(value, dict):
         raise MaterialError(f"{name}: a mapping of names to values is needed, {type(value).__name__} found")
     return value
@@ -230,7 +278,7 @@ def _write(home: Path, files: dict[str, bytes]) -> None:
         raise MaterialError(f"{home}: cannot be written ({error})") from error
 
 
-def _structure_document(structure: Structure) -> dict[str, Any]:
+def _structure_document(structure: Structure) -> JsonObject:
     return {
         "lattice": np.asarray(structure.lattice.matrix).tolist(),
         "species": [site.species_string for site in structure],
