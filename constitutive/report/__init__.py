@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a material: no network, everything escaped, figures that turn."""
+"""One self-contained HTML page about a material: it opens without a network, and its figures can be rotated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from constitutive.data import StressStrainData
 from constitutive.material import Material
 from constitutive.report.known import Known, Section
 from constitutive.report.learning import baselines, curves
-from constitutive.report.markup import Content, Markup, render, tag
+from constitutive.report.markup import Content, Markup, packed, render, tag
 from constitutive.report.sections import SECTIONS
 
 __all__ = ["Known", "gather", "page", "report"]
@@ -96,29 +96,30 @@ def page(known: Known, *, progress: Progress | None = None) -> str:
 def _document(known: Known, sections: list[Section]) -> str:
     from plotly.offline import get_plotlyjs
 
-    scripts = [get_plotlyjs(), _resource("page.js")]
+    plotly, script = get_plotlyjs(), _resource("page.js")
     title = f"{known.material.name or 'Material'}: constitutive report"
     links = [tag("li", tag("a", section.title, href=f"#{section.identity}")) for section in sections]
     body = [tag("section", tag("h2", section.title), section.content, id=section.identity) for section in sections]
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy(scripts)),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy([plotly, script])),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="generator", content=f"constitutive {__version__}"),
         tag("title", title),
         tag("style", Markup(_resource("page.css"))),
     )
     main = tag("main", _header(known, known.audit), body, _footer(known))
-    layout = tag("div", tag("nav", tag("ol", links), aria_label="Sections"), main, class_="layout")
-    code = [Markup(f"<script>{script}</script>") for script in scripts]
+    button = tag("button", "Print", id="print", type="button")
+    layout = tag("div", tag("nav", tag("ol", links), button, aria_label="Sections"), main, class_="layout")
+    code = [packed(plotly, "plotly"), Markup(f"<script>{script}</script>")]
     return "<!DOCTYPE html>\n" + render(tag("html", head, tag("body", layout, code), lang="en")) + "\n"
 
 
 def _policy(scripts: list[str]) -> str:
-    """What the browser may do for this page: run these very scripts, show what is inside it, and ask the network for nothing.
+    """What the browser may do for this page: run exactly these scripts, show what is inside it, and load nothing.
 
-    Plotly compiles its 3D shaders' bindings at run time, hence unsafe-eval; no other script runs, even if one got in.
+    Plotly compiles the bindings of its 3D shaders at run time, hence unsafe-eval; any other script element is refused.
     """
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -157,4 +158,4 @@ def _tiles(known: Known, audit: Audit) -> list[Markup]:
 def _footer(known: Known) -> Markup:
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     law = type(known.material.law).__name__
-    return tag("footer", f"Written by constitutive {__version__} on {when}; law: {law}. This page loads nothing from anywhere.")
+    return tag("footer", f"Written by constitutive {__version__} on {when}; law: {law}. This page needs no network.")

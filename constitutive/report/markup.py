@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from constitutive.plain import Json
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -20,6 +26,8 @@ class Markup:
 
 
 Content: TypeAlias = object  # a Markup, a str, a number, or an iterable of these
+PACKED = "application/gzip"
+LONG = 500  # numbers of an array that is written short
 _VOID = {"meta", "br", "img", "hr"}
 
 
@@ -70,22 +78,42 @@ def nested(value: object) -> Content:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def script_data(value: str) -> Markup:
-    """JSON in a script element that no text inside can close: ``<``, ``>`` and ``&`` are written as escapes of JSON."""
-    safe = value.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    safe = safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return Markup(f'<script type="application/json">{safe}</script>')
+def packed(text: str, identity: str | None = None) -> Markup:
+    """Text compressed by gzip, in base64, in a script element that no browser runs; the page's script unpacks it."""
+    letters = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return tag("script", letters, type=PACKED, id=identity)
+
+
+def unpacked(letters: str) -> str:
+    """The text of :func:`packed`."""
+    return gzip.decompress(base64.b64decode(letters)).decode()
+
+
+def short(value: Json) -> Json:
+    """JSON of a Plotly figure with its long arrays as numbers of five digits, which no eye can tell from more."""
+    if isinstance(value, dict) and "bdata" in value:
+        array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+        digits = 5 if array.size > LONG else 12
+        numbers = [float(f"{x:.{digits}g}") if np.isfinite(x) else None for x in array.ravel()]
+        shape = [int(n) for n in str(value.get("shape", array.size)).split(",")]
+        return np.array(numbers, dtype=object).reshape(shape).tolist()
+    if isinstance(value, dict):
+        return {key: short(entry) for key, entry in value.items()}
+    return [short(entry) for entry in value] if isinstance(value, list) else value
 
 
 def figure(identity: str, picture: go.Figure, caption: Content) -> Markup:
-    """A Plotly figure with its caption; the page's script draws it."""
-    document = json.loads(picture.to_json())
+    """A Plotly figure with its caption; the page's script draws it when it comes into view."""
+    document = short(json.loads(picture.to_json()))
+    for trace in document["data"]:
+        if trace["type"] == "surface":
+            trace.pop("customdata", None)  # directions: the page's script computes them
     solid = any(name.startswith("scene") for name in document["layout"])
     return tag(
         "figure",
         tag("div", class_="plot", style=f"height:{int(document['layout'].get('height', 380))}px"),
         tag("img", class_="still", alt="") if solid else "",
-        script_data(json.dumps({"data": document["data"], "layout": document["layout"]}, allow_nan=False)),
+        packed(json.dumps({"data": document["data"], "layout": document["layout"]}, allow_nan=False, separators=(",", ":"))),
         tag("figcaption", caption),
         id=identity,
         data_figure="solid" if solid else "flat",

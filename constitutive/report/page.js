@@ -1,21 +1,38 @@
 "use strict";
-// Draws every figure of the page from the JSON beside it; window.report tells a test how far it is.
+// Draws a figure when it comes near the screen, from the compressed JSON beside it; window.report shows a test what is drawn.
 (() => {
   const figures = [...document.querySelectorAll("figure[data-figure]")];
-  const report = (window.report = { total: figures.length, drawn: [], failed: [] });
+  const solid = (figure) => figure.dataset.figure === "solid";
+  const plotOf = (figure) => figure.querySelector(".plot");
   const config = (id) => ({
     responsive: true,
     displaylogo: false,
     displayModeBar: "hover",
     toImageButtonOptions: { format: "svg", filename: id },
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "sendDataToCloud", "resetCameraLastSave3d"],
+    plotlyServerURL: "", // nothing is uploaded
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "sendChartToCloud", "sendDataToCloud", "resetCameraLastSave3d"],
   });
 
-  // Printers get no WebGL: beside each 3D view stands a picture of it, renewed after every turn.
-  async function takeStill(figure, plot) {
-    const box = plot.getBoundingClientRect();
-    const picture = await Plotly.toImage(plot, { format: "png", width: Math.max(300, box.width), height: box.height, scale: 2 });
-    figure.querySelector(".still").src = picture;
+  // Text that was compressed by gzip and written in base64.
+  async function unpacked(element) {
+    const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
+  let plotly; // one copy, unpacked before the first figure
+  async function loadPlotly() {
+    const script = document.createElement("script");
+    script.textContent = await unpacked(document.getElementById("plotly"));
+    document.head.append(script);
+  }
+
+  // A surface stores no directions: they follow from its points.
+  function withDirections(trace) {
+    if (trace.type === "surface" && !trace.customdata) {
+      const along = (axis, i, j) => (trace.surfacecolor[i][j] ? axis[i][j] / trace.surfacecolor[i][j] : 0);
+      trace.customdata = trace.x.map((row, i) => row.map((_, j) => ["x", "y", "z"].map((name) => along(trace[name], i, j))));
+    }
+    return trace;
   }
 
   // Two views of one crystal turn together.
@@ -29,31 +46,65 @@
   }
 
   async function draw(figure) {
-    const plot = figure.querySelector(".plot");
+    const plot = plotOf(figure);
     try {
-      const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
-      await Plotly.newPlot(plot, data, layout, config(figure.id));
-      if (figure.dataset.figure === "solid") {
-        await takeStill(figure, plot);
-        let waiting = 0;
-        plot.on("plotly_relayout", (change) => {
-          turnTogether(plot, change);
-          clearTimeout(waiting);
-          waiting = setTimeout(() => takeStill(figure, plot), 400);
-        });
-      }
+      await (plotly ??= loadPlotly());
+      const { data, layout } = JSON.parse(await unpacked(figure.querySelector("script")));
+      await Plotly.newPlot(plot, data.map(withDirections), layout, config(figure.id));
+      if (solid(figure)) plot.on("plotly_relayout", (change) => turnTogether(plot, change));
       report.drawn.push(figure.id);
     } catch (error) {
       report.failed.push(`${figure.id}: ${error}`);
-      plot.textContent = "This figure could not be drawn here; WebGL may be switched off.";
+      plot.textContent = "This figure could not be drawn: WebGL may be switched off, or the browser may be too old.";
       throw error;
     }
   }
 
-  (async () => {
-    for (const figure of figures) await draw(figure);
-  })();
-  const resize = () => figures.forEach((figure) => Plotly.Plots.resize(figure.querySelector(".plot")));
+  // One figure after another, so that the page can be scrolled meanwhile.
+  const begun = new Map();
+  let last = Promise.resolve();
+  function drawOnce(figure) {
+    if (!begun.has(figure)) begun.set(figure, (last = last.then(() => draw(figure)).catch(() => {})));
+    return begun.get(figure);
+  }
+
+  // Printers get no WebGL: a 3D view is printed as a picture.
+  async function takeStill(figure) {
+    const box = plotOf(figure).getBoundingClientRect();
+    const size = { width: Math.max(300, box.width), height: box.height };
+    figure.querySelector(".still").src = await Plotly.toImage(plotOf(figure), { format: "png", ...size, scale: 2 });
+  }
+
+  async function prepareForPrinting() {
+    await Promise.all(figures.map(drawOnce));
+    for (const figure of figures.filter(solid)) if (report.drawn.includes(figure.id)) await takeStill(figure);
+  }
+
+  async function print(event) {
+    event.preventDefault();
+    const button = document.getElementById("print");
+    button.disabled = true;
+    await prepareForPrinting();
+    button.disabled = false;
+    window.print();
+  }
+
+  const report = (window.report = { total: figures.length, drawn: [], failed: [], prepareForPrinting });
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries.filter((seen) => seen.isIntersecting)) {
+        watcher.unobserve(entry.target);
+        drawOnce(entry.target);
+      }
+    },
+    { rootMargin: "400px 0px" },
+  );
+  figures.forEach((figure) => watcher.observe(figure));
+  document.getElementById("print").addEventListener("click", print);
+  window.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "p") print(event);
+  });
+  const resize = () => figures.filter((figure) => report.drawn.includes(figure.id)).forEach((figure) => Plotly.Plots.resize(plotOf(figure)));
   window.addEventListener("beforeprint", resize);
   window.addEventListener("afterprint", resize);
 })();

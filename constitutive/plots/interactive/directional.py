@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from constitutive.elasticity.directional import UNITS, DirectionalModuli, Quantity
 from constitutive.plots import shapes
-from constitutive.plots.interactive.theme import new_figure, plain, scene
+from constitutive.plots.interactive.theme import new_figure, plain, scene, style
 from constitutive.plots.style import INK, PAPER, RULE, SEQUENTIAL, colours
 
 
@@ -19,12 +19,12 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
 
     Where a second direction matters, two views show the largest and the smallest over it.
     """
-    n = shapes.sphere(61)
+    n = shapes.sphere(41)
     found = shapes.values(moduli, quantity, n)
     low, high = span or (_least(_least(v) for v in found.values()), _most(_most(v) for v in found.values()))
     titles = [f"{name} over m" for name in found] if len(found) > 1 else None
     figure = make_subplots(1, len(found), specs=[[{"type": "scene"}] * len(found)], subplot_titles=titles, horizontal_spacing=0.01)
-    figure.update_layout(new_figure(430, margin={"l": 0, "r": 0, "t": 26, "b": 0}).layout)
+    figure.update_layout(style(430, margin={"l": 0, "r": 0, "t": 26, "b": 0}))
     bar = {"title": {"text": shapes.short(quantity), "side": "top"}, "len": 0.7, "thickness": 14}
     scale = {"cmin": low, "cmax": high, "colorscale": SEQUENTIAL.capitalize(), "colorbar": bar}
     light = {"ambient": 0.65, "diffuse": 0.6, "specular": 0.1, "roughness": 0.8}
@@ -45,7 +45,7 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
     titles = [f"{shapes.short(quantity)}, {plane} plane" for plane in shapes.PLANES]
     polar = [[{"type": "polar"}] * 3]
     figure = make_subplots(1, 3, specs=polar, subplot_titles=titles, horizontal_spacing=0.09)
-    figure.update_layout(new_figure(380, margin={"l": 30, "r": 30, "t": 64, "b": 56}).layout)
+    figure.update_layout(style(380, margin={"l": 30, "r": 30, "t": 64, "b": 56}))
     figure.update_layout(legend_y=-0.12)
     smallest = largest = 0.0
     for column, plane in enumerate(shapes.PLANES, start=1):
@@ -75,7 +75,7 @@ def pole_figure(
     span: tuple[float, float] | None = None,
 ) -> go.Figure:
     """A quantity over all directions in Lambert's equal-area projection; see :func:`constitutive.plots.pole_figure`."""
-    axis, n = shapes.hemisphere_map(121)
+    axis, n = shapes.hemisphere_map(81)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
     figure = new_figure(430, margin={"l": 10, "r": 10, "t": 26, "b": 10}, showlegend=False)
     hover = f"{shapes.TITLES[quantity]} = %{{z:.4g}} {UNITS[quantity]}<extra></extra>"

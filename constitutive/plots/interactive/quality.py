@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
+from constitutive.plots.interactive.theme import new_figure, plain, rgba, style, style_axes
 from constitutive.plots.numbers import MINUS, Curve, constant_rows, log_ticks, sample_ticks, source_colours, stability_range
 from constitutive.plots.style import BLUE, INK, MUTED, colours
 
@@ -52,7 +52,7 @@ def elastic_constants(
     figure = make_subplots(len(groups), 1, row_heights=heights, vertical_spacing=gap)
     below = 78 + 22 * (1 + len(tones))
     legend = {"orientation": "v", "y": -62 / plot, "yanchor": "top", "x": 0}
-    figure.update_layout(new_figure(int(plot) + below + 20, margin={"l": 60, "r": 20, "t": 20, "b": below}, legend=legend).layout)
+    figure.update_layout(style(int(plot) + below + 20, margin={"l": 60, "r": 20, "t": 20, "b": below}, legend=legend))
     for row, group in enumerate(groups, start=1):
         bars = None if group.errors is None else {"array": group.errors, "thickness": 1.5, "width": 4}
         own = {"mode": "markers", "marker": {"color": BLUE, "size": 9}, "error_x": bars, "name": "this law", "showlegend": row == 1}

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from constitutive.plots.interactive.theme import new_figure, plain, rgba, style_axes
+from constitutive.plots.interactive.theme import new_figure, plain, rgba, style, style_axes
 from constitutive.plots.numbers import COMPONENT_COLOURS, error_clouds, log_ticks, parity_limits, rms_error
 from constitutive.plots.paths import Path, StressOf, errors_along, path_curves
 from constitutive.plots.style import INK, MUTED, colours
@@ -28,7 +28,7 @@ def parity(reference: Stresses, predictions: Mapping[str, Stresses], *, quantity
     errors = {plain(name): rms_error(reference, predicted) for name, predicted in predictions.items()}
     titles = [f"<b>{name}</b><br>rms error {error:.2g} {unit}" for name, error in errors.items()]
     figure = make_subplots(1, len(predictions), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.03)
-    figure.update_layout(new_figure(420).layout)
+    figure.update_layout(style(420))
     x, limits = stress_to_voigt(reference), list(parity_limits(reference))
     for column, (name, predicted) in enumerate(predictions.items(), start=1):
         y = stress_to_voigt(predicted)
@@ -113,7 +113,7 @@ def _panels(reference: Sequence[Path], ylabel: str) -> tuple[go.Figure, list[dic
     gap = 80 / plot if rows > 1 else 0.0
     figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=gap)
     margin = {"l": 60, "r": 48, "t": 36, "b": 84}
-    figure.update_layout(new_figure(plot + 120, margin=margin).layout)
+    figure.update_layout(style(plot + 120, margin=margin))
     figure.update_layout(legend_y=-52 / plot)
     places = [{"row": k // columns + 1, "col": k % columns + 1} for k in range(len(reference))]
     for place in places[::columns]:

@@ -33,8 +33,12 @@ def new_figure(height: int = 380, **layout: object) -> go.Figure:
     layout
         More of Plotly's layout.
     """
+    return go.Figure(layout=style(height, **layout))
+
+
+def style(height: int, **layout: object) -> JsonObject:
+    """Layout of a figure in this style; parameters as for :func:`new_figure`."""
     base = {
-        "template": None,
         "height": height,
         "font": {"family": FONT, "size": 12, "color": INK},
         "colorway": list(CYCLE),
@@ -45,7 +49,7 @@ def new_figure(height: int = 380, **layout: object) -> go.Figure:
         "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "font": {"size": 12}},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": RULE, "activecolor": INK},
     }
-    return go.Figure(layout={**base, **layout})
+    return {**base, **layout}
 
 
 def style_axes(figure: go.Figure) -> go.Figure:
