@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+import constitutive.cli
 from constitutive.cli import app
 from constitutive.cli.config import options_of
+from constitutive.cli.console import emit
 from constitutive.errors import ConstitutiveError
 from constitutive.material import Material
 from constitutive.report.compare import compare
@@ -36,6 +39,43 @@ def test_every_help_shows_examples_and_the_shared_options(name):
     assert re.search(rf"Examples?:? .*constitutive {name}", text), text
     assert "--config" in text
     assert "--json" in text
+
+
+# ---- wrong words ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["calibrat", "data.json"], "Did you mean 'calibrate'"),
+        (["xyzzy"], "The commands are: new, symmetry, convert"),
+        (["console"], "No such command 'console'"),  # a module of the command line, and no command
+        (["here.json"], "constitutive check here.json"),
+        (["folder"], "constitutive constants folder"),
+        (["check"], "Missing argument 'DATA'"),
+        (["check", "--nope", "here.json"], "No such option: --nope"),
+        (["check", "not_there.json"], "not_there.json: found no such file"),
+    ],
+)
+def test_wrong_words_get_one_message_that_helps(words, message, tmp_path):
+    (tmp_path / "here.json").write_text("{}")
+    (tmp_path / "folder").mkdir()
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert message in " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stderr).split())
+
+
+def test_every_module_of_a_command_is_known():
+    folder = Path(constitutive.cli.__file__).parent
+    with_command = {file.stem for file in folder.glob("*.py") if "\ndef register(" in file.read_text(encoding="utf-8")}
+    assert with_command == set(constitutive.cli.COMMANDS)
+
+
+def test_numbers_that_json_lacks_become_null(capsys):
+    emit(True, {"a": float("nan"), "b": [np.inf, np.float64(1.5)]}, lambda: None)
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5]}
 
 
 # ---- --config -------------------------------------------------------------------------------------------------------------

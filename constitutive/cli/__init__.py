@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import typer
+import typer.core
 
 from constitutive import __version__
 from constitutive.cli.config import make_configurable
@@ -17,8 +20,31 @@ from constitutive.errors import ConstitutiveError
 # in the order of the user's path
 COMMANDS = ("new", "symmetry", "convert", "check", "calibrate", "evaluate", "constants", "audit", "report", "compare", "doctor")
 
+
+class Commands(typer.core.TyperGroup):
+    """The commands, with advice where a word is none of them."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names."""
+        word = args[0] if args else ""
+        if word and not word.startswith("-") and word not in COMMANDS:
+            ctx.fail(advice_on(word))
+        return super().resolve_command(ctx, args)
+
+
+def advice_on(word: str) -> str:
+    """What to do about a word where a command is needed."""
+    if Path(word).exists():
+        command = "constants" if Path(word).is_dir() else "check"
+        return f"{word!r} is a file or folder, and a command is needed before it, such as: constitutive {command} {word}"
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    return f"No such command {word!r}.{meant} The commands are: {', '.join(COMMANDS)}."
+
+
 app = typer.Typer(
     name="constitutive",
+    cls=Commands,
     help="Constitutive laws of crystals: symmetry, calibration from simulations, finite elements.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
-from constitutive.plain import plain
+from constitutive.plain import Json, plain
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -22,14 +23,23 @@ def emit(as_json: bool, payload: Mapping[str, object], render: Callable[[], None
     as_json : bool
         The command's ``--json``.
     payload : mapping
-        Plain Python and NumPy values; no NaN (JSON has none).
+        Plain Python and NumPy values; a number that is not finite becomes null.
     render : callable
         Draws the same result on :data:`out`.
     """
     if as_json:
-        sys.stdout.write(json.dumps(plain(payload), default=str, allow_nan=False, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(_finite(plain(payload)), default=str, allow_nan=False, ensure_ascii=False) + "\n")
     else:
         render()
+
+
+def _finite(value: Json) -> Json:
+    """JSON has no NaN and no infinity: such a figure is null."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def complain(message: object) -> None:
