@@ -76,7 +76,8 @@ def test_no_alarm_on_the_dft_set(silicon_data):
 
 
 def test_all_faults_are_tried():
-    assert set(CASES) == set(FAULTS) == set(INJECTORS)
+    elsewhere = {"vacuum", "reference_cell", "pairing", "thermal_frames"}  # test_intake_reference_cell.py, test_intake_samples.py
+    assert set(CASES) == set(INJECTORS) == set(FAULTS) - elsewhere
 
 
 @pytest.mark.parametrize("fault", CASES)
@@ -259,8 +260,12 @@ def test_data_without_rhyme_are_not_ok(sets):
     good = sets["copper"]
     report = check(good.replace(cauchy=np.roll(good.cauchy, 1, axis=0)))
     assert not report.ok
+    assert [f.fault for f in report.findings] == ["pairing"]
+    assert "shifted by one" in report.findings[0].message
+    noise = np.random.default_rng(3).normal(size=(20, 3, 3))
+    report = check(good.head(20).replace(cauchy=noise + noise.swapaxes(1, 2), W=None))
+    assert not report.ok
     assert report.residual > 0.4
-    assert "no energy" in report.findings[0].message or "axes" in report.findings[0].message
 
 
 def test_calibrate_stops_on_a_sure_fault_unless_told_otherwise(sets, tmp_path):

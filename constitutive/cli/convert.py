@@ -58,6 +58,12 @@ def convert(
     ions: Annotated[str | None, typer.Option(help="relaxed or clamped.")] = None,
     point_group: PointGroupOption = None,
     drop: Annotated[str | None, typer.Option(help="Sample numbers to leave out, e.g. 3,7.")] = None,
+    average: Annotated[
+        bool, typer.Option("--average", help="Average the frames of one cell to one state, with the standard error of its stress.")
+    ] = False,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="Accept what is else refused: vacuum, reference_cell.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, correcting what is said to be wrong.
@@ -76,6 +82,7 @@ def convert(
       [dim]constitutive convert data.json --sign pressure --unit kbar -o corrected.json[/]
     """
     from constitutive.data.corrections import Corrections  # deferred: quick --help
+    from constitutive.data.reference_cell import require_usable_reference  # deferred: quick --help
     from constitutive.readers import ReadOptions  # deferred: quick --help
     from constitutive.readers import convert as read  # deferred: quick --help
 
@@ -107,8 +114,10 @@ def convert(
         measure=measure,
         stress_frame=stress_frame,
         drop=_numbers(drop),
+        average=average,
     )
     data = corrections.apply(data)
+    require_usable_reference(data, allow or ())
     if point_group is not None:
         data = data.with_point_group(point_group)
     if remove_reference_stress is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.data.averages import averaged
 from constitutive.data.model import MEASURES, StressStrainData
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 from constitutive.errors import DataError
@@ -215,6 +216,8 @@ class Corrections:
         "lammps", "corotational", or the nine numbers of a rotation.
     drop : tuple of int
         Samples to leave out.
+    average : bool
+        Average the samples of one F to one state, see `constitutive.data.averages.averaged`.
     """
 
     ions: str | None = None
@@ -229,6 +232,7 @@ class Corrections:
     measure: str | None = None
     stress_frame: str | None = None
     drop: tuple[int, ...] = ()
+    average: bool = False
 
     def apply(self, data: StressStrainData) -> StressStrainData:
         """The repaired data. What a file got wrong in its samples it got wrong in its held-out paths too.
@@ -247,6 +251,7 @@ class Corrections:
         if held_out is not None:
             mended = mended.with_paths(self._steps(held_out))
         mended = drop(mended, self.drop) if self.drop else mended
+        mended = averaged(mended) if self.average else mended
         return mended.replace(ions=self.ions, ions_by_sample=None) if self.ions else mended
 
     def _steps(self, data: StressStrainData) -> StressStrainData:

@@ -76,13 +76,21 @@ def pressure_factor(unit: object) -> float:
     Parameters
     ----------
     unit : str
-        A name of `PRESSURE_UNITS`, or one of its common spellings (``"eV/Å^3"``, ``"eV/A**3"``).
+        A name of `PRESSURE_UNITS`, or one of its common spellings (``"eV/Å^3"``, ``"eV/A**3"``), with a number before it or none:
+        ``"0.0006241509 GPa"``.
 
     Raises
     ------
     DataError
         The unit is not a known pressure.
     """
+    if isinstance(unit, str) and len(words := unit.split()) == 2:
+        try:
+            number = float(words[0])
+        except ValueError:
+            number = float("nan")
+        if 0 < number < float("inf"):
+            return number * _factor(words[1], PRESSURE_UNITS, "stress or energy density")
     return _factor(unit, PRESSURE_UNITS, "stress or energy density")
 
 

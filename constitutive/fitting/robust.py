@@ -193,3 +193,31 @@ def _energy(
             own = np.abs(rest) / (np.abs(W - b) + 0.5 * float(np.std(W[kept])) + 1e-300)
             best = (residual, float(a), own)
     return best
+
+
+def reference_stress_error(samples: RawSamples, group: LaueGroup, degree: int, fit: RobustFit) -> float:
+    """Standard error of the fitted stress at zero strain (its norm), in the unit of the file; infinite where no strain determines it.
+
+    Parameters
+    ----------
+    samples
+        That the fit was made of.
+    group, degree
+        Of its series.
+    fit
+        The fit: which samples it kept, and its residual.
+    """
+    size = np.sqrt((samples.x**2).sum(1))
+    scale = float(np.sqrt((size * size).mean())) or 1.0
+    weights = 1.0 / (size / scale + 0.5)
+    A = (design(group, samples.x, degree, scale).stress * weights[:, None, None])[fit.kept]
+    A = A.reshape(-1, A.shape[2])
+    _, singular, right = np.linalg.svd(A, full_matrices=True)
+    singular = np.concatenate([singular, np.zeros(len(right) - len(singular))])
+    determined = singular > 1e-9 * singular[0]
+    if np.abs(right[~determined][:, :REFERENCE_STRESS]).max(initial=0.0) > 1e-6:
+        return float("inf")
+    target = (samples.stress[:, :6] * weights[:, None])[fit.kept]
+    deviation = fit.stress * float(np.sqrt((target**2).mean()))  # of one weighted component, degrees of freedom taken into account
+    spread = right[determined][:, :REFERENCE_STRESS] / singular[determined][:, None]
+    return deviation * float(np.sqrt((spread**2).sum()))

@@ -6,11 +6,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from jaxtyping import Float
 
 from constitutive.data import StressStrainData
+from constitutive.data.averages import averaged
+from constitutive.data.reference_cell import reference_faults
 from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
 from constitutive.fitting.problem import problem_of
-from constitutive.fitting.robust import RobustFit
+from constitutive.fitting.robust import RobustFit, reference_stress_error
 from constitutive.intake.diagnosis import (
     group_finding,
     lost_findings,
@@ -18,7 +21,9 @@ from constitutive.intake.diagnosis import (
     reading_findings,
     reference_findings,
     scale_findings,
+    undetermined_reference,
 )
+from constitutive.intake.energies import with_energies, without_own_slope
 from constitutive.intake.findings import Finding, IntakeReport, in_order
 from constitutive.intake.group_test import GroupTest, group_test, problem_read
 from constitutive.intake.groups import candidate_groups, declared_group, group_option, lattice_by_columns
@@ -27,16 +32,20 @@ from constitutive.intake.ions import clamped_mixture, larger_kind
 from constitutive.intake.largest_group import group_residuals
 from constitutive.intake.mixed_reference import mixed_reference
 from constitutive.intake.offset import lab_offset
-from constitutive.intake.reading_fit import plain_fit, robust_fit
+from constitutive.intake.pairing import other_pairing
+from constitutive.intake.reading_fit import plain_fit, raw_samples, robust_fit
+from constitutive.intake.repeated_states import repeated_states
 from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
-from constitutive.intake.search import Candidate, penalty, scan
+from constitutive.intake.search import Candidate, penalty, scan, stress_rows
 
 FEWEST = 4
 FEW = 16
 MOST = 160  # samples looked at; of more, an even choice
 GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
 SAME_FIT = 1.5  # residual with the lattice read by columns, relative to that as given, up to which it fits as well
+CERTAIN = 0.97  # of a reference cell that is no bulk crystal or of another size
+POORLY_READ = 0.2  # residual of the best reading from which other pairs of strain and stress are tried
 HOPELESS = 0.4  # residual of the best reading from which no reading is believed
 HIGHEST_DEGREE = 6
 TAKEN_ON = 14  # readings fitted robustly
@@ -79,17 +88,25 @@ class _Check:
     """One run of the check: what each step found, and the fits already made."""
 
     def __init__(self, data: StressStrainData) -> None:
-        self.whole = data
-        self.findings: list[Finding] = []
+        data = with_energies(data)
+        self.findings: list[Finding] = [Finding(f.fault, CERTAIN, (), f.message, "") for f in reference_faults(data)]
         self.undecided: list[str] = []
+        frames = repeated_states(data)
+        places: np.ndarray = np.arange(len(data))
+        if frames is not None:
+            self.findings.append(frames.finding(data))
+            places = np.sort(np.unique(frames.label, return_index=True)[1])
+            data = averaged(data)
+        self.whole = data
         mixed, clamped, unknown = clamped_mixture(data)
         repeated, distinct = duplicates(data, clamped)
         self.findings += repeated + mixed
         self.undecided += [unknown] if unknown else []
-        self.numbers = np.nonzero(distinct & larger_kind(clamped))[0]
-        if len(self.numbers) > MOST:
-            self.numbers = self.numbers[np.linspace(0, len(self.numbers) - 1, MOST).astype(int)]
-        self.data = data.select(self.numbers)
+        chosen = np.nonzero(distinct & larger_kind(clamped))[0]
+        if len(chosen) > MOST:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, MOST).astype(int)]
+        self.data = data.select(chosen)
+        self.numbers = np.asarray(places)[chosen]  # in the file
         self.declared = declared_group(data)
         self.groups: dict[str, LaueGroup] = {"": self.declared or trivial_group()}
         self.fits: dict[Hypothesis, RobustFit] = {}
@@ -100,10 +117,14 @@ class _Check:
         if len(self.data) < FEWEST or float(np.abs(strain).max()) < 1e-7:
             self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST}")
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
+        if any(f.fault == "reference_cell" for f in self.findings):
+            self.undecided.append("everything else, until the reference cell is the undeformed one")
+            return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
         mixed = self._mixed_reference()
         if mixed is not None:
             return mixed
-        best = self._without_offset(self._best_reading())
+        self._bring_energies_to_the_stress()
+        best = self._repaired(self._without_offset(self._best_reading()))
         fit = self._fit(best)
         lost = lost_rotation(self.data, self.groups[""], fit, self._named)
         if lost is not None:
@@ -145,11 +166,42 @@ class _Check:
         self.fits.clear()
         return self._best_reading()
 
+    def _bring_energies_to_the_stress(self) -> None:
+        """Take a slope of W that the stress does not have out of W."""
+        plain, group = Hypothesis(), self.groups[""]
+        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        self.data, remark = without_own_slope(self.data, group, degree, robust_fit(self.data, plain, group, degree))
+        self.undecided += [remark] if remark else []
+
+    def _repaired(self, best: Hypothesis) -> Hypothesis:
+        """Pair the stresses with their own samples, where they are in another order, and look again."""
+        if self._fit(best).residual < POORLY_READ:
+            return best
+        read = reading(self.data, "given", "", "lab")
+        S = np.einsum("iab,jb->ija", read.to_second[:, :6], stress_rows(self.data))
+        found = other_pairing(read.x, S, self.groups[""])
+        if found is None:
+            return best
+        self.findings.append(found.finding(self.numbers))
+        stress = getattr(self.data, self.data.measure)[found.order]
+        own = self.data.replace(**{self.data.measure: stress})
+        trials = [own] if own.W is None else [own, own.replace(W=own.W[found.order])]  # W may go with F or with the stress
+        degree = highest_degree(self.groups[""], len(own), limit=3, share=0.45)
+        self.data = min(trials, key=lambda data: plain_fit(data, Hypothesis(), self.groups[""], degree).residual)
+        self.fits.clear()
+        return self._best_reading()
+
+    def _error(self, hypothesis: Hypothesis, fit: RobustFit) -> float:
+        """Standard error of the stress at zero strain."""
+        group = self.groups[hypothesis.group]
+        degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+        return reference_stress_error(raw_samples(self.data, hypothesis), group, degree, fit)
+
     def _test(self, best: Hypothesis, fit: RobustFit, group: LaueGroup | None) -> GroupTest | None:
         """The samples, read as is best, against a group; None where no group is declared or nothing fits."""
         if group is None or fit.residual > HOPELESS or fit.size <= 0:
             return None
-        offset = bool(reference_findings(fit, self._coarser(best)))
+        offset = bool(reference_findings(fit, self._coarser(best), self._error(best, fit)))
         return group_test(problem_read(self.data, best, fit, group.rotations, offset=offset))
 
     def _contradicts(self, best: Hypothesis, fit: RobustFit, group: LaueGroup) -> bool:
@@ -168,38 +220,47 @@ class _Check:
         if best.group:
             self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
         scale, undecided = scale_findings(fit, self.data)
-        self.findings += scale + self._reference(fit, self._coarser(best)) + outlier_findings(fit, self.numbers)
+        error = self._error(best, fit)
+        self.findings += scale + self._reference(fit, self._coarser(best), error) + outlier_findings(fit, self.numbers)
+        self.undecided += undetermined_reference(fit, error)
         self.undecided += undecided
         if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
             self._nothing_fits(fit)
         x = reading(self.data, best.deformation, best.measure, best.frame).x
-        self.findings += coverage(x, self.groups[best.group])
+        self._cover(x, self.groups[best.group])
 
     def _without_rotation(self, lost: RotationFree) -> IntakeReport:
         """The report on samples whose rotation is not that of their stress."""
         option = group_option(self.whole, lost.group) if lost.hypothesis.group else ""
         scale, undecided = scale_findings(lost.fit, self.data)
         self.findings += [*lost_findings(lost, self.data, option), *scale, *self._reference(lost.fit, lost.coarse)]
-        self.findings += outlier_findings(lost.fit, self.numbers) + coverage(lost.x, lost.group)
+        self.findings += outlier_findings(lost.fit, self.numbers)
+        self._cover(lost.x, lost.group)
         self.undecided += undecided
         self._cannot_tell()
         declared = self.declared.symbol if self.declared else ""
         return IntakeReport(in_order(self.findings), lost.group.symbol, declared, lost.fit.residual, {}, tuple(self.undecided))
 
-    def _nothing_fits(self, fit: RobustFit) -> None:
-        if len(self.data) < FEW:
-            self.undecided.append(f"everything: no reading fits (residual {fit.residual:.2g}), but {len(self.data)} samples are few")
+    def _cover(self, x: Float[np.ndarray, "n 6"], group: LaueGroup) -> None:
+        """What the strains leave open; of a slab, whose stress out of its plane means nothing, nothing is said."""
+        if any(f.fault == "vacuum" for f in self.findings):
             return
+        found, remarks = coverage(x, group)
+        self.findings += found
+        self.undecided += remarks
+
+    def _nothing_fits(self, fit: RobustFit) -> None:
+        few = f"; {len(self.data)} samples are few to say more" if len(self.data) < FEW else ""
         message = (
             f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
-            "stress of the same states of one crystal; check that samples are paired, and F against its reference cell"
+            f"stress of the same states of one crystal; check that samples are paired, and F against its reference cell{few}"
         )
         self.findings.append(Finding("objectivity", 0.6, (), message, ""))
 
-    def _reference(self, fit: RobustFit, coarse: RobustFit) -> list[Finding]:
+    def _reference(self, fit: RobustFit, coarse: RobustFit, error: float = 0.0) -> list[Finding]:
         """The stress of the reference cell, unless one was found already."""
         known = any(f.fault == "reference_stress" for f in self.findings)
-        return [] if known else reference_findings(fit, coarse)
+        return [] if known else reference_findings(fit, coarse, error)
 
     def _fit(self, hypothesis: Hypothesis) -> RobustFit:
         if hypothesis not in self.fits:

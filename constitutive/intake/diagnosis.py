@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+from scipy.stats import norm as normal
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
@@ -23,6 +24,7 @@ TYPICAL_ATOMIC_STIFFNESS = 12.0  # eV: stiffness times volume per atom, 1.5 (Cs)
 IMPLAUSIBLE = np.log(12.0)  # factor from the typical value beyond which a unit is wrong without further evidence
 UNTESTED = 0.85  # the most that a group is doubted which the group test does not rule out
 SAME_UNIT = 0.12
+DETERMINED = 0.1  # error of the stress at zero strain relative to the rms stress, above which nothing is said of it
 KNOWN_UNIT = 0.08  # relative distance within which a ratio of units is recognised
 COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/bohr^3", "Ha/bohr^3", "Mbar")
 
@@ -136,14 +138,39 @@ def _unit_findings(stiffness: float, ratio: float, fit: RobustFit, data: StressS
     distance = _implausibility(stiffness, data)
     if distance < IMPLAUSIBLE:
         return []
-    unit = min(COMMON_UNITS, key=lambda u: _implausibility(stiffness * _factor(u, data, "stress"), data))
+    unit = min(_readings(data), key=lambda u: _implausibility(stiffness * _factor(u, data, "stress"), data))
     message = (
         f"found a stiffness of {stiffness:.3g} GPa, {np.exp(distance):.3g} times off the typical one; "
-        f"needed the unit that the numbers are in; {unit} would be usual"
+        f"needed the unit that the numbers are in; {_named(unit)} would be usual"
     )
     certainty = float(np.clip(0.75 + 0.3 * (distance - IMPLAUSIBLE), 0, 0.99))
-    both = "" if data.W is None else f" --energy-unit {unit}"
-    return [Finding("unit", certainty, (), message, f"--unit {unit}{both}")]
+    both = "" if data.W is None or unit in AS_EV else f" --energy-unit {unit}"
+    return [Finding("unit", certainty, (), message, f"--unit {_option(unit, data)}{both}")]
+
+
+# Units that were taken for eV/Å³, the unit that ASE's formats should hold: the factor to GPa of what is in a data set then.
+AS_EV: Mapping[str, float] = {
+    f"{unit} taken for eV/angstrom^3": pressure_factor(unit) / EV_PER_CUBIC_ANGSTROM for unit in ("kbar", "GPa", "bar", "MPa", "Pa")
+}
+
+
+def _readings(data: StressStrainData) -> tuple[str, ...]:
+    """Units in which the stress may be: those taken for eV/Å³ where the data come from a format of ASE."""
+    provenance = data.provenance if isinstance(data.provenance, dict) else {}
+    of_ase = bool({"extxyz", "traj"} & set(provenance.get("formats", ())))
+    return tuple(AS_EV) if of_ase else COMMON_UNITS
+
+
+def _named(unit: str) -> str:
+    source = unit.split(" taken for ")[0]
+    return f"{unit} (convert the source again with --unit {source})" if unit in AS_EV else unit
+
+
+def _option(unit: str, data: StressStrainData) -> str:
+    """The value of --unit for the data set as it is."""
+    if unit not in AS_EV:
+        return unit
+    return f"'{AS_EV[unit] * pressure_factor(_declared_unit(data, 'stress')):.8g} GPa'"
 
 
 def _implausibility(stiffness: float, data: StressStrainData) -> float:
@@ -163,6 +190,8 @@ def _declared_unit(data: StressStrainData, quantity: str) -> str:
 
 
 def _factor(unit: str, data: StressStrainData, quantity: str) -> float:
+    if unit in AS_EV:
+        return AS_EV[unit]
     return pressure_factor(unit) / pressure_factor(_declared_unit(data, quantity))
 
 
@@ -171,40 +200,57 @@ def _inconsistent(stiffness: float, ratio: float, data: StressStrainData) -> Fin
     stress_wrong = _implausibility(stiffness, data) > _implausibility(stiffness * ratio, data)
     quantity, factor = ("stress", ratio) if stress_wrong else ("W", 1 / ratio)
     candidates = {unit: _factor(unit, data, quantity) for unit in PRESSURE_UNITS}
+    if quantity == "stress":
+        candidates |= AS_EV
     if quantity == "W" and data.reference_volume is not None and data.structure is not None:
         own = pressure_factor(_declared_unit(data, "W"))
         candidates["eV/cell"] = EV_PER_CUBIC_ANGSTROM / data.reference_volume / own
         candidates["eV/atom"] = EV_PER_CUBIC_ANGSTROM / (data.reference_volume / len(data.structure)) / own
     unit = min(candidates, key=lambda u: abs(np.log(candidates[u] / factor)))
     known = abs(np.log(candidates[unit] / factor)) < KNOWN_UNIT
-    named = f"the {quantity} is probably in {unit}" if known else "no common unit explains it"
+    named = f"the {quantity} is probably in {_named(unit)}" if known else "no common unit explains it"
     message = f"found W {ratio:.4g} times the energy that belongs to the stress; needed 1; {named}"
     option = "--unit" if quantity == "stress" else "--energy-unit"
     certainty = 0.97 if known else float(np.clip(0.5 + abs(np.log(ratio)), 0.5, 0.93))
-    return Finding("unit", certainty, (), message, f"{option} {unit}" if known else "")
+    return Finding("unit", certainty, (), message, f"{option} {_option(unit, data)}" if known else "")
 
 
 # --- what is left in the samples ---
 
 
-def reference_findings(fit: RobustFit, coarse: RobustFit) -> list[Finding]:
-    """A stress in the reference cell larger than one hundredth of the rms stress.
+def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) -> list[Finding]:
+    """A stress in the reference cell larger than one hundredth of the rms stress, where the data determine it.
 
-    Its error is taken from the residual, and from the difference to a fit of one degree less.
+    Parameters
+    ----------
+    fit, coarse : RobustFit
+        Of the best reading, and with a series of one degree less: the difference is part of the error.
+    error : float
+        Standard error of the stress at F = I (GPa), see `reference_stress_error`.
     """
     S0 = np.asarray(from_mandel(fit.reference_stress))
     ratio = float(np.linalg.norm(S0)) / fit.size
     moved = float(np.linalg.norm(fit.reference_stress - coarse.reference_stress)) / fit.size
     noise = max(fit.stress, min(moved, fit.stress * 2)) / 2
-    if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5:
+    if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5 or ratio * fit.size < 3 * error or error > DETERMINED * fit.size:
         return []
     message = (
-        f"found a stress of ({six_text(S0)}) GPa (xx yy zz yz xz xy) at F = I, {100 * ratio:.2g} % of the rms stress; "
-        "needed at most 1 %; "
+        f"found a stress of ({six_text(S0)}) GPa (xx yy zz yz xz xy) at F = I, known to {max(error, noise * fit.size):.2g} GPa, "
+        f"{100 * ratio:.2g} % of the rms stress; needed at most 1 %; "
         "relax the reference cell, take it off, or say whether to keep it (calibrate --residual-stress keep|remove)"
     )
     certainty = certainty_of(1 + min((ratio - 0.005) / 0.005, ratio / max(noise, 1e-12) / 2))
+    if error > 0:
+        certainty = min(certainty, float(normal.cdf((ratio - 0.005) * fit.size / error)))
     return [Finding("reference_stress", certainty, (), message, "--remove-reference-stress crystal")]
+
+
+def undetermined_reference(fit: RobustFit, error: float) -> list[str]:
+    """That the samples do not determine the stress at zero strain."""
+    if error <= DETERMINED * fit.size or fit.residual > 0.5:
+        return []
+    known = f"known to {error:.2g} GPa only" if np.isfinite(error) else "not determined"
+    return [f"the stress at zero strain: {known} (rms stress {fit.size:.3g} GPa), no sample being near the unstrained cell; add that cell"]
 
 
 def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:

@@ -9,6 +9,10 @@ from constitutive.errors import DataError
 
 # In the order of importance: what makes every number wrong comes first, what costs a little accuracy last.
 FAULTS = (
+    "vacuum",
+    "reference_cell",
+    "pairing",
+    "thermal_frames",
     "transposed_deformation_gradient",
     "transposed_cell",
     "component_order",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import spglib
 from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
+from constitutive.data.averages import same_deformation
 from constitutive.data.checks import where
 from constitutive.data.units import FORCE_UNITS
 from constitutive.intake.findings import Finding
-from constitutive.intake.samples import contradicting, drop_option, same_deformation
+from constitutive.intake.samples import contradicting, drop_option
 from constitutive.tensors.packing import to_mandel
 
 RELAXED_FORCE = 0.02  # eV/Å; DFT relaxations stop at about 0.01
 CLAMPED_FORCE = 0.05
 UNSTRAINED = 1e-6
+UNMOVED = 1e-7  # change of a fractional coordinate
 FEWEST_PAIRS = 4  # pairs of one F with different stresses, from which a rule in them is looked for
 STIFFER = 0.95  # share of the pairs whose stiffer sample has the higher energy too
 IN_BLOCKS = 0.9  # share of the pairs whose stiffer sample is the first (or the second), from which all are taken so
@@ -70,17 +73,65 @@ def residual_forces(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
 
 
 def unrelaxed(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
-    """Which samples have clamped ions, by forces or else by positions; None where neither tells."""
+    """Which samples have clamped ions, by forces or else by positions; None where neither tells.
+
+    A sample whose forces are small for another reason than a relaxation goes with the others: they vanish by symmetry, or because the
+    strain is small.
+    """
     forces = residual_forces(data)
     if forces is not None:
         low = forces[forces <= RELAXED_FORCE]
         limit = max(CLAMPED_FORCE, 20 * float(np.median(low))) if low.size else CLAMPED_FORCE
-        return forces > limit
-    if data.positions is not None and data.frac_coords is not None and data.positions.shape[1] == len(data.frac_coords):
-        shift = data.positions - data.frac_coords
-        moved = np.abs(shift - np.round(shift)).max((1, 2))
-        return moved < 1e-7 if (moved > 1e-4).any() else None
-    return None
+        clamped = forces > limit
+        if not clamped.any() or clamped.all():
+            return clamped
+        open_ones = _undecided(data, forces, clamped)
+        decided = clamped[~open_ones]
+        return np.where(open_ones, decided.mean() > 0.5 or data.ions == "clamped", clamped)
+    moved = _moved(data)
+    return moved < UNMOVED if moved is not None and (moved > 1e-4).any() else None
+
+
+def _moved(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
+    """Largest change of a fractional coordinate of each sample, a shift of the whole crystal taken off; None without positions."""
+    if data.positions is None or data.frac_coords is None or data.positions.shape[1] != len(data.frac_coords):
+        return None
+    shift = data.positions - data.frac_coords
+    shift = shift - np.round(shift)
+    return np.abs(shift - shift.mean(1, keepdims=True)).max((1, 2))
+
+
+def _undecided(data: StressStrainData, forces: Float[np.ndarray, " n"], clamped: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Samples of small forces that clamped ions would have too: none by symmetry, or small ones in so small a strain."""
+    strain = np.sqrt((data.green_lagrange_strain**2).sum((1, 2)))
+    typical = float(np.median(forces[clamped] / np.maximum(strain[clamped], 1e-12)))
+    small = ~clamped & (strain * typical < CLAMPED_FORCE)
+    moved = _moved(data)
+    for k in np.nonzero(~clamped & ~small)[0]:
+        still = moved is None or moved[k] < UNMOVED
+        small[k] = still and forces_vanish(data, data.F[k])
+    return small
+
+
+def forces_vanish(data: StressStrainData, F: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether symmetry leaves no force on any atom of the strained crystal with clamped ions.
+
+    The operations that keep an atom of the strained cell in place leave the force on it unchanged; where they leave no vector unchanged,
+    it is zero.
+    """
+    if data.lattice is None or data.species is None or data.frac_coords is None:
+        return False
+    kinds = np.unique(data.species, return_inverse=True)[1]
+    found = spglib.get_symmetry((data.lattice @ F.T, data.frac_coords, kinds), symprec=1e-4)
+    if found is None:
+        return False
+    rotations, translations = found["rotations"], found["translations"]
+    for place in data.frac_coords:
+        moved = rotations @ place + translations - place
+        keeping = np.abs(moved - np.round(moved)).max(1) < 1e-3
+        if np.abs(rotations[keeping].mean(0)).max() > 1e-6:
+            return False
+    return True
 
 
 def is_without_internal_freedom(data: StressStrainData) -> bool:
@@ -146,7 +197,7 @@ def _in_blocks(second: Bool[np.ndarray, " k"]) -> Bool[np.ndarray, " k"]:
 
 def _pairs(data: StressStrainData) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
     """First and second sample of each F that is present exactly twice."""
-    label = same_deformation(data)
+    label = same_deformation(data.F)
     twice = np.nonzero(np.bincount(label) == 2)[0]
     members = np.argsort(label, kind="stable")
     members = members[np.isin(label[members], twice)].reshape(-1, 2)

@@ -11,12 +11,12 @@ from constitutive.data import StressStrainData
 from constitutive.data.corrections import remove_constant_stress, remove_reference_stress
 from constitutive.errors import DataError
 from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
-from constitutive.fitting.robust import RobustFit
-from constitutive.intake.diagnosis import reference_findings
+from constitutive.fitting.robust import RobustFit, reference_stress_error
+from constitutive.intake.diagnosis import DETERMINED, reference_findings
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.offset import lab_offset
-from constitutive.intake.reading_fit import robust_fit
+from constitutive.intake.reading_fit import raw_samples, robust_fit
 from constitutive.tensors.packing import from_mandel
 
 KINDS = ("crystal", "lab")
@@ -100,12 +100,19 @@ def _chosen(data: StressStrainData) -> StressStrainData:
 
 def _crystal_stress(data: StressStrainData) -> Float[np.ndarray, "3 3"]:
     chosen = _chosen(data)
-    fit, group, _ = _fit(chosen)
+    fit, group, degree = _fit(chosen)
     fixed = group.size(2) <= SHARE * 6 * len(chosen)
-    if not fixed or not reference_findings(fit, _fit(chosen, lower=1)[0]):
+    error = reference_stress_error(raw_samples(chosen, Hypothesis()), group, degree, fit)
+    if error > DETERMINED * fit.size:
+        known = f"known to {error:.2g} GPa" if np.isfinite(error) else "determined by no strain"
+        raise DataError(
+            f"reference stress: found no unstrained sample, and by a fit a stress at F = I that is {known}, of {fit.size:.2g} GPa rms; "
+            f"needed an error below {100 * DETERMINED:.0f} %; add the unstrained cell"
+        )
+    if not fixed or not reference_findings(fit, _fit(chosen, lower=1)[0], error):
         raise DataError(
             f"reference stress: found no unstrained sample, and by a fit (residual {fit.residual:.2g}) no stress at F = I that is "
-            "clear of its error; needed one of the two; mend the other faults first, or add the unstrained cell"
+            f"clear of its error ({error:.2g} GPa); needed one of the two; mend the other faults first, or add the unstrained cell"
         )
     return np.asarray(from_mandel(fit.reference_stress))
 

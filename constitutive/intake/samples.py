@@ -6,24 +6,18 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
+from constitutive.data.averages import same_deformation
 from constitutive.data.checks import where
 from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design
 from constitutive.intake.findings import HARMLESS, Finding
 from constitutive.tensors.polynomials import exponents
 
-SAME_F = 1e-8
 SAME_STRESS = 1e-3  # of the rms stress
 ANOTHER_STRESS = 0.02  # of the rms stress: more than noise
 DETERMINED = 1e-2  # smallest singular value of the strains, relative to the largest
 
 _VOIGT = ("11", "22", "33", "44", "55", "66")
 _ENGINEERING = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
-
-
-def same_deformation(data: StressStrainData) -> Int[np.ndarray, " n"]:
-    """A number for each sample, the same for the same F."""
-    rounded = np.round(data.F / SAME_F).reshape(len(data), 9)
-    return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
 
 
 def contradicting(
@@ -40,7 +34,7 @@ def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[li
 
     A plain repetition does no harm: calibration leaves it out. Two stresses of one state are a sure fault.
     """
-    label = 2 * same_deformation(data) + kind
+    label = 2 * same_deformation(data.F) + kind
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     keep = np.zeros(len(data), dtype=bool)
     keep[first] = True
@@ -62,25 +56,34 @@ def drop_option(samples: Int[np.ndarray, " k"]) -> str:
     return "--drop " + ",".join(str(int(i)) for i in samples)
 
 
-def coverage(x: Float[np.ndarray, "n 6"], group: LaueGroup) -> list[Finding]:
-    """Combinations of second-order constants, then of third-order ones, that the strains leave open."""
+def coverage(x: Float[np.ndarray, "n 6"], group: LaueGroup) -> tuple[list[Finding], list[str]]:
+    """Combinations of second-order constants that the strains leave open, a fault; and of third-order ones, as a remark.
+
+    Most sets do not determine all third-order constants (strains of one mode at a time leave C123 and C456 of a cubic crystal open), and a
+    law of their own strains is none the worse for that.
+    """
+    second = _open_combinations(x, group, 2)
+    if second:
+        message = f"found {second}; needed strains that excite them; add random strains in all six components"
+        return [Finding("coverage", 1.0, (), message, "")], []
+    third = _open_combinations(x, group, 3)
+    return [], [f"third-order constants: {third}"] if third else []
+
+
+def _open_combinations(x: Float[np.ndarray, "n 6"], group: LaueGroup, degree: int) -> str:
+    """What the strains leave open of the constants of one degree, for a message; empty where they determine all."""
     scale = float(np.sqrt((x * x).sum(1).mean())) or 1.0
-    for degree, certainty, what in ((2, 1.0, "second"), (3, 0.5, "third")):
-        columns = design(group, x, degree, scale).stress
-        start = REFERENCE_STRESS + (len(group.basis(2)) if degree == 3 else 0)
-        block = columns[:, :, start:].reshape(6 * len(x), -1)
-        _, singular, right = np.linalg.svd(block, full_matrices=True)
-        singular = np.concatenate([singular, np.zeros(right.shape[0] - len(singular))])
-        open_rows = right[singular < DETERMINED * max(float(singular[0]), 1e-300)]
-        if len(open_rows):
-            names = ", ".join(_constants(row @ group.basis(degree), degree) for row in open_rows[:4])
-            message = (
-                f"found {len(open_rows)} combination{'s' if len(open_rows) > 1 else ''} of {what}-order constants "
-                "that no strain "
-                f"determines ({names}); needed strains that excite them; add random strains in all six components"
-            )
-            return [Finding("coverage", certainty, (), message, "")]
-    return []
+    columns = design(group, x, degree, scale).stress
+    start = REFERENCE_STRESS + (len(group.basis(2)) if degree == 3 else 0)
+    block = columns[:, :, start:].reshape(6 * len(x), -1)
+    _, singular, right = np.linalg.svd(block, full_matrices=True)
+    singular = np.concatenate([singular, np.zeros(right.shape[0] - len(singular))])
+    open_rows = right[singular < DETERMINED * max(float(singular[0]), 1e-300)]
+    if not len(open_rows):
+        return ""
+    names = ", ".join(_constants(row @ group.basis(degree), degree) for row in open_rows[:4])
+    order = {2: "second", 3: "third"}[degree]
+    return f"{len(open_rows)} combination{'s' if len(open_rows) > 1 else ''} of {order}-order constants that no strain determines ({names})"
 
 
 def _constants(polynomial: Float[np.ndarray, " terms"], degree: int) -> str:

@@ -1,0 +1,74 @@
+"""Many frames of one cell, as molecular dynamics writes them: one state, whose stress is the mean of the frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from constitutive.data import StressStrainData
+from constitutive.data.averages import block_error, same_deformation
+from constitutive.intake.findings import Finding
+from constitutive.tensors.components import six_text
+
+FEWEST_FRAMES = 5  # of one cell, with as many different stresses
+SCATTER = 1e-3  # of the rms stress: frames that differ less are repetitions
+CERTAIN = 0.97
+
+
+@final
+@dataclass(frozen=True)
+class RepeatedStates:
+    """Cells of which the data hold many frames.
+
+    Attributes
+    ----------
+    label
+        A number for each sample, the same for the same cell.
+    repeated
+        Labels of the cells with several frames.
+    """
+
+    label: Int[np.ndarray, " n"]
+    repeated: Int[np.ndarray, " k"]
+
+    def finding(self, data: StressStrainData) -> Finding:
+        """What the check says: how many states there are, the mean stress of the first, and what is missing."""
+        members = self.label == self.repeated[0]
+        sigma = data.stress("cauchy")[members]
+        error = block_error(sigma)
+        frames = int(np.isin(self.label, self.repeated).sum())
+        samples = tuple(int(k) for k in np.nonzero(np.isin(self.label, self.repeated))[0])
+        cells = f"{len(self.repeated)} cell" + ("s" if len(self.repeated) > 1 else "")
+        message = (
+            f"found {frames} frames of {cells} whose stresses differ, as at a temperature: each cell is one state, the first with a mean "
+            f"stress of ({six_text(sigma.mean(0))}) GPa (xx yy zz yz xz xy) and standard errors of ({six_text(error)}) GPa from "
+            f"{int(members.sum())} frames; needed one sample for each state; average the frames{_kinetic(data)}"
+        )
+        return Finding("thermal_frames", CERTAIN, samples, message, "--average")
+
+
+def _kinetic(data: StressStrainData) -> str:
+    text = " (add the kinetic part N kT/V to the pressure, where the code left it out: ASE and most machine-learned potentials do"
+    if data.temperature is None or data.reference_volume is None or data.species is None:
+        return text + ")"
+    pressure = len(data.species) * 8.617333262e-5 * data.temperature / data.reference_volume * 160.2176634
+    return f"{text}; {pressure:.2g} GPa at {data.temperature:g} K)"
+
+
+def repeated_states(data: StressStrainData) -> RepeatedStates | None:
+    """Cells with at least five frames of different stress; None where there are none."""
+    label = same_deformation(data.F)
+    stress = getattr(data, data.measure)
+    size = float(np.sqrt((stress**2).sum((1, 2)).mean())) or 1.0
+    counts = np.bincount(label)
+    repeated = [k for k in np.nonzero(counts >= FEWEST_FRAMES)[0] if _differ(stress[label == k], SCATTER * size)]
+    return RepeatedStates(label, np.array(repeated, dtype=int)) if repeated else None
+
+
+def _differ(stress: Float[np.ndarray, "n 3 3"], limit: float) -> bool:
+    """Whether most frames of a cell have stresses of their own."""
+    rounded = np.round(stress.reshape(len(stress), 9) / limit)
+    return len(np.unique(rounded, axis=0)) > max(len(stress) / 2, FEWEST_FRAMES - 1)
