@@ -21,9 +21,12 @@ from constitutive.errors import ConstitutiveError
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
 from constitutive.fem.compat import interpolation_points
 from constitutive.fem.pictures import Panel, draw, gathered
-from constitutive.laws import LinearLaw
+from constitutive.laws import Domain, LinearLaw
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import tangent_from_mandel
 
+COMM = MPI.COMM_SELF
 TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
 HEX, TET = mesh.CellType.hexahedron, mesh.CellType.tetrahedron
 
@@ -77,6 +80,36 @@ def moments(u: fem.Function) -> list[float]:
     x, values = space.tabulate_dof_coordinates()[:owned], u.x.array[: owned * size].reshape(-1, size)
     weights = np.stack([np.ones(owned), x[:, 0] * x[:, 1], x[:, 1] ** 2, x[:, 0] ** 2])
     return list(space.mesh.comm.allreduce(weights @ values).ravel())
+
+
+def square(degree: int = 1, components: int = 2, cell: mesh.CellType = mesh.CellType.triangle) -> fem.FunctionSpace:
+    """Vector elements on a unit square."""
+    return fem.functionspace(mesh.create_unit_square(COMM, 2, 2, cell), ("Lagrange", degree, (components,)))
+
+
+def affine(u: fem.Function, A: np.ndarray) -> None:
+    """Give a displacement a uniform gradient."""
+    u.interpolate(lambda x: A @ x[: A.shape[1]])
+
+
+def bounded(radius: float = 0.05) -> Material:
+    """A material with a domain."""
+    return Material(cubic(), PointGroup.from_symbol("m-3m"), name="test", domain=Domain(np.eye(6), radius))
+
+
+def pulled_problem(shift: tuple[float, ...] = (0.1, 0.05, 0.02), **options: object) -> Problem:
+    """A turned cubic block, pulled."""
+    V = block(2, HEX, 1, COMM)
+    u, v = fem.Function(V), ufl.TestFunction(V)
+    law = UserMaterial(u, **({"material": cubic(), "orientation": TURN} | options))
+    return Problem(law.residual(v), law, bcs=pulled(V, shift))
+
+
+def cell_tags(m: mesh.Mesh) -> mesh.MeshTags:
+    """Tag 1 below y = ½, tag 2 above, of all cells and ghosts."""
+    count = m.topology.index_map(3).size_local + m.topology.index_map(3).num_ghosts
+    cells = np.arange(count, dtype=np.int32)
+    return mesh.meshtags(m, 3, cells, (1 + (mesh.compute_midpoints(m, 3, cells)[:, 1] > 0.5)).astype(np.int32))
 
 
 def hook(comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, object]:

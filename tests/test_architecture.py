@@ -21,7 +21,7 @@ MOST_ANY = 620
 # what is being worked off: packages with cycles, packages whose deferred imports say why, long files of tests
 CYCLIC = {"data", "kernel", "laws", "material"}
 REASONED = {"audit", "cli", "fem", "kinematics", "plots", "report", "symmetry", "tensors"}
-LONG = {"test_calibration", "test_data", "test_fem_features", "test_kernel", "test_readers"}
+LONG = {"test_calibration", "test_data", "test_kernel", "test_readers"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Whether a form has a term on every cell: laws may leave cells out, which then need one of the user's own."""
+"""Forms of which a law covers only some cells: the others need a term of the user's own, and all terms one set of tags."""
 
 from __future__ import annotations
 
@@ -76,3 +76,18 @@ def _place(law: UserMaterial, bare: np.ndarray) -> str:
         return ""
     middle = compute_midpoints(law.mesh, law.mesh.topology.dim, np.flatnonzero(bare)[:1].astype(np.int32))[0]
     return f", the first at ({', '.join(f'{x:.4g}' for x in middle[: law.mesh.geometry.dim])})"
+
+
+def with_shared_tags(form: ufl.Form) -> ufl.Form:
+    """Give integrals over the whole mesh the tags of the others of their kind: DOLFINx compiles a form only where all have the same."""
+    shared: dict[str, object] = {}
+    for integral in form.integrals():
+        if integral.subdomain_data() is not None:
+            shared.setdefault(integral.integral_type(), integral.subdomain_data())
+    pieces = [
+        integral.reconstruct(subdomain_data=shared[integral.integral_type()])
+        if integral.subdomain_data() is None and integral.integral_type() in shared and integral.subdomain_id() in EVERYWHERE
+        else integral
+        for integral in form.integrals()
+    ]
+    return ufl.Form(pieces)

@@ -2,8 +2,11 @@
 
 A residual evaluates the stress only, a Jacobian the tangent too. Boundary values move in the first iteration, which
 is a full linear solve with the values' change lifted to the right-hand side; after it the iterates satisfy them
-exactly, so that no later residual needs the tangent. Whatever fails on one rank is agreed on by all before anyone
+exactly, so that no later residual needs the tangent. Whatever fails on one rank is agreed on by all before any rank
 leaves a callback.
+
+Unless the options choose a solver of PETSc, Newton steps are taken in full and halved only where their end has J ≤ 0, is not
+finite or outside a domain that raises; a load step that fails so twice is tried with a backtracking line search too.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ from constitutive.fem.user_material import UserMaterial
 PetscOptions: TypeAlias = Mapping[str, str | int | float | bool | None]
 DEFAULTS: PetscOptions = {
     "snes_type": "newtonls",
-    "snes_linesearch_type": "bt",
     "snes_rtol": 1e-9,
     "snes_max_it": 25,
     "ksp_type": "preonly",
     "pc_type": "lu",
 }
+FULL_STEPS: PetscOptions = {"snes_linesearch_type": "basic", "snes_divergence_tolerance": 1e12}
+BACKTRACKING: PetscOptions = {"snes_linesearch_type": "bt"}
+HALVINGS = 8  # of a Newton step that leads where the law fails
 
 
 class Newton:
@@ -71,7 +76,13 @@ class Newton:
         self._constrained = self._constrained_dofs()
         self.A = fem_petsc.create_matrix(jacobian)
         _attach_rigid_motions(self.A, u)
-        self.snes = self._make_snes(options)
+        self._options = {**DEFAULTS, **options}
+        self._f, self._x = self.A.createVecLeft(), self.A.createVecRight()
+        self._guarded = not {"snes_linesearch_type", "snes_type"} & set(options)
+        self._backtracking: PETSc.SNES | None = None
+        self.snes = self._make_snes({**FULL_STEPS, **self._options} if self._guarded else self._options)
+        if self._guarded:
+            self.snes.setLineSearchPreCheck(self._shorten)
         self._tolerances = self.snes.getTolerances()
 
     # ---- set-up ----------------------------------------------------------------------------------------------------------
@@ -93,30 +104,29 @@ class Newton:
 
     def _make_snes(self, options: PetscOptions) -> PETSc.SNES:
         snes = PETSc.SNES().create(self.comm)
-        self._f, self._x = self.A.createVecLeft(), self.A.createVecRight()
         snes.setFunction(self._evaluate_residual, self._f)
         snes.setJacobian(self._evaluate_jacobian, self.A)
         snes.setMonitor(lambda _snes, iteration, norm: self._monitor(iteration, norm))
-        prefix = f"constitutive_{id(self):x}_"
+        prefix = f"constitutive_{id(snes):x}_"
         snes.setOptionsPrefix(prefix)
         store = PETSc.Options()
         store.prefixPush(prefix)
-        settings = {**DEFAULTS, **options}
-        for name, value in settings.items():
+        for name, value in options.items():
             store.setValue(name, value)
         snes.setFromOptions()
         snes.getKSP().setFromOptions()
-        if self.comm.size > 1 and settings["pc_type"] in ("lu", "cholesky") and "pc_factor_mat_solver_type" not in settings:
+        if self.comm.size > 1 and options["pc_type"] in ("lu", "cholesky") and "pc_factor_mat_solver_type" not in options:
             snes.getKSP().getPC().setFactorSolverType("mumps")
-        for name in settings:
+        for name in options:
             store.delValue(name)
         store.prefixPop()
         return snes
 
     def destroy(self) -> None:
         """Free PETSc's objects; collective."""
-        for thing in (self.snes, self.A, self._f, self._x):
-            thing.destroy()
+        for thing in (self.snes, self._backtracking, self.A, self._f, self._x):
+            if thing is not None:
+                thing.destroy()
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------
 
@@ -163,6 +173,31 @@ class Newton:
         self.trouble = self.update_laws(tangent=True) or self.trouble
         self.assemble_jacobian()
 
+    def _shorten(self, x: PETSc.Vec, step: PETSc.Vec) -> bool:
+        """Halve a Newton step until the law can be evaluated at its end: J > 0, finite, and inside a domain that raises.
+
+        Nothing else shortens it: in bending the residual of a full step rises by orders of magnitude before it falls, so that
+        a search for less residual or less energy crawls.
+        """
+        start, change = x.getArray(readonly=True).copy(), step.getArray(readonly=True).copy()
+        for halvings in range(HALVINGS + 1):
+            self.u.x.array[: self.owned] = start - 0.5**halvings * change
+            self.u.x.scatter_forward()
+            trouble = self._trouble_here()
+            if trouble is None or trouble.outcome not in (Outcome.INVERTED, Outcome.NOT_FINITE, Outcome.OUTSIDE_DOMAIN):
+                break
+        if trouble is not None or not halvings:
+            return False  # nowhere along the step: the evaluation that follows says so
+        step.array[:] = 0.5**halvings * change
+        return True
+
+    def _trouble_here(self) -> Trouble | None:
+        """What fails at the present iterate; a form without a law fails where its residual is not finite."""
+        if self.laws:
+            return self.update_laws(tangent=False)
+        force = self._norm(self.assemble_residual())
+        return None if np.isfinite(force) else Trouble(Outcome.NOT_FINITE, "the residual is not finite")
+
     def _monitor(self, iteration: int, norm: float) -> None:
         self._norms.append(float(norm))
         self.on_iteration(iteration, float(norm))
@@ -178,7 +213,14 @@ class Newton:
 
     def may_backtrack(self, trouble: Trouble) -> bool:
         """Whether a backtracking line search is worth a try after a failed step."""
-        return False
+        return self._guarded and trouble.outcome not in (Outcome.INTERRUPTED, Outcome.FAILED, Outcome.LINEAR_SOLVER)
+
+    def _solver(self, *, backtracking: bool) -> PETSc.SNES:
+        if not backtracking:
+            return self.snes
+        if self._backtracking is None:
+            self._backtracking = self._make_snes({**self._options, **BACKTRACKING})
+        return self._backtracking
 
     def solve(self, target: np.ndarray, part: float, *, backtracking: bool = False) -> tuple[Trouble | None, int, tuple[float, ...]]:
         """Solve with the boundary values of ``target``.
@@ -189,6 +231,8 @@ class Newton:
             Values that the constrained entries have to take (other entries are ignored).
         part : float
             Part of the way from the present values to those of the boundary conditions that ``target`` is.
+        backtracking : bool
+            Search along each step for less residual, instead of the full steps of the default.
 
         Returns
         -------
@@ -201,11 +245,12 @@ class Newton:
             return moved, 0, ()
         self._x.array[:] = self.u.x.array[: self.owned]
         rtol, atol, stol, most = self._tolerances
-        self.snes.setTolerances(rtol=rtol, atol=max(atol, rtol * self._largest_force), stol=stol, max_it=most)
-        self.snes.solve(None, self._x)
+        snes = self._solver(backtracking=backtracking)
+        snes.setTolerances(rtol=rtol, atol=max(atol, rtol * self._largest_force), stol=stol, max_it=most)
+        snes.solve(None, self._x)
         self._take(self._x)
-        reason = self.snes.getConvergedReason()
-        iterations = self.snes.getIterationNumber() + int(moved)
+        reason = snes.getConvergedReason()
+        iterations = snes.getIterationNumber() + int(moved)
         if reason > 0:
             return None, iterations, tuple(self._norms)
         return self._name(reason), iterations, tuple(self._norms)

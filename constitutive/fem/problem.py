@@ -13,7 +13,7 @@ from dolfinx import default_scalar_type, fem
 from constitutive.errors import SolveError
 from constitutive.fem import checkpoint as checkpoints
 from constitutive.fem.collective import agreed
-from constitutive.fem.coverage import require_covered
+from constitutive.fem.coverage import require_covered, with_shared_tags
 from constitutive.fem.faults import Trouble
 from constitutive.fem.load_steps import Loading, LoadSteps
 from constitutive.fem.loads import with_load_factor
@@ -88,8 +88,8 @@ class Problem:
         du = ufl.TrialFunction(self.u.function_space)
         J = ufl.derivative(self.form, self.u, du) if jacobian is None else jacobian
         J = add_tangents(J, self.form, self.laws, self.u, du)
-        self._residual = fem.form(self.form)
-        self._jacobian = fem.form(J)
+        self._residual = fem.form(with_shared_tags(self.form))
+        self._jacobian = fem.form(with_shared_tags(J))
         self.newton = Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
         dead = not self._own_factor and self.load_factor in self.form.constants()
         self._loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)

@@ -28,10 +28,15 @@ def default_degree(u: Expr, mesh: Mesh) -> int:
     whose gradients are of degree k in each direction, take 2k: the usual 2×2×2 and 3×3×3 Gauss points. Curved cells
     take 2(g − 1) more for a geometry of degree g.
     """
-    degree = max(element_degree(coefficient.ufl_element()) for coefficient in ufl.algorithms.extract_coefficients(u))
+    degree = function_degree(u)
     curved = 2 * (compat.geometry_degree(mesh) - 1)
     simplex = compat.cell_name(mesh) in ("triangle", "tetrahedron")
     return max(2 * (degree - 1), 1) + curved if simplex else 2 * degree + curved
+
+
+def function_degree(u: Expr) -> int:
+    """Highest degree of the Functions in an expression."""
+    return max(element_degree(coefficient.ufl_element()) for coefficient in ufl.algorithms.extract_coefficients(ufl.as_ufl(u)))
 
 
 def element_degree(element: AbstractFiniteElement) -> int:

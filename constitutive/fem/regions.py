@@ -205,7 +205,7 @@ def compiled_law(crystal: CrystalData, law: StressLaw, rank: int) -> CompiledKer
     with warnings.catch_warnings():
         if rank:
             warnings.simplefilter("ignore", KernelWarning)
-        found = kernel.compile(crystal.given, law=law)
+        found = kernel.compile(crystal.given if isinstance(crystal.given, Material) else law, law=law)
     return found if isinstance(found, CompiledKernel) else None
 
 

@@ -19,6 +19,7 @@ from dolfinx import fem
 from ufl.core.expr import Expr
 
 from constitutive.errors import SolveError
+from constitutive.fem.coverage import require_covered, with_shared_tags
 from constitutive.fem.user_material import UserMaterial
 
 
@@ -53,7 +54,8 @@ def derivative(
     if not isinstance(u, fem.Function):
         raise SolveError("the law's displacement is an expression: pass u=, the Function that the form is to be solved for")
     du = ufl.TrialFunction(u.function_space) if du is None else du
-    return add_tangents(ufl.derivative(form, u, du), form, laws, u, du)
+    require_covered(form, u, laws)
+    return with_shared_tags(add_tangents(ufl.derivative(form, u, du), form, laws, u, du))
 
 
 def add_tangents(jacobian: ufl.Form, form: ufl.Form, laws: Sequence[UserMaterial], u: fem.Function, du: Expr) -> ufl.Form:

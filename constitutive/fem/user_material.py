@@ -18,8 +18,9 @@ from constitutive.fem.collective import agreed, quiet_torch
 from constitutive.fem.evaluation import Evaluation
 from constitutive.fem.faults import Faults
 from constitutive.fem.fields import SpaceInput
+from constitutive.fem.locking import warn_of_locking
 from constitutive.fem.material_point import condensed, packed, plane_stress_strain
-from constitutive.fem.quadrature import QuadraturePoints, default_degree
+from constitutive.fem.quadrature import QuadraturePoints, default_degree, function_degree
 from constitutive.fem.regions import UNITS, Region, TagsInput, make_regions, tags_of_cells
 from constitutive.fem.strain_kinematics import StrainKinematics, make_kinematics
 from constitutive.fem.tensor_fields import NO_TAG, Cells, TensorInput
@@ -131,6 +132,8 @@ class UserMaterial:
             )
 
         self.regions = agreed(self.mesh.comm, regions)
+        degree = function_degree(u)
+        warn_of_locking(self.mesh.comm, self.regions, degree, volumetric=plane != "stress")
         self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
         self.evaluation = Evaluation(self.mesh, u, self.kinematics, self.points, self.regions, chunk)
         size = len(self.kinematics.active)

@@ -1,0 +1,194 @@
+"""Load steps, faults and PETSc options."""
+
+import numpy as np
+import pytest
+import ufl
+from dolfinx import fem
+from fem_cases import (
+    COMM,
+    HEX,
+    TET,
+    affine,
+    block,
+    bounded,
+    cubic,
+    pulled,
+    pulled_problem,
+)
+from petsc4py import PETSc
+
+from constitutive.errors import SolveError
+from constitutive.fem import (
+    Outcome,
+    Problem,
+    UserMaterial,
+)
+from constitutive.fem.faults import Trouble
+from constitutive.fem.newton import set_function_domain_error
+
+
+def test_steps_are_cut_and_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newton's method is made to fail for steps above 0.2 in the first half: they shrink there, and grow afterwards."""
+    problem = pulled_problem()
+    solve_step, states = problem.newton.solve, []
+
+    def moody(target: np.ndarray, part: float, **how: object) -> object:
+        size = part * (1 - problem.load)
+        states.append(problem.u.x.array.copy())
+        if problem.load < 0.5 and size > 0.2:
+            problem.u.x.array[:] = np.nan
+            return Trouble(Outcome.DIVERGED, "made to fail"), 0, ()
+        return solve_step(target, part, **how)
+
+    monkeypatch.setattr(problem.newton, "solve", moody)
+    result = problem.solve(steps=2).require()
+    np.testing.assert_allclose(np.diff([0.0, *(step.load for step in result.steps)]), [0.125] * 4 + [0.25] * 2)
+    assert result.cutbacks == 5
+    assert np.isfinite(states).all()
+
+
+def test_an_inverted_element_is_named_and_the_state_is_that_of_the_last_step() -> None:
+    problem = pulled_problem((-0.9, 0.5, 0.0))
+    result = problem.solve(steps=1, smallest_step=0.02)
+    assert result.outcome is Outcome.INVERTED
+    assert "cell" in result.reason
+    assert 0 < result.load < 1
+    right = problem.bcs[1].dof_indices()[0]
+    np.testing.assert_allclose(problem.u.x.array[right].reshape(-1, 3), result.load * np.array([[-0.9, 0.5, 0.0]] * 9), atol=1e-12)
+    with pytest.raises(SolveError, match="of the load"):
+        result.require()
+
+
+def test_j_of_zero_or_less_is_found_with_its_place() -> None:
+    V = block(2, HEX, 1, COMM)
+    u = fem.Function(V)
+    affine(u, np.diag([-1.2, 0.0, 0.0]))
+    law = UserMaterial(u, cubic())
+    faults = law.update()
+    assert faults.inverted == 64
+    assert "cell" in faults.worst
+    assert "J = -0.2" in faults.worst
+    assert np.isnan(law.stress.x.array).all()
+
+
+def test_nan_in_the_displacement_is_found() -> None:
+    law = UserMaterial(fem.Function(block(1, TET, 1, COMM)), cubic(), strain="small")
+    law.u.x.array[0] = np.nan
+    assert law.update().not_finite > 0
+
+
+def test_stop_outside_the_domain() -> None:
+    problem = pulled_problem(material=bounded(), outside="raise")
+    result = problem.solve(steps=2, smallest_step=0.01)
+    assert result.outcome is Outcome.OUTSIDE_DOMAIN
+    assert "cell" in result.reason
+    assert "calibrate on larger strains" in result.reason
+    assert problem.laws[0].count_outside() == 0
+
+
+def test_warn_outside_the_domain_counts_points() -> None:
+    problem = pulled_problem(material=bounded(), outside="warn")
+    result = problem.solve(steps=2).require()
+    assert result.steps[-1].outside == 64
+    assert "64 points are outside" in result.reason
+    assert problem.laws[0].field("outside_domain").x.array.min() == 1
+
+
+def test_extend_outside_the_domain_is_another_energy() -> None:
+    problems = [pulled_problem(material=bounded(0.05), outside=outside) for outside in ("warn", "extend")]
+    energies = []
+    for problem in problems:
+        problem.solve(steps=4).require()
+        energies.append(problem.laws[0].total_energy())
+    assert energies[1] != pytest.approx(energies[0], rel=1e-3)
+
+
+def test_line_searches_recover_from_a_domain_error() -> None:
+    """Newton for log x = 0 from x = 3 leaves the domain at once; PETSc's line search comes back into it."""
+    A = PETSc.Mat().createDense([1, 1], comm=COMM)
+    A.setUp()
+    f, x, seen = A.createVecLeft(), A.createVecRight(), []
+
+    def residual(snes: PETSc.SNES, at: PETSc.Vec, b: PETSc.Vec) -> None:
+        value = at.getArray(readonly=True)[0]
+        seen.append(value)
+        if value <= 0:
+            b.set(np.nan)
+            set_function_domain_error(snes)
+        else:
+            b.array[0] = np.log(value)
+
+    def jacobian(snes: PETSc.SNES, at: PETSc.Vec, J: PETSc.Mat, P: PETSc.Mat) -> None:
+        J.setValue(0, 0, 1 / at.getArray(readonly=True)[0])
+        J.assemble()
+
+    snes = PETSc.SNES().create(COMM)
+    snes.setFunction(residual, f)
+    snes.setJacobian(jacobian, A)
+    snes.getKSP().setType("preonly")
+    snes.getKSP().getPC().setType("lu")
+    x.set(3.0)
+    snes.solve(None, x)
+    assert min(seen) < 0
+    assert snes.getConvergedReason() > 0
+    assert x.array[0] == pytest.approx(1.0)
+
+
+def test_residuals_leave_the_tangent_alone() -> None:
+    problem = pulled_problem()
+    law, seen = problem.laws[0], []
+    update = law.update
+
+    def watched(*, tangent: bool = True) -> object:
+        seen.append(tangent)
+        return update(tangent=tangent)
+
+    law.update = watched
+    result = problem.solve()
+    assert seen.count(True) == result.iterations
+
+
+def test_petsc_options_reach_the_solvers() -> None:
+    problem = pulled_problem()
+    options = {"ksp_type": "cg", "pc_type": "gamg", "ksp_rtol": 1e-10, "snes_linesearch_type": "basic", "snes_rtol": 1e-11}
+    other = Problem(problem.form, problem.laws[0], bcs=problem.bcs, petsc_options=options, load_factor=problem.load_factor)
+    assert other.newton.snes.getKSP().getType() == "cg"
+    assert other.newton.snes.getKSP().getPC().getType() == "gamg"
+    assert other.newton.snes.getTolerances()[0] == 1e-11
+    assert other.newton.A.getNearNullSpace().getVecs()
+    other.solve().require()
+
+
+def test_loads_grow_with_the_load_factor_and_springs_do_not() -> None:
+    V = block(2, HEX, 1, COMM)
+    u, v = fem.Function(V), ufl.TestFunction(V)
+    law = UserMaterial(u, cubic(), strain="small")
+    pull, spring = fem.Constant(V.mesh, np.array([100.0, 0.0, 0.0])), fem.Constant(V.mesh, 1e3)
+    form = law.residual(v) - ufl.inner(pull, v) * ufl.dx + spring * ufl.inner(u, v) * ufl.ds
+    ends = []
+    problem = Problem(form, law, bcs=pulled(V)[:1])
+    problem.solve(steps=4, on_step=lambda record: ends.append(u.x.array.copy())).require()
+    for k, end in enumerate(ends):
+        np.testing.assert_allclose(end, (k + 1) / 4 * ends[-1], atol=1e-12 * np.abs(ends[-1]).max())
+
+
+def test_ramp_sets_the_users_own_loads() -> None:
+    V = block(2, HEX, 1, COMM)
+    u, v, pull = fem.Function(V), ufl.TestFunction(V), fem.Constant(V.mesh, np.zeros(3))
+    law = UserMaterial(u, cubic(), strain="small")
+    problem = Problem(law.residual(v) - ufl.inner(pull, v) * ufl.dx, law, bcs=pulled(V)[:1])
+    tops = []
+
+    def there_and_back(load: float) -> None:
+        pull.value[0] = 100 * np.sin(np.pi * load)
+
+    problem.solve(steps=4, ramp=there_and_back, on_step=lambda record: tops.append(np.abs(u.x.array).max())).require()
+    np.testing.assert_allclose(np.array(tops) / tops[1], [np.sqrt(0.5), 1, np.sqrt(0.5), 0], atol=1e-12)
+
+
+def test_solving_again_moves_on_from_the_present_state() -> None:
+    problem = pulled_problem()
+    problem.solve(steps=2).require()
+    first = problem.u.x.array.copy()
+    assert problem.solve().require().iterations <= 1
+    np.testing.assert_allclose(problem.u.x.array, first, atol=1e-13)
