@@ -15,16 +15,19 @@ from constitutive.calibration.cross_validation import split
 from constitutive.calibration.ellipticity import made_elliptic
 from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.calibration.outliers import find_outliers
-from constitutive.calibration.posterior import constants_with_errors, rank_of_data, uncertainty_of
+from constitutive.calibration.posterior import constants_with_errors, rank_of_data, uncertainty_of, undetermined_constants
 from constitutive.calibration.report import report_of
 from constitutive.calibration.residual_stress import ResidualStress, find_residual_stress
 from constitutive.calibration.selection import Selection, select
 from constitutive.data import StressStrainData
+from constitutive.errors import CalibrationError
 from constitutive.fitting import problem_of
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
+
+USELESS = 0.5  # relative error on samples left out
 
 
 def calibrate(
@@ -65,7 +68,8 @@ def calibrate(
     laws
         ``"all"`` candidates, or ``"series"`` only: polynomials in closed form, within a second.
     allow
-        Faults of the intake check (``constitutive check``) that do not stop the calibration: "unit", "stress_frame", ….
+        Faults of the intake check (``constitutive check``) that do not stop the calibration: "unit", "stress_frame", …; and "error" for a
+        law that errs by more than 50 % on samples that it has not seen.
     progress
         Called with what is being done and the fraction done.
 
@@ -105,11 +109,14 @@ def calibrate(
     parts = split(problem, seed)
     selection = select(problem, parts, domain, seed, report_progress, laws=laws, weights=weights)
 
+    require_useful(selection.best.error, allow)
+
     report_progress("uncertainty and constants", 0.97)
     parameters, more = constrained(LinearParameters(selection.fit, problem), selection, domain, anchors, elliptic=elliptic)
     posterior = uncertainty_of(parameters, selection.best.left_out)
+    undetermined = undetermined_constants(problem, selection.best.error)
     card = _card(samples, residual, seed, elliptic=elliptic) | {
-        "constants_GPa": constants_with_errors(parameters, posterior, selection.members),
+        "constants_GPa": constants_with_errors(parameters, posterior, selection.members, undetermined),
         "rank_of_data": rank_of_data(problem, selection.best.error),
     }
     law = _with_residual_stress(parameters.fit.law(), residual)
@@ -117,6 +124,22 @@ def calibrate(
     report = report_of(material, samples, problem, selection, [*notes, *more], seed)
     report_progress("done", 1.0)
     return replace(material, card={**card, "calibration": report.as_dict()}, report=report)
+
+
+def require_useful(error: float, allow: tuple[str, ...] = ()) -> None:
+    """Refuse a law that explains less than half of the stress of samples that it has not seen, unless "error" is allowed.
+
+    Raises
+    ------
+    CalibrationError
+        The relative error exceeds 0.5.
+    """
+    if error > USELESS and "error" not in allow:
+        raise CalibrationError(
+            f"the best law misses the stress of samples that it has not seen by {100 * error:.0f} %, more than {100 * USELESS:.0f} %: the "
+            "stresses may belong to other samples (runs sorted as run_1, run_10, run_2), or the samples may be too few or too far apart; "
+            "look at the data with `constitutive check`, or accept such a law by allow=('error',) (--allow error)"
+        )
 
 
 def constrained(

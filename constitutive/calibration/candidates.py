@@ -86,10 +86,17 @@ def refitted(problem: FitProblem, shape: Shape, parts: list[np.ndarray], seed: i
 
 
 def try_series(problem: FitProblem, degrees: tuple[int, ...], split: Split) -> tuple[Candidate, SeriesFit]:
-    """A series, judged in closed form by leaving each sample out; by whole paths where the samples lie on paths."""
-    fit, left_out = fit_series(problem, degrees), None
-    if split.on_paths and len(split.folds) > 1:
-        left_out = predicted_without(problem, split.folds, lambda rest, _: fit_series(rest, degrees).fit)
-    predicted = fit.left_out if left_out is None else left_out
+    """A series, judged in closed form by leaving each sample out; each fold where the samples lie on paths.
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    degrees
+        Powers of the strain in the energy.
+    split
+        How the samples are left out.
+    """
+    fit = fit_series(problem, degrees, split.folds if split.on_paths and len(split.folds) > 1 else None)
     label = Shape(degrees, 0, fit.ridge).label
-    return Candidate(label, predicted, split.error(problem, predicted), None, degrees), fit
+    return Candidate(label, fit.left_out, split.error(problem, fit.left_out), None, degrees), fit

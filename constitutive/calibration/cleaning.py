@@ -64,11 +64,11 @@ def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> lis
     CalibrationError
         A name in `allow` is no fault.
     """
-    unknown = [name for name in allow if name not in FAULTS]
+    unknown = [name for name in allow if name not in (*FAULTS, "error")]
     if unknown:
-        raise CalibrationError(f"allow: found {unknown[0]!r}; needed names among {', '.join(FAULTS)}")
+        raise CalibrationError(f"allow: found {unknown[0]!r}; needed names among {', '.join((*FAULTS, 'error'))}")
     report = check(samples)
-    report.require_sound(allowed=allow)
+    report.require_sound(allowed=tuple(name for name in allow if name in FAULTS))
     others = [finding for finding in report.findings if finding.fault not in {"duplicates", "outliers"}]
     return [f"{'allowed' if finding.is_sure else 'perhaps'}: {finding.fault}: {finding.message}" for finding in others]
 

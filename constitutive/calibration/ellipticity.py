@@ -10,8 +10,17 @@ from constitutive.calibration.distillation import random_strains
 from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.elasticity import ellipticity
 from constitutive.fitting import SeriesNetworkFit
-from constitutive.laws import Domain
+from constitutive.laws import Domain, Law
 from constitutive.tensors.packing import from_mandel, to_mandel
+
+LOOKED_AT = 100  # strains
+
+
+def loses_ellipticity(law: Law, x: Float[np.ndarray, "n 6"]) -> bool:
+    """Whether a law is not strongly elliptic at rest or at some of the given strains (Mandel); of many strains 100 are looked at."""
+    chosen = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
+    F = _right_stretch(np.concatenate([np.zeros((1, 6)), chosen]))
+    return bool(ellipticity(law, F, directions=80).minimum.min() <= 0)
 
 
 def made_elliptic(
@@ -57,7 +66,12 @@ def made_elliptic(
 
 def _stretches(domain: Domain, count: int, seed: int) -> Float[np.ndarray, "n 3 3"]:
     x = random_strains(domain, count, np.random.default_rng(seed), uniform_size=False)
-    values, vectors = np.linalg.eigh(np.eye(3) + 2 * from_mandel(x))
+    return _right_stretch(x)
+
+
+def _right_stretch(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "m 3 3"]:
+    """U of strains; those that squeeze some fibre to nothing are left out."""
+    values, vectors = np.linalg.eigh(np.eye(3) + 2 * np.asarray(from_mandel(x)))
     inside = values[:, 0] > 0.02
     roots = np.sqrt(values[inside])
     return np.einsum("nij,nj,nkj->nik", vectors[inside], roots, vectors[inside])

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.candidates import MANY, Progress, candidate_shapes
-from constitutive.calibration.cross_validation import Split, predicted_without, typical_error
+from constitutive.calibration.cross_validation import Split, predicted_without
 from constitutive.fitting import FitProblem, SeriesNetworkFit, Shape, fit_and_leave_out, fit_network
 
 STRAIN_EXPONENTS = (1.0, 0.0, -1.0)  # of Seth–Hill strains: pair forces are smoother functions of some than of others
@@ -33,7 +33,7 @@ class FittedNetwork:
     left_out
         Stress (Mandel, GPa) of each sample predicted without it, to first order; by fits without it where samples lie on paths.
     score
-        Relative error of these: the geometric mean over samples, or over folds of paths.
+        Relative error of these: the geometric mean over samples, or pooled over paths.
     """
 
     shape: Shape
@@ -74,7 +74,7 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress) -> 
         progress(f"fitting {shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
         attempt = _fit_without_paths if split.on_paths else fit_and_leave_out
         made, left_out = attempt(problem, shape, seed + 1000 * start, groups, steps=steps)
-        found.append(FittedNetwork(shape, made, left_out, typical_error(problem, left_out, groups)))
+        found.append(FittedNetwork(shape, made, left_out, split.score(problem, left_out)))
 
     for shape in own:
         fit(shape, 0)
@@ -104,7 +104,7 @@ def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progre
     for k, network in enumerate(chosen):
         progress(f"finishing {network.shape.label}", 0.3 + 0.35 * k / len(chosen))
         made, left_out = fit_and_leave_out(problem, network.shape, 0, split.groups, start=network.fit)
-        done.append(FittedNetwork(network.shape, made, left_out, typical_error(problem, left_out, split.groups)))
+        done.append(FittedNetwork(network.shape, made, left_out, split.score(problem, left_out)))
     return done
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
 
@@ -53,9 +55,21 @@ def _left_out_variance(design: np.ndarray, factor: np.ndarray) -> Float[np.ndarr
 
 
 def constants_with_errors(
-    parameters: LinearParameters, posterior: Uncertainty, spread: list[SeriesNetworkFit]
-) -> dict[str, dict[str, list[float]]]:
-    """Independent constants of order 2, 3, 4: value and standard error from data (posterior) and model (spread of other fits)."""
+    parameters: LinearParameters, posterior: Uncertainty, spread: list[SeriesNetworkFit], undetermined: Mapping[str, list[str]]
+) -> dict[str, dict[str, list[float | None]]]:
+    """Independent constants of order 2, 3, 4 (GPa): value and standard error.
+
+    Parameters
+    ----------
+    parameters
+        The law.
+    posterior
+        The part of the error that stems from the samples.
+    spread
+        Other fits: their root mean square difference is the part that stems from the choice of law.
+    undetermined
+        Names by order that the samples do not determine: their error is None, and their value is the law's extrapolation.
+    """
     result = {}
     for order in (2, 3, 4):
         names, rows = parameters.constants(order)
@@ -64,7 +78,10 @@ def constants_with_errors(
         different = [_constants_of(fit, parameters, order, rows) - values for fit in spread]
         model = np.sqrt(np.mean(np.square(different), axis=0)) if different else np.zeros(len(values))
         errors = np.hypot(data, model)
-        result[str(order)] = {name: [float(v), float(e)] for name, v, e in zip(names, values, errors, strict=True)}
+        unknown = undetermined.get(str(order), []) if np.any(rows) else names  # a law without terms of this order knows none
+        result[str(order)] = {
+            name: [float(v), None if name in unknown else float(e)] for name, v, e in zip(names, values, errors, strict=True)
+        }
     return result
 
 
@@ -88,21 +105,57 @@ def rank_of_data(problem: FitProblem, noise: float) -> dict[str, dict[str, objec
     -------
     For each order 2, 3, 4: the number fixed, the number there is, and the combinations left open by name.
     """
-    basis = PolynomialBasis(problem.rotations, (2, 3, 4), problem.scale)
-    degree = basis.degree_of_column
-    A = design_matrix(problem, basis).reshape(-1, len(degree))
+    basis = _basis(problem)
     result: dict[str, dict[str, object]] = {}
     for order in (2, 3, 4):
-        lower, own = A[:, degree < order], A[:, degree == order]
-        if lower.shape[1]:
-            own = own - lower @ np.linalg.lstsq(lower, own, rcond=1e-10)[0]
-        _, s, Vt = np.linalg.svd(own, full_matrices=len(own) < own.shape[1])
-        s = np.concatenate([s, np.zeros(own.shape[1] - len(s))])
+        s, Vt = _singular(problem, basis, order)
         open_rows = Vt[s < 2 * max(noise, 1e-6)]
-        result[str(order)] = {"fixed": int(own.shape[1] - len(open_rows)), "of": int(own.shape[1])}
+        result[str(order)] = {"fixed": int(len(s) - len(open_rows)), "of": len(s)}
         if len(open_rows):
             result[str(order)]["open"] = _open_names(basis, order, open_rows)
     return result
+
+
+def undetermined_constants(problem: FitProblem, noise: float) -> dict[str, list[str]]:
+    """Names of the constants of order 2, 3, 4 that the samples do not determine; orders without any are absent.
+
+    The rule is that of :func:`rank_of_data`, for single constants: the standard error, for stress errors of ``noise`` (relative to the rms
+    stress), exceeds half of the constant's typical size.
+
+    Parameters
+    ----------
+    problem
+        The samples.
+    noise
+        Relative error of the stress.
+    """
+    basis = _basis(problem)
+    result = {}
+    for order in (2, 3, 4):
+        s, Vt = _singular(problem, basis, order)
+        places = independent_places(basis.rotations, order)
+        tables = [voigt_of_polynomial(row, order) for row in basis.energy[basis.degrees.index(order)]]
+        rows = np.array([[table[place] for table in tables] for place in places]).reshape(len(places), -1)
+        errors = max(noise, 1e-6) * np.linalg.norm(rows @ Vt.T / np.maximum(s, 1e-12), axis=1)
+        unknown = [name_of(place) for place, row, error in zip(places, rows, errors, strict=True) if error > 0.5 * np.linalg.norm(row)]
+        if unknown:
+            result[str(order)] = unknown
+    return result
+
+
+def _basis(problem: FitProblem) -> PolynomialBasis:
+    return PolynomialBasis(problem.rotations, (2, 3, 4), problem.scale)
+
+
+def _singular(problem: FitProblem, basis: PolynomialBasis, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Singular values and right vectors of the columns of an order, lower orders fitted along."""
+    degree = basis.degree_of_column
+    A = design_matrix(problem, basis).reshape(-1, len(degree))
+    lower, own = A[:, degree < order], A[:, degree == order]
+    if lower.shape[1]:
+        own = own - lower @ np.linalg.lstsq(lower, own, rcond=1e-10)[0]
+    _, s, Vt = np.linalg.svd(own, full_matrices=len(own) < own.shape[1])
+    return np.concatenate([s, np.zeros(own.shape[1] - len(s))]), Vt
 
 
 def _open_names(basis: PolynomialBasis, order: int, rows: np.ndarray) -> list[str]:

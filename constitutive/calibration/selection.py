@@ -12,6 +12,7 @@ from constitutive.calibration.baselines import best_without_symmetry
 from constitutive.calibration.candidates import Candidate, Progress, try_series
 from constitutive.calibration.cross_validation import Split
 from constitutive.calibration.distillation import distil
+from constitutive.calibration.ellipticity import loses_ellipticity
 from constitutive.calibration.ensemble import Ensemble, cross_validated, smoother, stack
 from constitutive.calibration.model_search import finish, search
 from constitutive.errors import CalibrationError
@@ -19,6 +20,7 @@ from constitutive.fitting import FitProblem, SeriesFit, SeriesNetworkFit, fit_ne
 from constitutive.laws import Domain
 
 LAWS = ("all", "series")
+LITTLE_MORE = 3.0  # error of an elliptic law relative to one that is not, up to which it is preferred
 FAR_DEGREE = 3  # of the longest series on paths of large strain
 
 
@@ -92,17 +94,45 @@ def select(
     ensemble = network_ensemble(problem, fitted, split, seed, progress) if laws == "all" else None
     progress("fitting the baseline without symmetry", 0.86)
     without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" else 1)
-    best, fit = min(series, key=lambda pair: pair[0].error)
     candidates = [candidate for candidate, _ in series]
     if ensemble is not None:
         candidates += [*ensemble.candidates, ensemble.mean]
     candidates = sorted(candidates, key=lambda candidate: candidate.error)
+    best, _ = min(series, key=lambda pair: pair[0].error)
     if ensemble is None or best.error <= ensemble.mean.error:
-        near = [other.fit for candidate, other in series if candidate.error < 2 * best.error]
-        return Selection(fit.fit, candidates, best, without, near)
+        return _of_series(problem, split, series, best, candidates, without)
     progress(f"distilling {len(ensemble.members)} networks into one", 0.9)
     student, followers = distil(problem, [member.fit for member in ensemble.members], ensemble.weights, domain, seed)
+    if split.on_paths and loses_ellipticity(student.law(), problem.x) and _elliptic(problem, series, ensemble.mean):
+        return _of_series(problem, split, series, ensemble.mean, candidates, without)
     return Selection(student, candidates, ensemble.mean, without, followers)
+
+
+def _of_series(
+    problem: FitProblem,
+    split: Split,
+    series: list[tuple[Candidate, SeriesFit]],
+    best: Candidate,
+    candidates: list[Candidate],
+    without: Candidate,
+) -> Selection:
+    """The best series; on paths the best that keeps strong ellipticity at its own samples, where one does and errs little more."""
+    chosen, notes = best, list[str]()
+    fits = {candidate.label: fit for candidate, fit in series}
+    if split.on_paths and (best.label not in fits or loses_ellipticity(fits[best.label].fit.law(), problem.x)):
+        others = _elliptic(problem, series, best)
+        if others:
+            chosen = others[0]
+            notes.append(f"{best.label} ({100 * best.error:.2g} %) loses strong ellipticity at strains of the samples and was not chosen")
+    near = [other.fit for candidate, other in series if candidate.error < 2 * chosen.error]
+    return Selection(fits[chosen.label].fit, candidates, chosen, without, near, notes)
+
+
+def _elliptic(problem: FitProblem, series: list[tuple[Candidate, SeriesFit]], best: Candidate) -> list[Candidate]:
+    """Series that are strongly elliptic at the samples and err little more than the best candidate, the best first."""
+    near = [(candidate, fit) for candidate, fit in series if candidate is not best and candidate.error < LITTLE_MORE * best.error]
+    kept = [candidate for candidate, fit in near if not loses_ellipticity(fit.fit.law(), problem.x)]
+    return sorted(kept, key=lambda candidate: candidate.error)
 
 
 def series_candidates(problem: FitProblem, split: Split, *, networks: bool) -> list[tuple[Candidate, SeriesFit]]:

@@ -21,6 +21,7 @@ from constitutive.fitting.series_network import SeriesNetworkFit, SeriesNetworkR
 from constitutive.tensors.polynomials import invariant_polynomials
 
 SERIES_RIDGES = tuple(10.0**k for k in range(-12, 1, 2))  # relative to the largest singular value, squared
+PATH_RIDGES = tuple(10.0**k for k in range(-4, 1))  # where groups are left out: a path hardly excites the directions beside it
 ROUNDING = 1e-9  # added to 1 − H, so that it can be inverted where a sample alone fixes a parameter
 
 
@@ -49,7 +50,7 @@ class SeriesFit:
         return self.fit.basis.degrees
 
 
-def fit_series(problem: FitProblem, degrees: tuple[int, ...]) -> SeriesFit:
+def fit_series(problem: FitProblem, degrees: tuple[int, ...], groups: list[np.ndarray] | None = None) -> SeriesFit:
     """Ridge fit of the series of some degrees, its ridge the best on samples left out.
 
     Parameters
@@ -58,6 +59,8 @@ def fit_series(problem: FitProblem, degrees: tuple[int, ...]) -> SeriesFit:
         The samples.
     degrees
         Powers of the strain in the energy, at least 2.
+    groups
+        Disjoint groups of all samples that are left out together; each sample alone when not given.
 
     Returns
     -------
@@ -69,8 +72,9 @@ def fit_series(problem: FitProblem, degrees: tuple[int, ...]) -> SeriesFit:
     target = problem.normed(problem.y).ravel() / problem.unit
     U, s, Vt = np.linalg.svd(columns.reshape(6 * n, k), full_matrices=False)
     project = U.T @ target
-    trials = [ridge_trial(U, s, project, target, ridge, n) for ridge in SERIES_RIDGES]
-    most = len(SERIES_RIDGES)
+    ridges = SERIES_RIDGES if groups is None else PATH_RIDGES
+    trials = [ridge_trial(U, s, project, target, ridge, n, groups) for ridge in ridges]
+    most = len(ridges)
     best = min(range(most), key=lambda k: float((trials[k][1] ** 2).sum()) * (1 - 1e-3 * k / most))
     filtered, errors = trials[best]
     coefficients = Vt.T @ (filtered / np.maximum(s, 1e-300) * project)
@@ -78,7 +82,7 @@ def fit_series(problem: FitProblem, degrees: tuple[int, ...]) -> SeriesFit:
     misfit = float(np.linalg.norm(target - columns.reshape(6 * n, k) @ coefficients) / np.linalg.norm(target))
     none = np.zeros((0, 6)), np.zeros(0), np.zeros(0)
     fit = SeriesNetworkFit(*none, coefficients, basis, problem.group, problem.unit, misfit)
-    return SeriesFit(fit, predicted, SERIES_RIDGES[best])
+    return SeriesFit(fit, predicted, ridges[best])
 
 
 def design_matrix(problem: FitProblem, basis: PolynomialBasis) -> Float[np.ndarray, "n 6 k"]:
@@ -87,7 +91,7 @@ def design_matrix(problem: FitProblem, basis: PolynomialBasis) -> Float[np.ndarr
 
 
 def ridge_trial(
-    U: np.ndarray, s: np.ndarray, project: np.ndarray, target: np.ndarray, ridge: float, n: int
+    U: np.ndarray, s: np.ndarray, project: np.ndarray, target: np.ndarray, ridge: float, n: int, groups: list[np.ndarray] | None = None
 ) -> tuple[np.ndarray, Float[np.ndarray, "n 6"]]:
     """Filter factors of one ridge, and each sample's error when left out.
 
@@ -103,6 +107,8 @@ def ridge_trial(
         Relative to the largest singular value squared.
     n
         Number of samples.
+    groups
+        Samples left out together; each alone when not given.
 
     Returns
     -------
@@ -111,6 +117,13 @@ def ridge_trial(
     filtered = s**2 / (s**2 + ridge * s[0] ** 2)
     residual = target - U @ (filtered * project)
     rows = U.reshape(n, 6, -1)
+    if groups is not None:
+        errors = np.empty((n, 6))
+        for group in groups:
+            part = rows[group].reshape(6 * len(group), -1)
+            complement = (1 + ROUNDING) * np.eye(len(part)) - (part * filtered) @ part.T
+            errors[group] = np.linalg.solve(complement, residual.reshape(n, 6)[group].ravel()).reshape(-1, 6)
+        return filtered, errors
     hat = np.einsum("nik,k,njk->nij", rows, filtered, rows)
     complement = (1 + ROUNDING) * np.eye(6) - hat
     return filtered, np.linalg.solve(complement, residual.reshape(n, 6, 1))[:, :, 0]
