@@ -18,7 +18,22 @@ from constitutive.cli.console import complain, out
 from constitutive.errors import ConstitutiveError
 
 # in the order of the user's path
-COMMANDS = ("new", "symmetry", "convert", "check", "calibrate", "evaluate", "constants", "audit", "report", "compare", "doctor")
+COMMANDS = (
+    "new",
+    "symmetry",
+    "convert",
+    "check",
+    "calibrate",
+    "evaluate",
+    "constants",
+    "import",
+    "export",
+    "audit",
+    "report",
+    "compare",
+    "doctor",
+)
+MODULES = {"import": "import_"}  # a word of Python
 
 
 class Commands(typer.core.TyperGroup):
@@ -64,7 +79,7 @@ def _register_commands() -> None:
     """Let the modules add their commands; only its own where the command line names one, which halves the start."""
     asked = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
     for module in asked if asked and asked[0] in COMMANDS else COMMANDS:
-        importlib.import_module(f"{__name__}.{module}").register(app)
+        importlib.import_module(f"{__name__}.{MODULES.get(module, module)}").register(app)
 
 
 def _let_help_flow() -> None:

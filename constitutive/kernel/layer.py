@@ -26,33 +26,33 @@ NOTHING = """
 INLINE void layer(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
     (void)numbers, (void)want, (void)x, (void)psi, (void)s, (void)c;
 }
-INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) { (void)numbers, (void)x, (void)c; }
 """
+NOTHING_SINGLE = (
+    "INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) { (void)numbers, (void)x, (void)c; }\n"
+)
 
 
-def source(program: Program, classes: Classes, tables: Tables) -> str:
-    """The functions ``layer`` and ``layer_tangent_single``; their tables are added to the others. Without units they add nothing."""
+def source(program: Program, classes: Classes, tables: Tables, *, portable: bool = False) -> str:
+    """The functions ``layer`` and ``layer_tangent_single``; their tables are added to the others. Without units they add nothing.
+
+    ``portable`` leaves the tangent in single precision out, which needs vectors.
+    """
     features = FEATURES.format(partial=partial_sums(classes, "u", "x[{0}].v[v]", "w"))
     shared = [f"enum {{ BLOCK = {BLOCK} }};\n", hadamard("hadamard", "vec", classes.fold), features]
     if not len(program.biases):
-        return "\n".join([*shared, NOTHING])
-    add_tables(program, classes, tables)
+        return "\n".join([*shared, NOTHING, NOTHING_SINGLE])
+    add_tables(program, classes, tables, single=not portable)
     parts = classes.tangent_parts
     calls = "\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))
-    return "\n".join(
-        [
-            *shared,
-            f"enum {{ ROWS = {len(program.biases)} }};\n",
-            hadamard("hadamard_single", "fvec", classes.fold),
-            BODY.format(sums=calls),
-            *(single_sum(k, part) for k, (_, part) in enumerate(parts)),
-            single(classes),
-        ]
-    )
+    rows, body = f"enum {{ ROWS = {len(program.biases)} }};\n", BODY.format(sums=calls)
+    if portable:
+        return "\n".join([*shared, rows, body, NOTHING_SINGLE])
+    singles = [single_sum(k, part) for k, (_, part) in enumerate(parts)]
+    return "\n".join([*shared, rows, hadamard("hadamard_single", "fvec", classes.fold), body, *singles, single(classes)])
 
 
-def add_tables(program: Program, classes: Classes, tables: Tables) -> None:
-    """Tables of the weights of preactivations, stress and tangent."""
+def add_tables(program: Program, classes: Classes, tables: Tables, *, single: bool) -> None:
+    """Tables of the weights of preactivations, stress and tangent; those in single precision where they are wanted."""
     p = program
     root = np.sqrt(p.biases**2 + 4)
     head = np.stack([p.biases, p.biases / root, 4 / root, p.amplitudes / 2], axis=1)
@@ -61,8 +61,10 @@ def add_tables(program: Program, classes: Classes, tables: Tables) -> None:
     products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in UPPER], axis=1)
     for k, (_, part) in enumerate(classes.tangent_parts):
         tables.add(f"TANGENT_{k}", products[:, part])
-        tables.add(f"TANGENT_SINGLE_{k}", products[:, part].astype(np.float32), "float")
-    tables.add("UNIT_SINGLE", np.hstack([p.biases[:, None], p.weights]).astype(np.float32), "float")
+        if single:
+            tables.add(f"TANGENT_SINGLE_{k}", products[:, part].astype(np.float32), "float")
+    if single:
+        tables.add("UNIT_SINGLE", np.hstack([p.biases[:, None], p.weights]).astype(np.float32), "float")
 
 
 def hadamard(name: str, kind: str, fold: int) -> str:

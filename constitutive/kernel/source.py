@@ -64,12 +64,15 @@ class Source:
         For the head comment.
     uncertainty : FlatUncertainty, optional
         The uncertainty of the stress.
+    portable : bool
+        Plain C99 for one point at a time, instead of vectors of points.
     """
 
     program: Program
     name: str = "unnamed"
     group: str = ""
     uncertainty: FlatUncertainty | None = None
+    portable: bool = False
 
     @cached_property
     def _parts(self) -> tuple[str, Tables]:
@@ -78,17 +81,18 @@ class Source:
         functions = [
             sums.source(classes),
             polynomial.source(self.program, classes, tables),
-            layer.source(self.program, classes, tables),
+            layer.source(self.program, classes, tables, portable=self.portable),
             uncertainty.source(self.uncertainty, classes, tables),
             _domain(self.program, tables),
         ]
         return "\n".join([f"enum {{ FOLD = {classes.fold} }};", *functions]), tables
 
     def _assembled(self, tables: str) -> str:
-        fixed = {name: (files("constitutive.kernel") / f"{name}.c").read_text() for name in ("lanes", "domain", "batch")}
+        lanes = "scalar" if self.portable else "lanes"
+        fixed = {name: (files("constitutive.kernel") / f"{name}.c").read_text() for name in (lanes, "domain", "batch")}
         functions = self._parts[0]
-        entry = f"long {ENTRY}(const batch *b) {{ return evaluate(b); }}\n"
-        return "\n".join([DECLARATION, fixed["lanes"], WANTS, tables, functions, fixed["domain"], fixed["batch"], entry])
+        entry = "" if self.portable else f"long {ENTRY}(const batch *b) {{ return evaluate(b); }}\n"
+        return "\n".join([DECLARATION, fixed[lanes], WANTS, tables, functions, fixed["domain"], fixed["batch"], entry])
 
     @cached_property
     def shape(self) -> str:

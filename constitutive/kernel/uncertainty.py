@@ -145,6 +145,7 @@ static __attribute__((noinline)) void deviation(const double *numbers, const pac
     pack m[FOLD][DEVIATION_MONOMIALS], channel[CHANNELS + 1][6], transformed[FOLD][BLOCK], square = {0};
     const pack *f[FOLD], *r[FOLD];
     for (int i = 0; i < FOLD; i++) f[i] = m[i], r[i] = transformed[i];
+    (void)r;
     DEVIATION_PADDING
     if (DEVIATION_DEGREE > 0) deviation_monomials(x, DEVIATION_DEGREE, m);
 """
