@@ -16,6 +16,7 @@ from reader_cases import GOLDEN, KINDS
 from constitutive.data import StressStrainData
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.readers import ReadOptions, convert, detect, read_any
+from constitutive.readers.guard import read_whole_text
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -144,3 +145,31 @@ def test_mangled_files_never_crash(tmp_path_factory, name, data):
     with contextlib.suppress(ConstitutiveError):
         read = convert([path], options=options)
         assert np.isfinite(read.cauchy).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("1 0.125\n2 0.250\n3 0.375", True),
+        ("1 0.125\n2 0.250\n3 0.37", False),
+        ("1 1.5e-10\n2 2.5e-11\n3 3.5e-12", True),
+        ("1 1.5e-10\n2 2.5e-11\n3 3.5e-1", False),
+        ("1 1.5e-10\n2 2.5e-11\n3 3.5", False),
+        ("1 0.12345678901\n2 0.1234567890123\n3 0.123456789012", True),
+        ("1 0.12345678901\n2 0.1234567890123\n3 0.123", False),
+        ("1 12\n2 34\n3 5", False),
+        ("1 12\n2 34\n3 56", True),
+        ("1 1.5e-10\n2 2.123456789\n3 3.123456789\n4 4.123456789", True),
+        ("a b\nc done", False),
+        ("a b\nc d\ne b", True),
+        ("1 2 3", False),
+    ],
+)
+def test_a_last_line_without_an_end_is_whole_or_refused(tmp_path, text, whole):
+    path = tmp_path / "x.txt"
+    path.write_text(text)
+    if whole:
+        assert read_whole_text(path, "text") == text + "\n"
+    else:
+        with pytest.raises(DataError, match="without an end"):
+            read_whole_text(path, "text")

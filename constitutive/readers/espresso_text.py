@@ -51,7 +51,7 @@ def read_output(path: Path, reading: Reading) -> list[Frame]:
     DataError
         The run did not finish, did not converge, or printed no stress.
     """
-    text = read_whole_text(path, "pw.x output")
+    text = read_whole_text(path, "pw.x output", reading.assume)
     if "JOB DONE." not in text:
         raise DataError(f"{path}: found no 'JOB DONE.' at the end; needed a finished run; is the output cut off?")
     if "convergence NOT achieved" in text:

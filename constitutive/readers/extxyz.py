@@ -45,7 +45,7 @@ def read_extxyz(path: Path, reading: Reading) -> list[Frame]:
     DataError
         A frame is incomplete, has no periodic cell, no stress or virial, several that differ, or six numbers without an order.
     """
-    text = read_whole_text(path, "extxyz")
+    text = read_whole_text(path, "extxyz", reading.assume)
     with parsing(path, "extxyz"):
         blocks = _blocks(path, text)
         if not any(_named(block.entries, "Lattice") for block in blocks):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -16,6 +16,8 @@ MAX_BYTES = 256 * 2**20
 MAX_FRAMES = 1_000_000
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _LAST_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?$")
+_EXPONENT = re.compile(r"[EeDd][-+]?\d{2,}$")
+_ENOUGH_DECIMALS = 8  # a number of varying length cut after so many is right to 1e-8
 _ROWS = 50
 
 
@@ -43,10 +45,19 @@ def parsing(path: Path, what: str) -> Iterator[None]:
         raise DataError(f"{path}: found no readable {what} ({type(error).__name__}: {reason}); is it cut off or damaged?") from error
 
 
-def read_whole_text(path: Path, what: str) -> str:
+def read_whole_text(path: Path, what: str, assume: Callable[[str], None] | None = None) -> str:
     r"""Text of a file whose last line is complete, without byte-order mark, every line ended by ``\n``.
 
-    A last line without an end is taken where its last word has as many digits as those of the lines before it.
+    A last line without an end is taken where its last number is written out as those of the lines before it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it should be, for messages.
+    assume : callable, optional
+        Takes the sentence that a last line without an end is taken as whole.
 
     Raises
     ------
@@ -65,21 +76,35 @@ def read_whole_text(path: Path, what: str) -> str:
             f"{path}: found a last line without an end; needed the whole of {what}; is the file cut off? "
             "If it is whole, end its last line by a new line"
         )
+    if assume is not None:
+        assume(f"{path.name}: the last line, which has no end, is whole")
     return text + "\n"
 
 
 def _ends_whole(text: str) -> bool:
-    """Whether the last line looks like those before it: as many words, and as many digits in the last one as in the shortest."""
+    """Whether the last line looks like those before it: as many words, the last one written out as theirs."""
     lines = [line for line in text[-65536:].split("\n")[-_ROWS:] if line.strip()]
     if len(lines) < 2:
         return False
     words = _words(lines[-1])
     alike = [_words(line) for line in lines[:-1] if len(_words(line)) == len(words)]
-    last = _LAST_NUMBER.match(words[-1])
-    others = [match for match in (_LAST_NUMBER.match(row[-1]) for row in alike) if match]
-    if last is None:
-        return any(words[-1] == row[-1] for row in alike) or lines[-1].strip() == "JOB DONE."
-    return bool(others) and len(words[-1]) >= min(len(match.group(0)) for match in others)
+    if _LAST_NUMBER.match(words[-1]) is None:
+        return any(words[-1] == row[-1] for row in alike)
+    others = [row[-1] for row in alike if _LAST_NUMBER.match(row[-1])]
+    return bool(others) and _is_whole_number(words[-1], others)
+
+
+def _is_whole_number(last: str, others: list[str]) -> bool:
+    """Whether a number is written out as others of its column are; where that cannot be told the answer is no."""
+    with_exponent = sum(_EXPONENT.search(word) is not None for word in others)
+    if 2 * with_exponent > len(others) or _EXPONENT.search(last):
+        return _EXPONENT.search(last) is not None
+    others = [word for word in others if not _EXPONENT.search(word)]
+    decimals = [len(word.partition(".")[2]) for word in others]
+    found = len(last.partition(".")[2])
+    if max(decimals) == 0:
+        return len(last) >= max(len(word) for word in others)
+    return found == decimals[0] if len(set(decimals)) == 1 else found >= max(_ENOUGH_DECIMALS, min(decimals))
 
 
 def _words(line: str) -> list[str]:

@@ -40,7 +40,7 @@ def read_dump(path: Path, reading: Reading) -> list[Frame]:
     DataError
         A frame is incomplete, or lacks the stress.
     """
-    text = read_whole_text(path, "dump of LAMMPS")
+    text = read_whole_text(path, "dump of LAMMPS", reading.assume)
     with parsing(path, "dump of LAMMPS"):
         style = style_of(path, text, reading)
         reading.require_native(str(path), {"metal": "bar", "real": "atm"}.get(style.name, "GPa"), "tension")

@@ -58,7 +58,7 @@ def read_log(path: Path, reading: Reading) -> list[Frame]:
         The log is cut off, its thermo output lacks the lengths of the cell or the six pressures, the tilt of a triclinic cell is
         not to be found, or a row is damaged.
     """
-    text = read_whole_text(path, "log of LAMMPS")
+    text = read_whole_text(path, "log of LAMMPS", reading.assume)
     if "Total wall time:" not in text:
         raise DataError(f"{path}: found no 'Total wall time' at the end; needed a finished run; is the log cut off?")
     with parsing(path, "log of LAMMPS"):
@@ -185,7 +185,7 @@ def join_log_and_dump(log: Path, dump: Path, reading: Reading) -> list[Frame]:
     DataError
         No row of the log is at a timestep of the dump, or one of the files is damaged.
     """
-    text = read_whole_text(log, "log of LAMMPS")
+    text = read_whole_text(log, "log of LAMMPS", reading.assume)
     with parsing(log, "log of LAMMPS"):
         style = style_of(log, text, reading)
         cells = dump_cells(dump)

@@ -31,7 +31,7 @@ def read_outcar(path: Path, reading: Reading) -> list[Frame]:
     DataError
         The run did not finish or converge, or there is no stress.
     """
-    text = read_whole_text(path, "OUTCAR")
+    text = read_whole_text(path, "OUTCAR", reading.assume)
     if "General timing and accounting informations" not in text:
         raise DataError(f"{path}: found no timing at the end; needed a finished run; is the OUTCAR cut off?")
     if re.search(r"aborting loop EDIFF was not reached|EDIFF was not reached \(unconverged\)", text):

@@ -42,7 +42,7 @@ def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Pat
             return Reference(frame.cell, frame.species, frame.frac, frame.energy)
     structure = ordered(read_structure(source), disorder, str(source) if isinstance(source, (str, Path)) else "the structure")
     species = tuple(site.species_string for site in structure)
-    return Reference(np.array(structure.lattice.matrix), species, np.array(structure.frac_coords), None)
+    return Reference(np.array(structure.lattice.matrix), species, np.array(structure.frac_coords, dtype=np.float64), None)
 
 
 def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame | None:

@@ -75,7 +75,7 @@ def read_csv(path: Path, reading: Reading, structure: AnyStructure | None = None
         A column is missing, unknown in part, or not numeric; a line has too few entries; a unit, strain measure or kind of shear is
         not given.
     """
-    text = read_whole_text(path, "CSV")
+    text = read_whole_text(path, "CSV", reading.assume)
     with parsing(path, "CSV"):
         titles, rows = split_table(text, str(path))
         columns = {name: _column(path, name, [row[k] for row in rows]) for k, name in enumerate(titles)}
