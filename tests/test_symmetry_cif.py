@@ -11,13 +11,12 @@ from typer.testing import CliRunner
 from constitutive.cli import app
 from constitutive.errors import SymmetryError, SymmetryWarning
 from constitutive.symmetry import PointGroup, find_symmetry
-from constitutive.symmetry.space_groups import space_group_number
+from constitutive.symmetry.space_groups import hall_number, space_group_number
 
 
 def listed(number, keep=lambda translation: True):
     """Operations of a space group's first setting as a CIF lists them."""
-    hall = next(k for k in range(1, 531) if spglib.get_spacegroup_type(k).number == number)
-    database = spglib.get_symmetry_from_database(hall)
+    database = spglib.get_symmetry_from_database(hall_number(number))
     lines = []
     for W, w in zip(database["rotations"], database["translations"], strict=True):
         if keep(w):
@@ -133,7 +132,6 @@ def test_names_of_space_groups():
     assert {name: space_group_number(name) for name in names} == names
     assert [space_group_number(name) for name in ("Pxyz", "231", "0", "m-3m", "")] == [None] * 5
     for number in range(1, 231):
-        hall = next(k for k in range(1, 531) if spglib.get_spacegroup_type(k).number == number)
-        entry = spglib.get_spacegroup_type(hall)
+        entry = spglib.get_spacegroup_type(hall_number(number))
         assert space_group_number(entry.international_short) == number
         assert space_group_number(entry.international_full) == number

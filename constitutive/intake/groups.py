@@ -7,11 +7,12 @@ from jaxtyping import Float
 from pymatgen.core import Lattice, Structure
 
 from constitutive.data import StressStrainData
+from constitutive.errors import SymmetryError
 from constitutive.fitting.polynomial_basis import LaueGroup
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import identify
 from constitutive.symmetry.subgroups import subgroup_indices
-from constitutive.symmetry.tables import POINT_GROUPS
+from constitutive.symmetry.tables import LIMIT_GROUPS, POINT_GROUPS
 
 _MADE: dict[bytes, LaueGroup] = {}
 
@@ -62,7 +63,8 @@ def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
         frames.insert(0, PointGroup.from_structure(_bare_lattice(data)))
     declared = declared_group(data)
     parents = [np.asarray(frame.laue_rotations) for frame in frames]
-    parents = ([declared.rotations] if declared is not None else []) + parents
+    if declared is not None and declared.symbol not in LIMIT_GROUPS:  # the finite stand-in of a limiting group has no crystal's subgroups
+        parents.insert(0, declared.rotations)
     found: dict[bytes, LaueGroup] = {} if declared is None else {_key(declared.rotations): declared}
     for parent in parents:
         for members in subgroup_indices(parent):
@@ -86,5 +88,8 @@ def _bare_lattice(data: StressStrainData) -> Structure:
 
 
 def laue_symbol(rotations: Float[np.ndarray, "g 3 3"]) -> str:
-    """Laue class of a group of rotations."""
-    return POINT_GROUPS[identify(rotations)].laue
+    """Laue class of a group of rotations; the limiting group, or the order, of one that no crystal has."""
+    try:
+        return POINT_GROUPS[identify(rotations)].laue
+    except SymmetryError:
+        return {entry.order // 2: name for name, entry in LIMIT_GROUPS.items()}.get(len(rotations), f"a group of order {len(rotations)}")

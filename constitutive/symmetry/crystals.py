@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import spglib
 from constitutive.errors import SymmetryError
 from constitutive.symmetry.backend import look_up
 from constitutive.symmetry.group import PointGroup
+from constitutive.symmetry.space_groups import hall_number
 from constitutive.symmetry.structures import Cell
 
 if TYPE_CHECKING:
@@ -36,29 +36,6 @@ class RandomCrystal:
     cell: Cell
     point_group: PointGroup
     space_group_number: int
-
-
-@cache
-def hall_number(space_group_number: int) -> int:
-    """Hall number of spglib's default setting of a space group (1–230).
-
-    Raises
-    ------
-    SymmetryError
-        There is no such space group.
-    """
-    settings = _first_settings()
-    if space_group_number not in settings:
-        raise SymmetryError(f"there is no space group {space_group_number}: their numbers run from 1 to 230")
-    return settings[space_group_number]
-
-
-@cache
-def _first_settings() -> dict[int, int]:
-    first: dict[int, int] = {}
-    for number in range(1, 531):
-        first.setdefault(int(look_up(spglib.get_spacegroup_type, number).number), number)
-    return first
 
 
 def _random_lattice(system: str, rng: np.random.Generator) -> np.ndarray:

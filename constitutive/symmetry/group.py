@@ -16,7 +16,7 @@ from constitutive.symmetry.elements import SymmetryElement, symmetry_elements
 from constitutive.symmetry.operations import Numbers
 from constitutive.symmetry.standard_subgroups import Members, maximal_indices, place_of, standard_subgroups, supergroup_places
 from constitutive.symmetry.structures import AnyStructure
-from constitutive.symmetry.tables import POINT_GROUPS, SYMBOLS, GroupEntry, lookup
+from constitutive.symmetry.tables import LIMIT_GROUPS, SYMBOLS, GroupEntry, directions_of, entry_of, lookup, positions_of
 
 _POLAR = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
 
@@ -51,27 +51,49 @@ class PointGroup:
     # ---- where groups come from
 
     @classmethod
-    def from_symbol(cls, symbol: str, *, frame: Float[np.ndarray, "3 3"] | None = None) -> PointGroup:
-        """Point group in its standard axes: z along c, x along a, monoclinic axis along y.
+    def from_symbol(cls, symbol: str | int, *, frame: Float[np.ndarray, "3 3"] | None = None) -> PointGroup:
+        """Point group by the name of a point group or a space group, in its standard axes: z along c, x along a, monoclinic axis along y.
 
         Parameters
         ----------
-        symbol : str
-            Short or full Hermann–Mauguin or Schoenflies symbol; -4m2, -62m, 312, 31m and -31m name the second settings.
+        symbol : str or int
+            A point group: short or full Hermann–Mauguin ("m-3m", "4/m -3 2/m") or Schoenflies ("Oh"), in any setting ("-4m2", "31m",
+            "2mm", "112/m"). A space group: "Fd-3m", "P 1 21/c 1", "Oh^7", a number as int, or as text ("225", "No. 62"); text that is
+            a point group too ("222", "32") means the point group. A limiting group: "isotropic" or "transversely_isotropic" (axis
+            along z), see :attr:`is_limiting`.
         frame : (3, 3), optional
             Rotation from the standard axes to the frame in use.
+
+        Returns
+        -------
+        PointGroup
 
         Raises
         ------
         SymmetryError
-            No point group has that symbol, or the frame is not a rotation.
+            No group has that symbol, or the frame is not a rotation.
+
+        Examples
+        --------
+        >>> [PointGroup.from_symbol(name).symbol for name in ("Oh", "4/m -3 2/m", "F d -3 m", "225", "D3d", "P21/c")]
+        ['m-3m', 'm-3m', 'm-3m', 'm-3m', '-3m', '2/m']
         """
-        found = lookup(symbol)
-        if found is None:
-            raise SymmetryError(f"{symbol!r} is no point group; the 32 are: {' '.join(SYMBOLS)}")
-        entry, turn = found
-        Q = _checked_rotation(np.eye(3) if frame is None else frame) @ ops.rotation((0, 0, 1), turn)
-        return cls._placed(entry.symbol, Q)
+        Q = _checked_rotation(np.eye(3) if frame is None else frame)
+        found = lookup(symbol) if isinstance(symbol, str) else None
+        if found is not None:
+            entry, turn = found
+            return cls._placed(entry.symbol, Q @ ops.rotation((0, 0, 1), turn))
+        positions = _positions(symbol)
+        if positions is None:
+            raise SymmetryError(
+                f"{symbol!r} is neither a point group nor a space group; the 32 point groups are: {' '.join(SYMBOLS)}; space groups are "
+                f"named as in the International Tables (Fd-3m, 225), and limiting groups {' and '.join(LIMIT_GROUPS)}"
+            )
+        matrices = [np.eye(3)]
+        for name, direction in zip(positions, directions_of(positions), strict=True):
+            matrices += ops.element_matrices(name, direction)
+        group = cls.from_operations(np.array(matrices))
+        return cls._placed(group.symbol, Q @ group.frame)
 
     @classmethod
     def from_operations(cls, operations: Numbers, *, tolerance: float = 1e-3) -> PointGroup:
@@ -156,7 +178,7 @@ class PointGroup:
     @property
     def entry(self) -> GroupEntry:
         """The group's line in the table of the 32."""
-        return POINT_GROUPS[self.symbol]
+        return entry_of(self.symbol)
 
     @property
     def full_symbol(self) -> str:
@@ -205,6 +227,8 @@ class PointGroup:
     @cached_property
     def generators(self) -> Float[np.ndarray, "n 3 3"]:
         """A few operations that generate all others: those of the positions of the Hermann–Mauguin symbol."""
+        if self.is_limiting:
+            return self.operations
         matrices = [m for name, direction in self.entry.parts for m in ops.element_matrices(name, direction)]
         kept: list[np.ndarray] = []
         reached = np.eye(3)[None]
@@ -217,10 +241,23 @@ class PointGroup:
 
     @cached_property
     def elements(self) -> tuple[SymmetryElement, ...]:
-        """Axes, mirror planes and centre of the group, each with its direction and in words."""
+        """Axes, mirror planes and centre of the group, each with its direction and in words; none are listed for a limiting group."""
+        if self.is_limiting:
+            return ()
         return symmetry_elements(self.operations, self.frame, self.crystal_system)
 
     # ---- properties
+
+    @property
+    def is_limiting(self) -> bool:
+        """Whether the group is a limiting (Curie) group, isotropic ∞∞m or transversely isotropic ∞/mm, which a finite one stands for.
+
+        The operations listed are those of a 13-fold axis with two-fold axes across it (∞/mm), and of the icosahedral group (∞∞m). With
+        the first, every polynomial in the strain up to degree 6 is exactly transversely isotropic. With the second, constants of
+        second order are exactly isotropic (λ and μ); from third order on one anisotropic harmonic of degree 6 is left, which the data
+        determine: it vanishes as far as they are isotropic.
+        """
+        return self.symbol in LIMIT_GROUPS
 
     @property
     def is_centrosymmetric(self) -> bool:
@@ -257,11 +294,17 @@ class PointGroup:
 
     def subgroups(self) -> tuple[PointGroup, ...]:
         """All subgroups, each in its place, by falling order; the group itself first."""
-        return tuple(self._subgroup(members) for members in standard_subgroups(self.symbol))
+        return tuple(self._subgroup(members) for members in standard_subgroups(self._crystallographic))
 
     def maximal_subgroups(self) -> tuple[PointGroup, ...]:
         """Subgroups with no other between them and the group."""
-        return tuple(self._subgroup(members) for members in maximal_indices(self.symbol))
+        return tuple(self._subgroup(members) for members in maximal_indices(self._crystallographic))
+
+    @property
+    def _crystallographic(self) -> str:
+        if self.is_limiting:
+            raise SymmetryError(f"the subgroups of {self.symbol} are without number: take those of a crystal's point group")
+        return self.symbol
 
     def _subgroup(self, members: Members) -> PointGroup:
         name, place = place_of(self.symbol, members)
@@ -269,7 +312,7 @@ class PointGroup:
 
     def minimal_supergroups(self) -> tuple[PointGroup, ...]:
         """Point groups above this one, in their places, with none between."""
-        return tuple(self.from_symbol(name, frame=self.frame @ place) for name, place in supergroup_places(self.symbol))
+        return tuple(self.from_symbol(name, frame=self.frame @ place) for name, place in supergroup_places(self._crystallographic))
 
     def cosets(self, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:
         """One operation for each variant of a transition from this group to a subgroup: the heads of the left cosets g H.
@@ -329,6 +372,12 @@ class PointGroup:
         rows = {"Laue class": self.laue_class, "crystal system": self.crystal_system, "operations": self.order}
         elements = {"elements": "; ".join(element.words for element in self.elements)}
         return facts(f"Point group {self.symbol} ({names})", {**rows, **elements})
+
+
+def _positions(symbol: str | int) -> tuple[str, ...] | None:
+    from constitutive.symmetry.space_groups import point_group_positions  # deferred: spglib is needed for names of space groups only
+
+    return (positions_of(symbol) if isinstance(symbol, str) else None) or point_group_positions(symbol)
 
 
 def _checked_rotation(R: Numbers) -> np.ndarray:

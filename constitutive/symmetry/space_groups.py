@@ -8,10 +8,34 @@ from functools import cache
 import numpy as np
 import spglib
 
+from constitutive.errors import SymmetryError
 from constitutive.symmetry.backend import call, look_up
 
 HALL_NUMBERS = range(1, 531)
 _NUMBER = re.compile(r"(?:space\s*group|it|no\.?|nr\.?|sg|#)\s*(\d{1,3})", re.IGNORECASE)
+
+
+@cache
+def hall_number(space_group_number: int) -> int:
+    """Hall number of spglib's default setting of a space group (1–230).
+
+    Raises
+    ------
+    SymmetryError
+        There is no such space group.
+    """
+    settings = _first_settings()
+    if space_group_number not in settings:
+        raise SymmetryError(f"there is no space group {space_group_number}: their numbers run from 1 to 230")
+    return settings[space_group_number]
+
+
+@cache
+def _first_settings() -> dict[int, int]:
+    first: dict[int, int] = {}
+    for number in HALL_NUMBERS:
+        first.setdefault(int(look_up(spglib.get_spacegroup_type, number).number), number)
+    return first
 
 
 def _compact(name: str) -> str:
@@ -19,15 +43,15 @@ def _compact(name: str) -> str:
 
 
 @cache
-def _numbers_by_name() -> dict[str, int]:
+def _settings_by_name() -> dict[str, int]:
+    """Hall number of the first setting that has a name."""
     names: dict[str, int] = {}
     for hall in HALL_NUMBERS:
         entry = look_up(spglib.get_spacegroup_type, hall)
-        number = int(entry.number)
         spellings = [entry.international_short, entry.international_full, *str(entry.international).split("=")]
         spellings += [_without_ones(entry.international_full), _abbreviated(entry.international_full), entry.schoenflies]
         for spelling in spellings:
-            names.setdefault(_compact(spelling), number)
+            names.setdefault(_compact(spelling), hall)
     return names
 
 
@@ -41,6 +65,20 @@ def _abbreviated(full: str) -> str:
     """``P 2_1/b 2_1/n 2_1/m`` as ``P b n m``, ``F 4_1/d -3 2/m`` as ``F d -3 m``."""
     lattice, *positions = full.split()
     return " ".join([lattice, *(p.split("/")[-1] for p in positions)]) if len(positions) == 3 else full
+
+
+def _setting(name: str | int) -> int | None:
+    """Hall number behind a name or number of a space group."""
+    text = str(name).strip()
+    match = _NUMBER.fullmatch(text)
+    digits = match[1] if match else text
+    if digits.isdigit():
+        return _first_settings().get(int(digits))
+    plain = re.sub(r"(?<=\S)\s+[SZ]$|\s+[HR]$|\s*:.*$|\s*\(.*\)$", "", text)
+    names = _settings_by_name()
+    compact = _compact(plain)
+    old_cubic = re.sub(r"^([pfi](?:[mnadci]|2/[a-z]|4_?\d?/[a-z]))3", r"\1-3", compact)  # Fm3m of older files
+    return names.get(compact) or names.get(old_cubic)
 
 
 def space_group_number(name: str | int) -> int | None:
@@ -62,16 +100,20 @@ def space_group_number(name: str | int) -> int | None:
     >>> space_group_number("F d -3 m"), space_group_number("P 1 21/c 1"), space_group_number("Oh^5"), space_group_number("Pxyz")
     (227, 14, 225, None)
     """
-    text = str(name).strip()
-    match = _NUMBER.fullmatch(text)
-    digits = match[1] if match else text
-    if digits.isdigit():
-        return int(digits) if 1 <= int(digits) <= 230 else None
-    plain = re.sub(r"(?<=\S)\s+[SZ]$|\s+[HR]$|\s*:.*$|\s*\(.*\)$", "", text)
-    names = _numbers_by_name()
-    compact = _compact(plain)
-    old_cubic = re.sub(r"^([pfi](?:[mnadci]|2/[a-z]|4_?\d?/[a-z]))3", r"\1-3", compact)  # Fm3m of older files
-    return names.get(compact) or names.get(old_cubic)
+    hall = _setting(name)
+    return None if hall is None else int(look_up(spglib.get_spacegroup_type, hall).number)
+
+
+def point_group_positions(name: str | int) -> tuple[str, ...] | None:
+    """Positions of the point-group symbol of a space group, in the axes of its setting: ("1", "1", "2/m") for P 1 1 2/b.
+
+    Screw axes become rotations, glide planes mirrors. None where the name is not known.
+    """
+    hall = _setting(name)
+    if hall is None:
+        return None
+    _, *positions = str(look_up(spglib.get_spacegroup_type, hall).international_full).split()
+    return tuple("/".join(re.sub(r"^[abcden]$", "m", part.split("_")[0]) for part in position.split("/")) for position in positions)
 
 
 def number_of_operations(rotations: np.ndarray, translations: np.ndarray, lattice: np.ndarray) -> int | None:

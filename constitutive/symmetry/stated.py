@@ -9,7 +9,7 @@ import numpy as np
 import spglib
 
 from constitutive.symmetry.backend import look_up
-from constitutive.symmetry.space_groups import HALL_NUMBERS, allowed_metric, number_of_operations, space_group_number
+from constitutive.symmetry.space_groups import allowed_metric, hall_number, number_of_operations, space_group_number
 from constitutive.symmetry.tables import POINT_GROUPS, lookup
 
 _SYMBOLS = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m", "_symmetry_space_group_name_h_m")
@@ -54,8 +54,7 @@ def space_group_name(number: int) -> str:
 
 def _entry(number: int) -> tuple[str, str]:
     """Short symbol of a space group, and of its point group."""
-    hall = next(k for k in HALL_NUMBERS if int(look_up(spglib.get_spacegroup_type, k).number) == number)
-    entry = look_up(spglib.get_spacegroup_type, hall)
+    entry = look_up(spglib.get_spacegroup_type, hall_number(number))
     point_group = lookup(str(entry.pointgroup_international))
     return str(entry.international_short), point_group[0].symbol if point_group else str(entry.pointgroup_international)
 

@@ -8,6 +8,7 @@ position of the symbol along a (32 = 321, 3m = 3m1, -3m = -3m1).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -83,8 +84,49 @@ _ENTRIES = (
     _entry("m-3m | 4/m -3 2/m  | Oh  | m-3m  | cubic        | 48", Z, XYZ, XY),
 )
 
+_POSITIONS = re.compile(r"(-?[1246](?:/m)?|m)" * 3)
+
+
+def positions_of(symbol: str) -> tuple[str, ...] | None:
+    """Positions of a monoclinic or orthorhombic symbol in another setting ("2mm", "112/m"); None for other text."""
+    match = _POSITIONS.fullmatch(symbol.replace(" ", "").replace("_", ""))
+    return None if match is None else match.groups()
+
+
+def directions_of(positions: tuple[str, ...]) -> tuple[tuple[float, float, float], ...]:
+    """Cartesian directions of the positions of a Hermann–Mauguin symbol, in standard axes (International Tables A, 2.1.3.1)."""
+    if len(positions) == 1 and positions[0] in ("2", "m", "2/m"):
+        return (Y,)
+    if len(positions) > 1 and positions[1].strip("-") == "3":
+        return (Z, XYZ, XY)[: len(positions)]
+    if positions[0][-1:] in "346" or positions[0][:1] in "46" or positions[0][1:2] in ("4", "6"):
+        return (Z, X, XY if "4" in positions[0] else Y)[: len(positions)]
+    return (X, Y, Z) if len(positions) == 3 else (Z,)
+
+
 POINT_GROUPS: dict[str, GroupEntry] = {entry.symbol: entry for entry in _ENTRIES}
 SYMBOLS = tuple(POINT_GROUPS)
+
+# Limiting (Curie) groups. A law is made invariant under a finite set of rotations, so a finite group stands for the continuous one:
+# 13-fold for ∞/mm, with which every polynomial energy up to degree 6 in the strain is exactly transversely isotropic (degree d holds
+# harmonics up to 2d about the axis, the first that a 13-fold axis lets pass is the 13th); the icosahedral group for ∞∞m, with which
+# constants of second order are exactly isotropic, while from degree 3 on one harmonic of order 6 and more is left to the data.
+LIMIT_GROUPS: dict[str, GroupEntry] = {
+    "isotropic": GroupEntry("isotropic", "∞/m ∞/m", "Kh", "isotropic", "isotropic", 120, ()),
+    "transversely_isotropic": GroupEntry(
+        "transversely_isotropic", "∞/m 2/m", "D∞h", "transversely_isotropic", "transversely isotropic", 52, ()
+    ),
+}
+TRANSVERSE_FOLD = 13
+_LIMIT_NAMES = {"isotropic": "isotropic", "∞∞m": "isotropic", "kh": "isotropic"} | dict.fromkeys(
+    ("transverselyisotropic", "transversely-isotropic", "∞/mm", "d∞h", "dinfh"), "transversely_isotropic"
+)
+
+
+def entry_of(symbol: str) -> GroupEntry:
+    """Line of the table of a point group or a limiting group, by its symbol."""
+    return POINT_GROUPS[symbol] if symbol in POINT_GROUPS else LIMIT_GROUPS[symbol]
+
 
 # other names of the same groups: the symbol and the turn about z (degrees) from the standard axes to the setting named
 ALTERNATIVES: dict[str, tuple[str, float]] = {
@@ -110,13 +152,16 @@ ALTERNATIVES: dict[str, tuple[str, float]] = {
 def lookup(symbol: str) -> tuple[GroupEntry, float] | None:
     """Entry and turn about z (degrees) of a point-group symbol in any usual spelling, or None.
 
-    Short and full Hermann–Mauguin, Schoenflies, the second settings (-4m2, -62m, 312, 31m, -31m) and overlined digits are known.
+    Short and full Hermann–Mauguin, Schoenflies, the second settings (-4m2, -62m, 312, 31m, -31m), overlined digits and the limiting
+    groups are known.
     """
     for overline in ("\u0304", "\u0305"):
         while overline in symbol:
             at = symbol.index(overline)
             symbol = symbol[: at - 1] + "-" + symbol[at - 1] + symbol[at + 1 :]
     compact = symbol.replace(" ", "").replace("_", "").replace("−", "-")
+    if compact.lower() in _LIMIT_NAMES:
+        return LIMIT_GROUPS[_LIMIT_NAMES[compact.lower()]], 0.0
     for entry in _ENTRIES:
         if compact in (entry.symbol, entry.full.replace(" ", "")) or compact.lower() == entry.schoenflies.lower():
             return entry, 0.0

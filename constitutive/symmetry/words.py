@@ -14,6 +14,8 @@ _NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 6: "six", 9: "nine"}
 
 def elements_in_words(group: PointGroup) -> list[str]:
     """One line for each kind of element and family of directions: ``"three 4-fold axes along [001], [100], [010], …"``."""
+    if group.is_limiting:
+        return ["every axis and plane" if group.symbol == "isotropic" else "every axis across [001], and rotations by any angle about it"]
     if group.order == 1:
         return ["no element besides the identity"]
     lines: list[str] = []
