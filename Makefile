@@ -23,3 +23,6 @@ lint: setup      ## style, types and layers only
 clean:           ## remove the environments, the Debian root and the results
 	@./dev --clean
 	@rm -rf results
+
+test-calculix: setup ## exported laws in CalculiX itself, which is built once (10 minutes)
+	@CONSTITUTIVE_CCX=$$(python3 tests/calculix/build.py) && ./dev env CONSTITUTIVE_CCX="$$CONSTITUTIVE_CCX" python -m pytest -q -s tests/test_export_calculix.py
