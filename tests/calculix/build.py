@@ -25,7 +25,8 @@ apt-get -q update
 apt-get -q -y --only-source source --download-only calculix-ccx
 tar xf calculix-ccx_2.20.orig.tar.bz2
 cd CalculiX/ccx_2.20/src
-printf 'include Makefile.inc\nall: $(SCCXF:.f=.o) $(SCCXC:.c=.o) ccx_2.20.o\n.c.o:\n\tgcc $(C) -c $<\n.f.o:\n\tgfortran $(F) -c $<\n' > Make.ours
+printf 'include Makefile.inc\nall: $(SCCXF:.f=.o) $(SCCXC:.c=.o) ccx_2.20.o\n' > Make.ours
+printf '.c.o:\n\tgcc $(C) -c $<\n.f.o:\n\tgfortran $(F) -c $<\n' >> Make.ours
 make -j"$JOBS" -f Make.ours F='-O1 -w -fPIC -fallow-argument-mismatch -fopenmp' C='-O1 -w -fcommon -fPIC -I/usr/include/spooles
     -DARCH="Linux" -DSPOOLES -DARPACK -DMATRIXSTORAGE -DUSE_MT=1 -DCALCULIX_EXTERNAL_BEHAVIOURS_SUPPORT'
 gfortran -o /tmp/ccx *.o -Wl,--allow-multiple-definition -Wl,-Bstatic -lspooles -larpack -llapack -lblas -Wl,-Bdynamic \
