@@ -83,6 +83,7 @@ def convert(
     """
     from constitutive.data.corrections import Corrections  # deferred: quick --help
     from constitutive.data.reference_cell import require_usable_reference  # deferred: quick --help
+    from constitutive.intake.energies import with_energy_zero  # deferred: quick --help
     from constitutive.readers import ReadOptions  # deferred: quick --help
     from constitutive.readers import convert as read  # deferred: quick --help
 
@@ -118,6 +119,10 @@ def convert(
     )
     data = corrections.apply(data)
     require_usable_reference(data, allow or ())
+    data, energies = with_energy_zero(data)
+    if energies:
+        known = data.provenance if isinstance(data.provenance, dict) else {}
+        data = data.with_provenance({"assumed": [*known.get("assumed", []), energies]})
     if point_group is not None:
         data = data.with_point_group(point_group)
     if remove_reference_stress is not None:

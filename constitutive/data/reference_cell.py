@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,17 @@ from pymatgen.core import Structure
 from constitutive.data.samples import Samples
 from constitutive.data.units import BOHR
 from constitutive.errors import ConstitutiveError, DataError
+from constitutive.symmetry import PointGroup
 from constitutive.symmetry.vacuum import periodicity
 
 OTHER_SIZE = 0.08  # mean Hencky strain of all samples from which the reference is looked at
 APART = 3.0  # how many times their own spread all samples have to lie away from the reference
 IN_BOHR = 0.06  # relative distance from the ratio of bohr and angstrom within which it is recognised
 STRAINED = 0.01  # the same for a strain of any kind, from which the reference is called strained
+AT_REST = 0.2  # stress of the first state relative to the rms stress, from which another reference is looked for
+LESS_STRESS = 0.35  # of the first state's stress that another has to have
+PRIMITIVE = 0.01  # Å
+SAME_ATOM = 0.05  # Å
 FEWEST_AROUND = 6  # samples, that lie around another cell in at least three directions
 
 
@@ -149,18 +154,114 @@ def require_same_reference(found: Structure | None, needed: Structure | None, *,
     Raises
     ------
     DataError
-        The lattice vectors or the composition differ.
+        The lattices or the compositions differ; another cell of the same crystal in the same frame is the same reference.
     """
     if found is None or needed is None:
         return
     a, b = (np.asarray(s.lattice.matrix, dtype=np.float64) for s in (found, needed))
     difference = np.abs(a - b).max() / np.linalg.norm(b, axis=1).max()
     if difference > tolerance:
+        if same_crystal(found, needed, tolerance=tolerance):
+            return
         rotated = np.allclose(a @ a.T, b @ b.T, atol=tolerance * np.abs(b @ b.T).max())
         what = "the same cell in another frame (rotated)" if rotated else "another reference cell"
         raise DataError(
-            f"lattice: found {what}, rows {np.round(a, 4).tolist()} Å; needed {np.round(b, 4).tolist()} Å; "
-            "give F and the stress against that cell and in its frame"
+            f"lattice: found {what}, rows {np.round(a, 4).tolist()} Å; needed {np.round(b, 4).tolist()} Å, or another cell of that "
+            "crystal in the same frame; give F and the stress against that cell and in its frame"
         )
     if sorted(site.species_string for site in found) != sorted(site.species_string for site in needed):
         raise DataError(f"species: found {found.composition}, needed {needed.composition}; this is another crystal")
+
+
+def same_crystal(one: Structure, other: Structure, *, tolerance: float = 1e-4) -> bool:
+    """Whether two cells (primitive, conventional, supercell) describe one crystal in one Cartesian frame.
+
+    F and the Cauchy stress belong to the crystal: they do not depend on the cell that describes it.
+
+    Parameters
+    ----------
+    one, other : Structure
+        The cells; the origin may differ.
+    tolerance : float
+        Largest difference of a lattice vector's component, relative to the longest vector of the primitive cells.
+    """
+    if one.composition.reduced_formula != other.composition.reduced_formula:
+        return False
+    a, b = (s.get_primitive_structure(tolerance=PRIMITIVE) for s in (one, other))
+    if len(a) != len(b):
+        return False
+    A, B = (np.asarray(s.lattice.matrix, dtype=np.float64) for s in (a, b))
+    steps = A @ np.linalg.inv(B)
+    size = np.linalg.norm(B, axis=1).max()
+    if np.abs(np.round(steps) @ B - A).max() > tolerance * size or abs(abs(np.linalg.det(np.round(steps))) - 1) > 1e-6:
+        return False
+    return _same_atoms(a, b, np.linalg.inv(B))
+
+
+def _same_atoms(a: Structure, b: Structure, inverse: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether the atoms of two primitive cells of one lattice are the same but for a shift of all."""
+    kinds_a, kinds_b = ([site.species_string for site in s] for s in (a, b))
+    if sorted(kinds_a) != sorted(kinds_b):
+        return False
+    places_a, places_b = np.asarray(a.cart_coords) @ inverse, np.asarray(b.cart_coords) @ inverse
+    rarest = min(set(kinds_a), key=lambda kind: (kinds_a.count(kind), kind))
+    start = places_a[kinds_a.index(rarest)]
+    apart = np.array([k != rarest for k in kinds_b])
+    other_kind = np.array(kinds_a)[:, None] != np.array(kinds_b)[None]
+    for shift in places_b[~apart] - start:
+        away = places_a[:, None] + shift - places_b[None]
+        distance = np.linalg.norm((away - np.round(away)) @ np.linalg.inv(inverse), axis=2)
+        if (np.where(other_kind, np.inf, distance).min(1) < SAME_ATOM).all():
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class FirstFrame:
+    """Why the first state of some outputs is not taken for the undeformed cell.
+
+    Attributes
+    ----------
+    better : int
+        The state to take: of the least stress among those of the highest symmetry.
+    message : str
+        What was found.
+    """
+
+    better: int
+    message: str
+
+
+def first_frame_fault(frames: Sequence[Structure], stresses: Float[np.ndarray, "n 3 3"]) -> FirstFrame | None:
+    """Whether another state is plainly the undeformed cell rather than the first: with much less stress, and as symmetric or more.
+
+    Parameters
+    ----------
+    frames : sequence of Structure
+        The states in their order.
+    stresses : ndarray (n, 3, 3)
+        Their stresses, GPa.
+    """
+    size = np.linalg.norm(stresses, axis=(1, 2))
+    rms = float(np.sqrt((size**2).mean()))
+    if len(frames) < 2 or size[0] < AT_REST * rms:
+        return None
+    least = int(np.argmin(size))
+    if size[least] > LESS_STRESS * size[0] or not (first := _order(frames[0])):
+        return None
+    best = _order(frames[least])
+    if best < first:
+        return None
+    message = (
+        f"found no --reference, and the first state under {size[0]:.3g} GPa ({first} symmetry operations), where state {least} is under "
+        f"{size[least]:.3g} GPa ({best})"
+    )
+    return FirstFrame(least, message)
+
+
+def _order(structure: Structure) -> int:
+    """Number of operations of a structure's point group; 0 where it cannot be found."""
+    try:
+        return len(PointGroup.from_structure(structure).operations)
+    except ConstitutiveError:
+        return 0

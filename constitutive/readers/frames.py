@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
+from pymatgen.core import Lattice, Structure
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import as_float_array
+from constitutive.data.reference_cell import first_frame_fault
 from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 
 Fields = JsonObject  # fields of a data set by name, validated where the set is made
+_FRAME_NUMBER = re.compile(r"[:,]? ?(frame|state|image|step) \d+$")
 SAME_CELL = 1e-5  # strain below which a frame is the reference cell
 
 
@@ -107,6 +111,8 @@ def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, nam
     if not frames:
         raise DataError("found no state with a cell and a stress; needed at least one; is the output cut off?")
     first = frames[0]
+    if reference is None:
+        _require_undeformed(frames)
     base = reference or Reference(first.cell, first.species, first.frac, first.energy)
     _require_one_crystal(frames, base)
     inverse = np.linalg.inv(base.cell)
@@ -118,9 +124,28 @@ def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, nam
         volume = abs(np.linalg.det(base.cell))
         energies = np.array([frame.energy for frame in frames], dtype=np.float64)
         fields["W"] = (energies - energy_0) / volume * EV_PER_CUBIC_ANGSTROM
+    elif all(frame.energy is not None for frame in frames):
+        fields["cell_energies_eV"] = [frame.energy for frame in frames]  # their zero is not known: a fit may find it
     if base.species and base.frac is not None:
         fields |= {"lattice": base.cell, "species": list(base.species), "frac_coords": base.frac}
     return StressStrainData(**fields, **_of_atoms(frames), **_conditions(frames))
+
+
+def _require_undeformed(frames: Sequence[Frame]) -> None:
+    """Refuse to take the first state for the undeformed cell where another one plainly is."""
+    if any(frame.frac is None or frame.species != frames[0].species for frame in frames):
+        return
+    cells = [Structure(Lattice(frame.cell), frame.species, frame.frac) for frame in frames]
+    fault = first_frame_fault(cells, np.stack([frame.stress for frame in frames]))
+    if fault is None:
+        return
+    files = [_FRAME_NUMBER.sub("", frame.where) or "FILE" for frame in frames]
+    file = files[fault.better]
+    number = files[: fault.better].count(file)
+    raise DataError(
+        f"{frames[0].where or 'the first state'}: {fault.message}; needed the undeformed; give --reference {file}@{number} (that state) "
+        f"or --reference {files[0]}@0 for the first"
+    )
 
 
 def _require_orientation(frames: Sequence[Frame], F: Float[np.ndarray, "n 3 3"]) -> None:

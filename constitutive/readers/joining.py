@@ -30,7 +30,7 @@ def joined(sets: Sequence[StressStrainData]) -> StressStrainData:
     partial = []
     for key in ("F", *MEASURES, "W", "forces", "positions", *_WEIGHTS):
         values = [np.ones(len(data)) if key in _WEIGHTS and _weighted(sets, key, data) else getattr(data, key) for data in sets]
-        whole = all(value is not None for value in values)
+        whole = all(value is not None for value in values) and len({np.shape(value)[1:] for value in values}) == 1  # of one cell
         fields[key] = np.concatenate(values) if whole else None
         partial += [] if whole or all(value is None for value in values) else [key]
     data = first.replace(**fields, **_joined_extras(sets), **_joined_ions(sets), paths=[p for data in sets for p in data.paths])

@@ -46,7 +46,13 @@ def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Pat
 
 
 def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame | None:
-    """The state of an output of a code; None for a file that holds a structure only."""
+    """The state of an output of a code, the one with the number behind an @ where there is one; None for a structure only."""
+    name, _, number = str(path).rpartition("@")
+    if name and number.isdigit() and not path.exists():
+        frames = frames_of(Path(name), detect(Path(name)))
+        if int(number) >= len(frames):
+            raise DataError(f"{name}: found {len(frames)} states; needed one with number {number}; they count from 0")
+        return frames[int(number)]
     try:
         kind = detect(path)
     except DataError:
@@ -63,7 +69,10 @@ def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame |
         return None
     spread = max(float(np.abs(np.linalg.inv(frames[0].cell) @ frame.cell - np.eye(3)).max()) for frame in frames)
     if spread > SAME_CELL:
-        raise DataError(f"{path}: found {len(frames)} states of different cells as the reference; needed one; give a file with one state")
+        raise DataError(
+            f"{path}: found {len(frames)} states of different cells as the reference; needed one; say which by its number ({path}@0), "
+            "or give a file with one state"
+        )
     return frames[0]
 
 
