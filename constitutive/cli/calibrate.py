@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import ProgressBar, emit, out
+from constitutive.cli.console import ProgressBar, emit, err, out
 from constitutive.cli.options import DataArgument, JsonOption, PointGroupOption, SeedOption, UnitOption
 from constitutive.errors import CalibrationError
 from constitutive.plain import JsonObject
@@ -34,7 +34,11 @@ def calibrate(
     ] = None,
     elliptic: Annotated[bool, typer.Option("--elliptic", help="Penalise the loss of strong ellipticity in the domain.")] = False,
     allow: Annotated[
-        list[str] | None, typer.Option(help="A fault of `check` that shall not stop the calibration; repeatable.", metavar="FAULT")
+        list[str] | None,
+        typer.Option(
+            help="A fault of `check` that shall not stop it, or error: a law that misses over 50 %; repeatable.",
+            metavar="FAULT",
+        ),
     ] = None,
     laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
     unit: UnitOption = None,
@@ -46,7 +50,8 @@ def calibrate(
 
     `check` runs first and stops it on a sure fault. At least three samples; a few dozen make a good law.
 
-    Exit codes: 0 done, 2 the data cannot be read, are faulty, or do not bear the group; nothing is written then.
+    Exit codes: 0 done, 2 the data cannot be read, are faulty, do not bear the group, or the best law misses more than 50 % of the
+    stress of samples that it has not seen; nothing is written then.
 
     [bold]Examples[/]
 
@@ -57,7 +62,7 @@ def calibrate(
     from constitutive.calibration import calibrate as fit  # deferred: quick --help
     from constitutive.data import load_bounded  # deferred: quick --help
 
-    samples = load_bounded(data, plausible=not allow)
+    samples = load_bounded(data, plausible=not set(allow or ()) - {"error"})
     with ProgressBar() as progress:
         material = fit(
             samples,
@@ -85,9 +90,15 @@ def calibrate(
         "strong_ellipticity": stability,
         "picture": str(picture),
     }
+    if stability["lost_at_share"] > LARGE_LOSS:
+        err.print(
+            f"[yellow]warning:[/] the law loses strong ellipticity at {100 * stability['lost_at_share']:.0f} % of the strains of its "
+            "domain: finite elements will localise there; calibrate with --elliptic, or add samples strained in other directions"
+        )
     emit(as_json, payload, lambda: _render(material, stability, folder, picture, unit))
 
 
+LARGE_LOSS = 0.1  # share of the strains of the domain
 STRAINS = 200  # of the domain, at which the acoustic tensor is looked at
 
 
@@ -160,7 +171,10 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
     out.print(table)
     out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
     if report.learning_curve:
-        out.print("learning curve: " + ", ".join(f"{n} samples {100 * error:.2g} %" for n, error in report.learning_curve))
+        out.print(
+            "learning curve (one fit of this kind; a calibration of as many samples errs less): "
+            + ", ".join(f"{n} samples {100 * error:.2g} %" for n, error in report.learning_curve)
+        )
     scale = StressScale.of(stability["at_rest_GPa"], unit)
     out.print(
         f"strong ellipticity: smallest eigenvalue of the acoustic tensor {scale.text(stability['smallest_GPa'], 3)} {scale.unit} over "
@@ -168,8 +182,21 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
         f"lost at {100 * stability['lost_at_share']:.2g} % of them"
     )
     out.print(stability["note"])
+    _render_constants(material, unit)
     worst = ", ".join(f"{k} ({100 * error:.2g} %)" for k, error in report.worst_samples)
     out.print(f"worst samples when left out: {worst}")
     for note in report.notes:
         out.print(f"[yellow]note:[/] {note}")
     out.print(f"wrote {folder} and {picture}")
+
+
+def _render_constants(material: Material, unit: str | None) -> None:
+    """Second- and third-order constants with their errors, and those that no strain determines."""
+    scale = StressScale.of(float(abs(material.stiffness_voigt()).max()), unit)
+    for order, table in material.card["constants_GPa"].items():
+        known = [f"{name} {scale.text(v)} ± {scale.text(e, 2)}" for name, (v, e) in table.items() if e is not None]
+        unknown = [name for name, (_, e) in table.items() if e is None]
+        if order in ("2", "3"):
+            out.print(f"constants of order {order} ({scale.unit}): " + (", ".join(known) or "none determined"))
+        if unknown:
+            out.print(f"not determined, order {order}: " + ", ".join(unknown))

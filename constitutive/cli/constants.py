@@ -59,9 +59,10 @@ def constants(
     emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
 
 
-def _errors(material: Material) -> dict[str, dict[str, float]]:
+def _errors(material: Material) -> dict[str, dict[str, float | None]]:
+    """Standard errors on the card (GPa); None where no strain determines the constant."""
     stated = material.card.get("constants_GPa", {})
-    return {order: {name: float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
+    return {order: {name: None if pair[1] is None else float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
 
 
 def _render(payload: JsonObject, scale: StressScale) -> None:
@@ -69,7 +70,10 @@ def _render(payload: JsonObject, scale: StressScale) -> None:
     _matrix(payload["C_voigt_GPa"], scale)
     for order, table in payload["constants_GPa"].items():
         errors = payload["errors_GPa"].get(order, {})
-        texts = [_with_error(name, value, errors.get(name), scale) for name, value in table.items()]
+        texts = [
+            f"{name} not determined" if name in errors and errors[name] is None else _with_error(name, value, errors.get(name), scale)
+            for name, value in table.items()
+        ]
         out.print(f"order {order}: " + ", ".join(texts))
     if "under_pressure" in payload:
         state = payload["under_pressure"]

@@ -166,7 +166,7 @@ def interval_of(material: Material, level: float = 0.9) -> Callable[[np.ndarray]
 
 
 def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndarray | None:
-    """Half-widths of the 90 % intervals of all constants of some tables (GPa), from the standard errors on the card.
+    """Half-widths of the 90 % intervals of all constants of some tables (GPa), from the standard errors on the card; NaN: not determined.
 
     The card states them in the frame of the data; where that is not the standard frame, None is returned.
     """
@@ -177,7 +177,8 @@ def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndar
         for name, value in zip(table.names, table.values, strict=True):
             if name not in known or abs(float(known[name][0]) - value) > 1e-6 * max(map(abs, table.values)):
                 return None
-            errors.append(1.645 * float(known[name][1]))
+            error = known[name][1]  # None: not determined
+            errors.append(np.nan if error is None else 1.645 * float(error))
     return np.array(errors)
 
 
@@ -188,8 +189,12 @@ def stated_learning_curve(material: Material) -> dict[str, Curve]:
     samples = material.card.get("data", {}).get("samples")
     if len(points) < 2 or samples is None:
         return {}
-    points.append((samples, found["held_out_error"]))
     n, error = np.array(points, dtype=float).T
     baseline = np.array([float(found["baseline_error"])])
     last = np.array([float(samples)])
-    return {"learned law": Curve(n, error, error, error), "network without symmetry": Curve(last, baseline, baseline, baseline)}
+    held_out = np.array([float(found["held_out_error"])])
+    return {
+        "one fit of its kind": Curve(n, error, error, error),
+        "calibrated law": Curve(last, held_out, held_out, held_out),
+        "network without symmetry": Curve(last, baseline, baseline, baseline),
+    }

@@ -47,7 +47,7 @@ def _constants_table(names: list[str], values: np.ndarray, errors: np.ndarray | 
     head += ["measured (GPa)", "source", f"law {MINUS} measured (GPa)"] if measured else []
     rows = []
     for k, name in enumerate(names):
-        own = [f"{values[k]:.1f}"] + ([f"{errors[k]:.1f}"] if errors is not None else [])
+        own = [f"{values[k]:.1f}"] + ([f"{errors[k]:.1f}" if np.isfinite(errors[k]) else "not determined"] if errors is not None else [])
         found = [(number, entry.values[name]) for number, entry in enumerate(measured.values(), start=1) if name in entry.values]
         beside = [
             ", ".join(f"{value:.6g}" for _, value in found),
@@ -62,12 +62,15 @@ def _fourth_order(known: Known) -> list[Content]:
     """Constants of order 4 on the card: many, so in columns."""
     stated = known.material.card.get("constants_GPa", {}).get("4", {})
     try:
-        entries = [(name, float(value), 1.645 * float(error)) for name, (value, error) in stated.items()]
+        entries = [
+            (name, "not determined" if error is None else f"{float(value):.0f} ± {1.645 * float(error):.0f}")
+            for name, (value, error) in stated.items()
+        ]
     except (TypeError, ValueError, AttributeError):
         return []
     if not entries:
         return []
-    items = [tag("li", _indexed(name), " ", _signed(f"{value:.0f} ± {half:.0f}")) for name, value, half in entries]
+    items = [tag("li", _indexed(name), " ", _signed(text)) for name, text in entries]
     told = "Order 4, in the frame of the data (GPa, with 90 % intervals); data of a few per cent strain determine them loosely."
     return [tag("p", told), tag("ul", items, class_="columns")]
 

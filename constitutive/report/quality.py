@@ -19,7 +19,13 @@ def learning(known: Known) -> Section | None:
     if not curves:
         return None
     caption = "Error on states that no law has seen, against the number of samples it was calibrated on."
-    if known.curves:
+    if not known.curves:
+        caption += (
+            " From the card: below all samples, one fit of the chosen kind from one start, on the samples not drawn; a calibration of as "
+            "many samples makes a mean of networks, which errs less, as the point of all samples shows. Give the data to calibrate at each "
+            "size."
+        )
+    else:
         caption += (
             " The band is the range over random choices of the samples. What symmetry buys is the horizontal distance between "
             f"the curves: samples. {known.curves_note}"
