@@ -46,6 +46,11 @@ def shipped(name: str) -> Path:
     ------
     ConstitutiveError
         No such material is shipped; the message lists those that are.
+
+    Examples
+    --------
+    >>> shipped("silicon").name, (shipped("silicon") / "data.json").exists()
+    ('silicon', True)
     """
     package = Path(__file__).resolve().parent
     homes = [package / "materials", package.parent / "materials"]  # in a wheel, in a checkout

@@ -1,4 +1,4 @@
-"""What this installation has, and what it lacks: the first page of every request for help."""
+"""What this installation has and what is missing; include it in a request for help."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass, field
+
+from constitutive.kernel import which
 
 # distribution → what it is needed for; the name it is imported by where the two differ
 PACKAGES = {
@@ -84,8 +86,6 @@ def diagnose() -> Diagnosis:
 
 
 def _kernel() -> str:
-    from constitutive.kernel import which
-
     found = which()
     return f"{'compiled C' if found.kind == 'c' else 'torch'}: {found.reason}"
 

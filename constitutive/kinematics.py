@@ -77,7 +77,16 @@ def right_cauchy_green(F: Array) -> Array:
 
 
 def green_lagrange_strain(F: Array) -> Array:
-    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3); theory, eq. (1)."""
+    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3); theory, eq. (1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> green_lagrange_strain(np.diag([1.1, 1.0, 1.0])).round(3)
+    array([[0.105, 0.   , 0.   ],
+           [0.   , 0.   , 0.   ],
+           [0.   , 0.   , 0.   ]])
+    """
     return (right_cauchy_green(F) - _identity_like(F)) / 2
 
 
@@ -87,7 +96,14 @@ def infinitesimal_strain(F: Array) -> Array:
 
 
 def first_from_second_piola(F: Array, S: Array) -> Array:
-    """First Piola–Kirchhoff stress P = F S, in the unit of S; theory, eq. (2)."""
+    """First Piola–Kirchhoff stress P = F S, in the unit of S; theory, eq. (2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(first_from_second_piola(np.diag([2.0, 1.0, 1.0]), np.diag([3.0, 0.0, 0.0]))[0, 0])
+    6.0
+    """
     return F @ S
 
 
@@ -97,7 +113,15 @@ def second_from_first_piola(F: Array, P: Array) -> Array:
 
 
 def cauchy_from_second_piola(F: Array, S: Array) -> Array:
-    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S; theory, eq. (2)."""
+    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S; theory, eq. (2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> F, S = np.diag([2.0, 1.0, 1.0]), np.diag([3.0, 0.0, 0.0])
+    >>> float(cauchy_from_second_piola(F, S)[0, 0])
+    6.0
+    """
     return F @ S @ _transpose(F) / determinant(F)[..., None, None]
 
 

@@ -6,7 +6,6 @@ import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 STRESS_UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}  # of one GPa
 _SMALLEST = 0.1  # in the unit chosen, the largest number of a table
@@ -82,7 +81,7 @@ class StressScale:
         return plain if float(plain) else f"{scaled:.1e}"
 
 
-def facts(title: str, rows: Mapping[str, Any]) -> str:
+def facts(title: str, rows: Mapping[str, object]) -> str:
     """A title and a table of names and values.
 
     Parameters
@@ -96,14 +95,14 @@ def facts(title: str, rows: Mapping[str, Any]) -> str:
     return _frame(title, "".join(f"<tr>{_cell(name, 'th')}{_cell(value)}</tr>" for name, value in shown.items()))
 
 
-def grid(title: str, rows: Iterable[Iterable[Any]], head: Iterable[Any] = ()) -> str:
+def grid(title: str, rows: Iterable[Iterable[object]], head: Iterable[object] = ()) -> str:
     """A title and a table of cells, with a line of column titles where there are any."""
     top = "".join(_cell(name, "th") for name in head)
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return _frame(title, (f"<tr>{top}</tr>" if top else "") + body)
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """A number with five digits; other things as their text."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
@@ -112,5 +111,5 @@ def _frame(title: str, rows: str) -> str:
     return f"<div><b>{html.escape(title)}</b><table>{rows}</table></div>"
 
 
-def _cell(value: Any, name: str = "td") -> str:
+def _cell(value: object, name: str = "td") -> str:
     return f"<{name} {_CELL}>{html.escape(number(value))}</{name}>"

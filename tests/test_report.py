@@ -177,7 +177,8 @@ def test_a_browser_draws_every_figure_and_the_solids_turn(written, tmp_path):
         browser.wait_for("report.drawn.length > 0", 120)
         assert browser.value("report.drawn[0]") == "crystal-cell"
         assert "stability-shear-xy" not in browser.value("report.drawn")  # far down the page: not before it is looked at
-        browser.value("report.prepareForPrinting()")
+        browser.value("void report.prepareForPrinting().then(() => { report.prepared = true; })")
+        browser.wait_for("report.prepared", 300)
         browser.wait_for("report.drawn.length + report.failed.length === report.total", 300)
         assert browser.value("report.failed") == []
         assert browser.value("report.total") >= 15

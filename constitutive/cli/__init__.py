@@ -48,7 +48,13 @@ class Commands(typer.core.TyperGroup):
 
 
 def advice_on(word: str) -> str:
-    """What to do about a word where a command is needed."""
+    """What to do about a word where a command is needed.
+
+    Examples
+    --------
+    >>> advice_on("calibrat")[:53]
+    "No such command 'calibrat'. Did you mean 'calibrate'?"
+    """
     if Path(word).exists():
         command = "constants" if Path(word).is_dir() else "check"
         return f"{word!r} is a file or folder, and a command is needed before it, such as: constitutive {command} {word}"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from constitutive.cli.console import emit, err, out
 from constitutive.cli.options import JsonOption
 from constitutive.errors import SymmetryError
+from constitutive.plain import JsonObject
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import RenderableType
 
-    from constitutive.symmetry import Comparison, MagneticPointGroup, Periodicity, SymmetryReport, ToleranceScan
+    from constitutive.symmetry import Comparison, MagneticPointGroup, Periodicity, PointGroup, SymmetryReport, ToleranceScan
 
 _PANEL_WIDTH = 104
 _COUNTED = ("pyroelectric", "dielectric", "piezoelectric", "gyration", "photoelastic")
@@ -82,7 +84,7 @@ def _say(note: str) -> None:
     err.print(note, markup=False, soft_wrap=True)
 
 
-def _measured_tensor(path: Path) -> Any:
+def _measured_tensor(path: Path) -> np.ndarray:
     import json
 
     import numpy as np
@@ -102,7 +104,7 @@ def _magnetic_group(report: SymmetryReport) -> MagneticPointGroup:
 # ---- for programs
 
 
-def _payload(report: SymmetryReport, scan: ToleranceScan, space: Periodicity) -> dict[str, Any]:
+def _payload(report: SymmetryReport, scan: ToleranceScan, space: Periodicity) -> JsonObject:
     from constitutive.tensors import elastic_constant_counts  # deferred: quick --help
 
     group, frames, stated = report.point_group, report.frames, report.cell.stated
@@ -152,7 +154,7 @@ def _compare(first: SymmetryReport, second: SymmetryReport, files: tuple[Path, P
     emit(as_json, payload, lambda: out.print(_comparison_panel(first, second, files, comparison)))
 
 
-def _names(report: SymmetryReport) -> dict[str, Any]:
+def _names(report: SymmetryReport) -> JsonObject:
     return {
         "point_group": report.point_group.symbol,
         "space_group": report.space_group,
@@ -266,7 +268,7 @@ def _frames(report: SymmetryReport) -> str:
     return "\n".join(lines)
 
 
-def _axes(name: str, frame: Any) -> str:
+def _axes(name: str, frame: np.ndarray) -> str:
     rows = ["(" + " ".join(f"{value + 0.0:7.4f}" for value in row) + ")" for row in frame.round(4)]
     return "\n".join(f"{name if k == 0 else '':<13}{letter} {row}" for k, (letter, row) in enumerate(zip("xyz", rows, strict=True)))
 
@@ -319,7 +321,7 @@ def _write_picture(report: SymmetryReport, path: Path) -> Path:
     return path
 
 
-def _in_standard_axes(report: SymmetryReport) -> Any:
+def _in_standard_axes(report: SymmetryReport) -> PointGroup:
     from constitutive.symmetry import PointGroup  # deferred: quick --help
 
     return PointGroup.from_symbol(report.point_group.symbol)

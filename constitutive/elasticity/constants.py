@@ -24,6 +24,7 @@ from jaxtyping import Float
 
 from constitutive.errors import DomainError
 from constitutive.laws import Law
+from constitutive.show import facts
 from constitutive.tensors.packing import (
     ROOT2,
     from_mandel,
@@ -48,6 +49,14 @@ def elastic_constants(law: Law, order: int, *, at: Float[np.ndarray, "3 3"] | No
         2, 3 or 4 (1 gives the reference stress).
     at
         Green–Lagrange strain to differentiate at; zero by default.
+
+    Examples
+    --------
+    >>> from constitutive import Material
+    >>> silicon = Material.from_constants("m-3m", {"C11": 165.7, "C12": 63.9, "C44": 79.6})
+    >>> C = elastic_constants(silicon.law, 2)
+    >>> C.shape, float(C[0, 0].round(1)), float(C[3, 3].round(1))
+    ((6, 6), 165.7, 79.6)
     """
     x = np.zeros(6) if at is None else np.asarray(to_mandel(np.asarray(at, dtype=np.float64)))
     table = law.derivative_mandel(torch.from_numpy(x), order).numpy()
@@ -86,8 +95,6 @@ class ConstantsTable:
         return dict(zip(self.names, self.values, strict=True))
 
     def _repr_html_(self) -> str:
-        from constitutive.show import facts
-
         errors = self.errors or (None,) * len(self.names)
         told = [f"{v:.5g}" + ("" if e is None else f" ± {e:.2g}") for v, e in zip(self.values, errors, strict=True)]
         return facts(f"Elastic constants of order {self.order} (GPa, {self.definition})", dict(zip(self.names, told, strict=True)))

@@ -22,13 +22,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from constitutive.elasticity.directions import Direction, apart, half_sphere, low_index, plane_axes, ring, unit, upward
 from constitutive.errors import ConstitutiveError
+from constitutive.plain import JsonObject
+from constitutive.show import facts
 from constitutive.tensors.packing import stiffness_voigt_to_mandel, tangent_from_mandel, tangent_to_mandel, to_mandel
 
 if TYPE_CHECKING:
@@ -305,7 +307,7 @@ class DirectionalModuli:
         values = sign * np.asarray(self._outermost(quantity, tries, sign)[0])
         return upward(tries[np.argmax(values <= values[-1] + _SAME * abs(values[-1]))])
 
-    def _outermost(self, quantity: Quantity, n: np.ndarray, sign: float) -> tuple[Any, np.ndarray | None]:
+    def _outermost(self, quantity: Quantity, n: np.ndarray, sign: float) -> tuple[Values, np.ndarray | None]:
         """Value at n, the smallest (sign +1) or largest (−1) over m where there is an m, and that m."""
         if quantity not in QUANTITIES:
             raise ConstitutiveError(f"no directional quantity is named {quantity!r}; there are: {', '.join(QUANTITIES)}")
@@ -317,10 +319,8 @@ class DirectionalModuli:
         return (low, m_low) if sign > 0 else (high, m_high)
 
     def _repr_html_(self) -> str:
-        from constitutive.show import facts
-
         a = self.averages
-        rows: dict[str, Any] = {
+        rows: dict[str, object] = {
             "bulk modulus, Hill (GPa)": a.bulk_hill,
             "shear modulus, Hill (GPa)": a.shear_hill,
             "Young's modulus, Hill (GPa)": a.youngs_hill,
@@ -333,10 +333,10 @@ class DirectionalModuli:
             rows[f"{word} E (GPa)"] = f"{extreme.value:.5g} along ({direction})"
         return facts("Directional moduli", rows)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Averages, anisotropy and extremes as plain numbers, for ``--json`` and the report."""
         a = self.averages
-        found: dict[str, Any] = {
+        found: JsonObject = {
             "bulk_GPa": {"voigt": a.bulk_voigt, "reuss": a.bulk_reuss, "hill": a.bulk_hill},
             "shear_GPa": {"voigt": a.shear_voigt, "reuss": a.shear_reuss, "hill": a.shear_hill},
             "youngs_hill_GPa": a.youngs_hill,
@@ -367,7 +367,7 @@ def _square(n: Direction) -> np.ndarray:
     return np.asarray(to_mandel(n[..., :, None] * n[..., None, :]))
 
 
-def _form(x: np.ndarray, A: np.ndarray, y: np.ndarray) -> Any:
+def _form(x: np.ndarray, A: np.ndarray, y: np.ndarray) -> Values:
     return np.einsum("...i,ij,...j->...", x, A, y)
 
 

@@ -86,7 +86,13 @@ def sample_ticks(curves: Mapping[str, Curve]) -> list[int]:
 
 
 def log_ticks(low: float, high: float, *, percent: bool = False) -> tuple[list[float], list[str]]:
-    """Places and texts of the ticks of a logarithmic axis: decades, with 2 and 5 between where there are few of them."""
+    """Places and texts of the ticks of a logarithmic axis: decades, with 2 and 5 between where there are few of them.
+
+    Examples
+    --------
+    >>> log_ticks(0.009, 0.11, percent=True)[1]
+    ['1 %', '2 %', '5 %', '10 %']
+    """
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     steps = (1, 2, 5) if np.log10(high / low) < 2 else (1,)
     places = [step * 10.0**k for k in range(first, last + 1) for step in steps]

@@ -22,7 +22,13 @@ PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
 
 def label(quantity: Quantity) -> str:
-    """Name of a quantity with its unit."""
+    """Name of a quantity with its unit.
+
+    Examples
+    --------
+    >>> label("youngs_modulus")
+    "Young's modulus E(n) (GPa)"
+    """
     unit = UNITS[quantity]
     return f"{TITLES[quantity]} ({unit})" if unit else TITLES[quantity]
 

@@ -41,7 +41,13 @@ def render(content: Content) -> str:
 
 
 def tag(name: str, /, *content: Content, **attributes: str | bool | None) -> Markup:
-    """An element; attributes are given with ``_`` for ``-`` and a trailing ``_`` where Python keeps the word."""
+    """An element; attributes are given with ``_`` for ``-``, and with a trailing ``_`` where the name is a keyword of Python.
+
+    Examples
+    --------
+    >>> render(tag("a", "C11 < C12", href="#constants", class_="link"))
+    '<a href="#constants" class="link">C11 &lt; C12</a>'
+    """
     parts = [name]
     for key, value in attributes.items():
         if value is not None and value is not False:
