@@ -94,10 +94,25 @@ class Law(torch.nn.Module, ABC):
         return tangent_from_mandel(self._in_chunks(self.tangent_mandel, E)).reshape(*E.shape, 3, 3)
 
     @final
+    def first_piola_kirchhoff(self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+        """First Piola–Kirchhoff stress P = F S (GPa) at deformation gradients; theory, eq. (3).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from constitutive.laws import LinearLaw
+        >>> law = LinearLaw(100 * np.eye(6), np.eye(3)[None])  # S = 100 GPa E
+        >>> law.first_piola_kirchhoff(np.diag([1.1, 1, 1]))[0, 0].round(3)  # 1.1 × 100 × (1.1² − 1)/2
+        np.float64(11.55)
+        """
+        F = np.asarray(deformation_gradient, dtype=np.float64)
+        return first_from_second_piola(F, self.stress(torch.from_numpy(green_lagrange_strain(F))).numpy())
+
+    @final
     def forward(
         self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]
     ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3 3 3"]]:
-        """First Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy; theory, eq. (3)."""
+        """Calling a law: first Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy; theory, eq. (3)."""
         F = np.asarray(deformation_gradient, dtype=np.float64)
         E = torch.from_numpy(green_lagrange_strain(F))
         S, dSdE = self.stress(E).numpy(), self.tangent(E).numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -186,9 +187,14 @@ class Material:
             uncertainty=None if self.uncertainty is None else self.uncertainty.rotated(R),
         )
 
-    def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    def second_piola_kirchhoff(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
         """Second Piola–Kirchhoff stress (GPa) at deformation gradients."""
         return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
+
+    def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+        """Former name of :meth:`second_piola_kirchhoff`."""
+        warnings.warn("Material.predict is called second_piola_kirchhoff now", DeprecationWarning, stacklevel=2)
+        return self.second_piola_kirchhoff(F)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``card.yaml``, ``law.safetensors`` and ``structure.json`` into a folder.
