@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from constitutive.symmetry import Comparison, MagneticPointGroup, Periodicity, PointGroup, SymmetryReport, ToleranceScan
 
 _PANEL_WIDTH = 104
+_MANY_ATOMS = 400  # above, a search may take a second
 _COUNTED = ("pyroelectric", "dielectric", "piezoelectric", "gyration", "photoelastic")
 
 
@@ -53,9 +55,13 @@ def symmetry(
       [dim]constitutive symmetry POSCAR --symprec 0.05 --json[/]
       [dim]constitutive symmetry cubic.vasp tetragonal.vasp[/]
     """
-    from constitutive.symmetry import find_symmetry, periodicity, scan_tolerances  # deferred: quick --help
+    from constitutive.symmetry import find_symmetry, periodicity, read_cell, scan_tolerances  # deferred: quick --help
 
-    report = find_symmetry(file, symprec, disorder=disorder)
+    progress = _Progress()
+    cell = read_cell(file, disorder=disorder)
+    if len(cell.positions) > _MANY_ATOMS:
+        progress(f"symmetry of {len(cell.positions)} atoms", 0.0, at_once=True)
+    report = find_symmetry(cell, symprec)
     if other is not None:
         second = find_symmetry(other, symprec, disorder=disorder)
         for path, found in ((file, report), (other, second)):
@@ -68,7 +74,7 @@ def symmetry(
     space = periodicity(report.cell)
     for note in (*report.notes, *(() if space.is_bulk else (space.sentence,))):
         _say(note)
-    scan = scan_tolerances(report.cell, symprec=symprec)
+    scan = scan_tolerances(report, symprec=symprec, progress=progress)
     group = _magnetic_group(report) if magnetic else None
     payload = _payload(report, scan, space)
     if group is not None:
@@ -77,6 +83,17 @@ def symmetry(
     emit(as_json, payload, lambda: out.print(_panel(file.name, report, scan, group)))
     if picture is not None:
         err.print(f"wrote {picture}", markup=False)
+
+
+class _Progress:
+    """Lines on stderr of what is done next, once a second has passed."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, what: str, fraction: float, *, at_once: bool = False) -> None:
+        if at_once or time.monotonic() - self._start > 1.0:
+            err.print(f"{100 * fraction:3.0f} % {what} …", style="dim", markup=False)
 
 
 def _say(note: str) -> None:
@@ -129,7 +146,7 @@ def _payload(report: SymmetryReport, scan: ToleranceScan, space: Periodicity) ->
             "plateau": scan.plateau,
             "steady": scan.steady,
             "sentence": scan.sentence,
-            "steps": [vars(step) for step in scan.steps],
+            "steps": [step._asdict() for step in scan.steps],
         },
         "generators": group.generators,
         "stated": None if stated is None else {"space_group": stated.symbol, "space_group_number": stated.number},

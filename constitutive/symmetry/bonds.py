@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from constitutive.symmetry.neighbours import neighbour_pairs
 from constitutive.symmetry.structures import Cell
 
 DEGREES = (4, 6, 2, 3, 1, 5)
@@ -51,26 +52,27 @@ class Bonds:
     atoms: int
 
 
-def find_bonds(cell: Cell, centres: np.ndarray | None = None) -> Bonds:
-    """Bonds from some atoms (all, unless given) to all their neighbours within the cutoff."""
+def find_bonds(cell: Cell, centres: Int[np.ndarray, " k"] | None = None) -> Bonds:
+    """Bonds from some atoms to all their neighbours within the cutoff.
+
+    Parameters
+    ----------
+    cell : Cell
+    centres : (k,), optional
+        Indices of the atoms; all atoms unless given.
+
+    Returns
+    -------
+    Bonds
+    """
     centres = np.arange(len(cell.positions)) if centres is None else centres
     cutoff = _REACH * (cell.volume / len(cell.positions)) ** (1 / 3)
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell.lattice), axis=0)
-    counts = np.ceil(cutoff / heights).astype(int) + 1
-    grid = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), axis=-1).reshape(-1, 3)
-    wrapped = cell.positions % 1.0
-    images = ((wrapped[:, None] + grid) @ cell.lattice).reshape(-1, 3)
-    weight_of_image = np.repeat(cell.weights, len(grid))
-    parts: list[tuple[np.ndarray, ...]] = []
-    for row, i in enumerate(centres):
-        vector = images - wrapped[i] @ cell.lattice
-        squared = (vector**2).sum(axis=1)
-        near = (squared < cutoff**2) & (squared > 1e-6)
-        weight = (1 - squared[near] / cutoff**2) ** 3 * weight_of_image[near] * cell.weights[i]
-        unit = vector[near] / np.sqrt(squared[near])[:, None]
-        parts.append((np.full(len(weight), row), unit, weight, weight * cell.weights[i]))
-    centre, direction, even, odd = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Bonds(centre, direction, even, odd, len(centres))
+    pairs = neighbour_pairs(cell.lattice, cell.positions, cutoff, centres=centres)
+    squared = (pairs.vector**2).sum(axis=1)
+    own = cell.weights[pairs.first]
+    weight = (1 - squared / cutoff**2) ** 3 * cell.weights[pairs.second] * own
+    row = np.searchsorted(centres, pairs.first)  # the centres are sorted
+    return Bonds(row, pairs.vector / np.sqrt(squared)[:, None], weight, weight * own, len(centres))
 
 
 def _indices(degree: int) -> list[tuple[int, ...]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from constitutive.errors import SymmetryError
-from constitutive.symmetry.detection import DEFAULT_SYMPREC, spglib_dataset
-from constitutive.symmetry.structures import AnyStructure, read_cell
+from constitutive.symmetry import operations as ops
+from constitutive.symmetry.detection import DEFAULT_SYMPREC, Dataset, Detection, spglib_dataset
+from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 from constitutive.symmetry.tables import POINT_GROUPS, lookup
 
 SYMPRECS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 _NEAR = 3.5  # a jump within this factor of the tolerance in use is near
 
 
-@dataclass(frozen=True)
-class ToleranceStep:
+class ToleranceStep(NamedTuple):
     """Symmetry at one tolerance (Å)."""
 
     symprec: float
@@ -52,42 +54,96 @@ class ToleranceScan:
 
 
 def scan_tolerances(
-    x: AnyStructure, *, symprec: float = DEFAULT_SYMPREC, symprecs: tuple[float, ...] = SYMPRECS, disorder: str = "refuse"
+    x: Detection | AnyStructure,
+    *,
+    symprec: float = DEFAULT_SYMPREC,
+    symprecs: tuple[float, ...] = SYMPRECS,
+    disorder: str = "refuse",
+    progress: Callable[[str, float], None] | None = None,
 ) -> ToleranceScan:
     """Point group of a structure at tolerances from 1e-5 to 0.3 Å, its plateau, and a sentence on what to make of it.
 
+    Between two tolerances with the same space group none other is tried: the jumps are found by bisection.
+
     Parameters
     ----------
-    x : pymatgen Structure, ASE Atoms, or path of a structure file
+    x : pymatgen Structure, ASE Atoms, path of a structure file, or SymmetryReport
+        A report at the tolerance in use saves one search.
     symprec : float
         Tolerance in use, Å; added to the scan.
     symprecs : tuple of float
         Tolerances of the scan, Å.
     disorder : {"refuse", "species"}
+        What partly occupied sites are, as in :func:`find_symmetry`.
+    progress : callable, optional
+        Called with what is done next and the fraction done.
+
+    Returns
+    -------
+    ToleranceScan
 
     Raises
     ------
     SymmetryError
         The structure cannot be read, or has no symmetry at the tolerance in use.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> scan_tolerances(bulk("Si")).plateau
+    (1e-05, 0.3)
     """
-    cell = read_cell(x, disorder=disorder)
-    steps = []
-    for tolerance in sorted({*symprecs, symprec}):
-        try:
-            dataset = spglib_dataset(cell, tolerance)
-        except SymmetryError:
-            if tolerance == symprec:
-                raise
-            continue
-        found = lookup(str(dataset.pointgroup))
-        name = found[0].symbol if found else str(dataset.pointgroup)
-        steps.append(ToleranceStep(tolerance, name, str(dataset.international), int(dataset.number)))
+    cell = x.cell if isinstance(x, Detection) else read_cell(x, disorder=disorder)
+    tolerances = sorted({*symprecs, symprec})
+    at = tolerances.index(symprec)
+    known: dict[int, ToleranceStep | None] = {}
+    if isinstance(x, Detection) and x.symprec == symprec:
+        known[at] = ToleranceStep(symprec, ops.identify(x.operations), x.space_group, x.space_group_number)
+    else:
+        known[at] = _step(spglib_dataset(cell, symprec), symprec)
+    for end in (0, len(tolerances) - 1):
+        _bisect(cell, tolerances, min(at, end), max(at, end), known, progress)
+    steps = [step for _, step in sorted(known.items()) if step is not None]
     at = next(k for k, step in enumerate(steps) if step.symprec == symprec)
     low, high = _plateau(steps, at)
     below = steps[low - 1] if low else None
     above = steps[high + 1] if high + 1 < len(steps) else None
     sentence, steady = _sentence(steps[at], steps[low], steps[high], below, above)
     return ToleranceScan(tuple(steps), symprec, steps[at].point_group, (steps[low].symprec, steps[high].symprec), sentence, steady)
+
+
+def _step(dataset: Dataset, tolerance: float) -> ToleranceStep:
+    found = lookup(str(dataset.pointgroup))
+    name = found[0].symbol if found else str(dataset.pointgroup)
+    return ToleranceStep(tolerance, name, str(dataset.international), int(dataset.number))
+
+
+def _bisect(
+    cell: Cell,
+    tolerances: list[float],
+    low: int,
+    high: int,
+    known: dict[int, ToleranceStep | None],
+    progress: Callable[[str, float], None] | None,
+) -> None:
+    """Find the steps from one index to another: all the same where the ends are, else halved. None where spglib finds no symmetry."""
+    for k in (low, high):
+        if k not in known:
+            if progress is not None:
+                progress(f"symmetry at {tolerances[k]:g} Å", len(known) / len(tolerances))
+            try:
+                known[k] = _step(spglib_dataset(cell, tolerances[k]), tolerances[k])
+            except SymmetryError:
+                known[k] = None
+    first, last = known[low], known[high]
+    if high - low < 2:
+        return
+    if (None if first is None else first[1:]) == (None if last is None else last[1:]):
+        known.update({k: None if first is None else first._replace(symprec=tolerances[k]) for k in range(low + 1, high)})
+        return
+    middle = (low + high) // 2
+    _bisect(cell, tolerances, low, middle, known, progress)
+    _bisect(cell, tolerances, middle, high, known, progress)
 
 
 def _plateau(steps: list[ToleranceStep], at: int) -> tuple[int, int]:
