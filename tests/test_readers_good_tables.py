@@ -31,6 +31,7 @@ VARIANTS = {
     "blanks": TEXT.replace(",", "  "),
     "titles in a comment, as numpy.savetxt": "# " + TEXT.replace(",", " "),
     "no last newline": TEXT.rstrip("\n"),
+    "decimal commas, no last newline": comma(TEXT).rstrip("\n"),
     "old line ends": TEXT.replace("\n", "\r"),
     "comments between": "# made by hand\n" + TEXT.replace("\n", "\n# note\n", 1),
 }

@@ -108,8 +108,11 @@ def _is_whole_number(last: str, others: list[str]) -> bool:
 
 
 def _words(line: str) -> list[str]:
-    """Entries of a line that is separated by blanks, commas, semicolons or tabulators."""
-    return re.split(r"\s*[,;\t]\s*|\s+", line.strip())
+    """Entries of a line that is separated by semicolons, tabulators, commas or blanks; decimal commas become points."""
+    for separator in (";", "\t"):
+        if separator in line:
+            return [word.strip().replace(",", ".") for word in line.strip().split(separator)]
+    return re.split(r"\s*,\s*" if "," in line else r"\s+", line.strip())
 
 
 def parse_xml(path: Path, what: str) -> Element:
