@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import yaml
-from pymatgen.analysis.elasticity import ElasticTensor
 from pymatgen.core import Structure
 
 from constitutive.export.subject import ExportError, Subject, header, printable
 from constitutive.tensors.components import ORDERS, parse_order
+from constitutive.tensors.packing import stiffness_voigt_to_mandel, tangent_from_mandel
 
 ABAQUS = parse_order(ORDERS["Abaqus"])  # 11 22 33 12 13 23
 ANSYS = parse_order("xx yy zz xy yz xz")
@@ -66,8 +66,13 @@ def elate(subject: Subject) -> str:
 
 def pymatgen(subject: Subject) -> str:
     """JSON of a pymatgen ``ElasticTensor`` (GPa), read by ``monty.serialization.loadfn``; the header stands beside it."""
-    tensor = ElasticTensor.from_voigt(cleaned(subject.stiffness))
-    document = {**tensor.as_dict(), "header": header(subject, constants=True)}
+    full = tangent_from_mandel(np.asarray(stiffness_voigt_to_mandel(cleaned(subject.stiffness))))
+    document = {
+        "@module": "pymatgen.analysis.elasticity.elastic",
+        "@class": "ElasticTensor",
+        "input_array": np.asarray(full).tolist(),
+        "header": header(subject, constants=True),
+    }
     return json.dumps(document, indent=1) + "\n"
 
 
