@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# CalculiX itself is built by `make test-calculix` only
+collect_ignore = [] if os.environ.get("CONSTITUTIVE_CCX") else ["test_export_calculix.py"]
+
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 

@@ -17,11 +17,7 @@ CHECKS = {
 }
 REASON = re.compile(r"#.*\bdeferred: \w+")
 LONGEST_TEST_FILE = 400  # lines
-MOST_ANY = 620
-# what is being worked off: packages with cycles, packages whose deferred imports say why, long files of tests
-CYCLIC = {"data", "kernel", "laws", "material"}
-REASONED = {"audit", "cli", "fem", "kinematics", "plots", "report", "symmetry", "tensors"}
-LONG = {"test_calibration", "test_data", "test_kernel", "test_readers"}
+MOST_ANY = 150
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +66,7 @@ def test_layers_are_really_checked(tmp_path: Path) -> None:
 
 def test_the_layers_name_every_package_and_no_other(checkout: Path, package: Path) -> None:
     """A package that the contract does not name could import anything; a name without a package checks nothing."""
-    assert members(package) | {"fitting"} == layers(checkout)
+    assert members(package) == layers(checkout)
 
 
 def test_every_package_has_its_line(checkout: Path, package: Path) -> None:
@@ -86,8 +82,7 @@ def test_every_package_has_its_line(checkout: Path, package: Path) -> None:
 
 def test_no_import_cycles(package: Path) -> None:
     """Neither between packages nor inside one; imports inside functions and for types count."""
-    cycles = import_graph.cycles_of(import_graph.graph_of(package))
-    assert [cycle for cycle in cycles if {module.split(".")[1] for module in cycle} - CYCLIC] == []
+    assert import_graph.cycles_of(import_graph.graph_of(package)) == []
 
 
 @pytest.mark.parametrize(
@@ -117,8 +112,6 @@ def test_a_deferred_import_of_our_own_has_a_reason(package: Path) -> None:
     files = import_graph.modules_of(package)
     bare = []
     for module, entries in import_graph.imports_of(package).items():
-        if [*module.split("."), ""][1] not in REASONED:
-            continue
         lines = files[module].read_text(encoding="utf-8").splitlines()
         bare += [f"{files[module]}:{entry.line}" for entry in entries if entry.deferred and not REASON.search(lines[entry.line - 1])]
     assert sorted(set(bare)) == []
@@ -169,4 +162,4 @@ def test_no_test_is_skipped_or_silenced(checkout: Path) -> None:
 def test_files_of_tests_are_short(checkout: Path) -> None:
     """Split by subject, a file of tests can be found by its name."""
     long = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in (checkout / "tests").glob("*.py")}
-    assert {name: lines for name, lines in long.items() if lines >= LONGEST_TEST_FILE and Path(name).stem not in LONG} == {}
+    assert {name: lines for name, lines in long.items() if lines >= LONGEST_TEST_FILE} == {}

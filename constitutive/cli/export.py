@@ -50,8 +50,8 @@ def export(
       [dim]constitutive export materials/quartz --to onnx --precision single -o quartz.onnx[/]
     """
     from constitutive.export import FORMATS  # deferred: torch takes seconds to import
-    from constitutive.export import export as write
-    from constitutive.material import Material
+    from constitutive.export import export as write  # deferred: quick --help
+    from constitutive.material import Material  # deferred: quick --help
 
     if listed:
         rows = {

@@ -44,7 +44,7 @@ def import_constants(
       [dim]constitutive import quartz.inp --point-group 32 --unit MPa -o quartz[/]
     """
     from constitutive.export import read_constants  # deferred: torch takes seconds to import
-    from constitutive.symmetry import read_structure
+    from constitutive.symmetry import read_structure  # deferred: quick --help
 
     crystal = None if structure is None else read_structure(structure)
     material, found = read_constants(

@@ -167,7 +167,7 @@ class Schema(_Document):
     def _require_group_of_structure(self) -> None:
         if self.point_group is None:
             return
-        from constitutive.symmetry import PointGroup
+        from constitutive.symmetry import PointGroup  # deferred: most data state no group
 
         declared = PointGroup.from_symbol(self.point_group)
         if self.structure is None:
@@ -201,7 +201,7 @@ def _structure_object(value: Any) -> Structure:
 
     Never from a path: a data file must not make us open another file.
     """
-    from constitutive.symmetry import read_structure
+    from constitutive.symmetry import read_structure  # deferred: pymatgen takes a second to import
 
     if isinstance(value, dict):
         try:
