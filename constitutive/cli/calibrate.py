@@ -14,6 +14,7 @@ from constitutive.plain import JsonObject
 from constitutive.show import StressScale
 
 if TYPE_CHECKING:
+    from constitutive.data import StressStrainData
     from constitutive.material import Material
 
 
@@ -48,6 +49,8 @@ def calibrate(
 
     The candidates are judged by samples that they have not seen; the data's held-out paths are never looked at.
 
+    Data with energies W and no stress give the constants of second order (the energy–strain method).
+
     `check` runs first and stops it on a sure fault. At least three samples; a few dozen make a good law.
 
     Exit codes: 0 done, 2 the data cannot be read, are faulty, do not bear the group, or the best law misses more than 50 % of the
@@ -60,8 +63,13 @@ def calibrate(
       [dim]constitutive calibrate data.json --anchor C11=166±1 --out si --json[/]
     """
     from constitutive.calibration import calibrate as fit  # deferred: quick --help
+    from constitutive.calibration import read_energies  # deferred: quick --help
     from constitutive.data import load_bounded  # deferred: quick --help
 
+    energies = read_energies(data)
+    if energies is not None:
+        _from_energies(energies, folder, point_group, unit, as_json=as_json)
+        return
     samples = load_bounded(data, plausible=not set(allow or ()) - {"error"})
     with ProgressBar() as progress:
         material = fit(
@@ -96,6 +104,35 @@ def calibrate(
             "domain: finite elements will localise there; calibrate with --elliptic, or add samples strained in other directions"
         )
     emit(as_json, payload, lambda: _render(material, stability, folder, picture, unit))
+
+
+def _from_energies(data: StressStrainData, folder: Path, point_group: str | None, unit: str | None, *, as_json: bool) -> None:
+    """The energy–strain method: constants of second order from energies alone."""
+    from constitutive.calibration import calibrate_energies  # deferred: quick --help
+    from constitutive.calibration.cleaning import group_of  # deferred: quick --help
+
+    if data.W is None:
+        raise CalibrationError("found no energies W; needed one for each sample")
+    material = calibrate_energies(data.F, data.W, group_of(data, point_group), structure=data.structure, name=data.name)
+    material.save(folder)
+    payload = {
+        "folder": str(folder),
+        "point_group": material.point_group.symbol,
+        "samples": len(data),
+        "C_voigt_GPa": material.stiffness_voigt(),
+        "constants_GPa": material.card["constants_GPa"],
+        "energy_error_left_out": material.card["energy_error_left_out"],
+    }
+
+    def render() -> None:
+        out.print(
+            f"energies alone: constants of second order from {len(data)} samples; energies left out are missed by "
+            f"{100 * material.card['energy_error_left_out']:.2g} %. Stresses determine more with fewer samples."
+        )
+        _render_constants(material, unit)
+        out.print(f"wrote {folder}")
+
+    emit(as_json, payload, render)
 
 
 LARGE_LOSS = 0.1  # share of the strains of the domain
