@@ -153,6 +153,7 @@ SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "cauchy_rmse_GPa": NUMBER,
     },
     "doctor": {"versions": dict, "missing": dict},
+    "cache": {"folder": str, "modules": int, "bytes": int, "cleared": bool},
 }
 FINDING = {"fault": str, "certainty": NUMBER, "samples": list, "message": str, "mend": (str, type(None))}
 
@@ -174,6 +175,7 @@ def calls(document: dict, silicon_data: Path, material: Path, tmp_path: Path) ->
         "calibrate": [silicon_data, "--out", tmp_path / "calibrated", "--train", "20", "--laws", "series"],
         "evaluate": [material, silicon_data],
         "doctor": [],
+        "cache": [],
     }
 
 

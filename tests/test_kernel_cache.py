@@ -18,6 +18,7 @@ from kernel_laws import (
     everything,
     group,
     linear,
+    network,
     series,
     strains,
 )
@@ -26,6 +27,7 @@ from constitutive import kernel
 from constitutive.kernel import cache, compiling
 from constitutive.kernel.flatten import UnsupportedLawError, program
 from constitutive.laws import BoundedLaw, SumLaw
+from constitutive.material import Material
 
 pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning")
 
@@ -51,6 +53,45 @@ def test_a_second_call_compiles_nothing(tmp_path, monkeypatch):
     assert left == {first.built.path.parent.name, f"{first.built.path.parent.name}.lock"}
 
 
+def test_laws_of_one_shape_share_a_module(tmp_path):
+    """Other numbers, the same group and degrees: one compilation; another degree is another shape."""
+    rng, R, folder = np.random.default_rng(0), group("6/mmm"), tmp_path / "k"
+    first, second = (network(R, rng) for _ in range(2))
+    one, two = compiled_law(first, folder), compiled_law(second, folder)
+    assert (one.built.fresh, two.built.fresh, two.built.path) == (True, False, one.built.path)
+    assert one.information.digest != two.information.digest
+    x = strains(50)
+    assert error(by_kernel(one, x), by_torch(first, x)) <= 1e-12
+    assert error(by_kernel(two, x), by_torch(second, x)) <= 1e-12
+    assert error(by_kernel(two, x), by_torch(first, x)) > 1e-3  # control
+    assert compiled_law(network(R, rng, 6), folder).built.fresh
+
+
+def test_constants_of_a_fit_take_one_module(tmp_path):
+    tables = [{**TRIGONAL, "C14": 5.0 + k / 3, "C44": 50.0 + k / 7} for k in range(20)]
+    found = [compiled_law(Material.from_constants("-3m", table), tmp_path / "k") for table in tables]
+    assert len({one.built.path for one in found}) == 1
+    assert cache.usage(tmp_path / "k").modules == 1
+
+
+def test_the_cache_has_a_limit_and_can_be_cleared(tmp_path):
+    folder = tmp_path / "k"
+    for k in range(4):
+        cache.load(f"long answer(void) {{ return {k}; }}\n", DECLARED, folder)
+    entries = cache._entries(folder)
+    for time, (_, _, entry) in enumerate(entries):
+        os.utime(entry / "sha256", (time, time))
+    size = cache.usage(folder).size
+    assert cache.usage(folder).modules == 4
+    cache.remove_least_used(folder, keep=entries[0][2].name, limit=size // 2)
+    left = {entry.name for _, _, entry in cache._entries(folder)}
+    assert left == {entries[0][2].name, entries[3][2].name}  # the one to keep, and the one used last
+    assert {path.name.removesuffix(".lock") for path in folder.iterdir()} == left
+    assert cache.clear(folder).modules == 2
+    assert list(folder.iterdir()) == []
+    assert cache.usage(tmp_path / "none").modules == 0
+
+
 def test_a_change_of_source_compiler_or_processor_is_another_entry(monkeypatch):
     compiler, newer = cache.Compiler("/usr/bin/cc", "1"), cache.Compiler("/usr/bin/cc", "2")
     names = {cache.entry_name("a", compiler), cache.entry_name("b", compiler), cache.entry_name("a", newer)}
@@ -59,6 +100,7 @@ def test_a_change_of_source_compiler_or_processor_is_another_entry(monkeypatch):
     assert len(names) == 4
 
 
+TRIGONAL = {"C11": 86.6, "C12": 6.7, "C13": 12.4, "C33": 106.4}
 ANSWER = "long answer(void) { return 42; }\n"
 DECLARED = "long answer(void);"
 

@@ -32,6 +32,7 @@ COMMANDS = (
     "report",
     "compare",
     "doctor",
+    "cache",
 )
 MODULES = {"import": "import_"}  # a word of Python
 

@@ -3,7 +3,7 @@
 An entry is a folder named by the hash of source, compiler, flags and processor, with the compiled module and the hash of that
 module. It is made in a folder aside and renamed into place, under a lock, so that a reader sees a whole entry or none; an entry
 whose module does not hash to what its record says is built anew. The cache belongs to its user alone (mode 0700), for loading a
-module runs it.
+module runs it. What was not used for longest is removed where the cache grows beyond :data:`LIMIT`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import stat
 import subprocess
@@ -30,6 +31,8 @@ from constitutive.errors import DependencyError
 
 FLAGS = ("-std=gnu17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-g0")
 VERSION = "1"  # of the layout of an entry
+LIMIT = 128 << 20  # bytes that the cache may hold: some 800 shapes of laws
+_ENTRY = re.compile(r"[0-9a-f]{32}")
 
 
 Handle: TypeAlias = Any  # of cffi, which has no types
@@ -198,16 +201,86 @@ def load(source: str, declaration: str, folder: Path | None = None) -> Built:
     entry = folder / name
     if whole(entry):
         with contextlib.suppress(ImportError, OSError):
-            return _imported(entry, name, fresh=False)
+            found = _imported(entry, name, fresh=False)
+            os.utime(entry / "sha256")  # the time of its last use
+            return found
     with locked(folder / f"{name}.lock"):
         if not whole(entry):  # otherwise another process has just built it
             _build(source, declaration, entry, name)
+            remove_least_used(folder, keep=name)
             return _imported(entry, name, fresh=True)
         try:
             return _imported(entry, name, fresh=False)
         except (ImportError, OSError):  # whole, and still not a module of this Python
             _build(source, declaration, entry, name)
             return _imported(entry, name, fresh=True)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a cache holds.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is.
+    modules : int
+        Compiled modules.
+    size : int
+        Bytes.
+    """
+
+    folder: Path
+    modules: int
+    size: int
+
+
+def _entries(folder: Path) -> list[tuple[float, int, Path]]:
+    """Time of last use, bytes and path of each entry, the least used first."""
+    found = []
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if _ENTRY.fullmatch(entry.name) and entry.is_dir():
+            with contextlib.suppress(OSError):  # another process may be removing it
+                stamp = entry / "sha256"
+                used = (stamp if stamp.exists() else entry).stat().st_mtime
+                found.append((used, sum(file.stat().st_size for file in entry.iterdir()), entry))
+    return sorted(found)
+
+
+def usage(folder: Path | None = None) -> Usage:
+    """How much a cache holds; the user's own by default."""
+    folder = default_folder() if folder is None else folder
+    entries = _entries(folder)
+    return Usage(folder, len(entries), sum(size for _, size, _ in entries))
+
+
+def clear(folder: Path | None = None) -> Usage:
+    """Remove all compiled modules; laws that are loaded stay usable, and the next ones are compiled anew.
+
+    Returns
+    -------
+    Usage
+        What was there.
+    """
+    found = usage(folder)
+    for _, _, entry in _entries(found.folder):
+        _remove(entry)
+    return found
+
+
+def remove_least_used(folder: Path, *, keep: str, limit: int = LIMIT) -> None:
+    """Remove the entries that were not used for longest until the rest is within the limit; ``keep`` stays."""
+    entries = _entries(folder)
+    size = sum(bytes_ for _, bytes_, _ in entries)
+    for _, bytes_, entry in entries:
+        if size > limit and entry.name != keep:
+            _remove(entry)
+            size -= bytes_
+
+
+def _remove(entry: Path) -> None:
+    shutil.rmtree(entry, ignore_errors=True)
+    entry.with_name(f"{entry.name}.lock").unlink(missing_ok=True)
 
 
 def module_of(entry: Path) -> Path:
