@@ -28,7 +28,7 @@ if int(dolfinx.__version__.split(".")[1]) >= 10:  # 0.9 itself ends in a segment
     OTHERS["prism2"] = 27
 
 
-def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300) -> dict:
+def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300, script: str = "fem_cases.py") -> dict:
     """Figures of a case on several ranks."""
     command = [
         "mpirun",
@@ -39,7 +39,7 @@ def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300) -> di
         "error",
         "-W",
         "ignore::ImportWarning",
-        str(HERE / "fem_cases.py"),
+        str(HERE / script),
         case,
         *arguments,
     ]

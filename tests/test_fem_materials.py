@@ -1,5 +1,7 @@
 """Materials and orientations of the finite elements: every way to give them, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import ufl
@@ -21,10 +23,13 @@ from fem_cases import (
 
 from constitutive.errors import DataError, SolveError
 from constitutive.fem import (
+    Problem,
     UserMaterial,
+    derivative,
     rotation_from_quaternion,
     solve,
 )
+from constitutive.fem.locking import LockingWarning
 
 QUATERNION = np.array([0.9, 0.3, -0.2, 0.1]) / np.linalg.norm([0.9, 0.3, -0.2, 0.1])
 
@@ -157,3 +162,94 @@ def test_what_does_not_fit_is_refused(options: dict, message: str) -> None:
 def test_plane_mesh_needs_an_assumption() -> None:
     with pytest.raises(SolveError, match="say plane"):
         UserMaterial(fem.Function(square()), cubic())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"outside": "stop"}, "outside='raise'"), ({"stress_free": 1.01}, "stress_free_deformation=")],
+)
+def test_old_names_work_and_warn(options: dict, message: str) -> None:
+    options = {"eigenstrain" if name == "stress_free" else name: value for name, value in options.items()}
+    V = block(1, HEX, 1, COMM)
+    with pytest.warns(DeprecationWarning, match=message):
+        law = UserMaterial(fem.Function(V), cubic(), **options)
+    if "eigenstrain" in options:
+        new = UserMaterial(fem.Function(V), cubic(), stress_free_deformation=1.01)
+        law.update()
+        new.update()
+        assert (law.stress.x.array == new.stress.x.array).all()
+        with pytest.raises(SolveError, match="one of them"):
+            UserMaterial(fem.Function(V), cubic(), stress_free_deformation=1.01, eigenstrain=1.01)
+    else:
+        assert law.outside == "raise"
+        with pytest.warns(DeprecationWarning, match="kinematics"):
+            assert law.measure is law.kinematics
+
+
+# ---- laws on a part of the mesh ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strain", ["finite", "small"])
+def test_a_law_on_its_tags_and_the_users_own_form_on_the_others(strain: str) -> None:
+    """The same as with a law on both parts; loads may be written with or without the tags."""
+    V = block(2, HEX, 1, COMM)
+    tags = cell_tags(V.mesh)
+    v, joined, whole = ufl.TestFunction(V), fem.Function(V), fem.Function(V)
+    law = UserMaterial(joined, {1: (cubic(), TURN)}, cell_tags=tags, strain=strain)
+    native = native_residual(joined, v, stiffness_tensor(isotropic(), np.eye(3)), 2, finite=strain == "finite").integrals()[0]
+    own = ufl.Form([native.reconstruct(subdomain_id=2, subdomain_data=tags)])
+    load = 100.0 * v[2] * ufl.dx
+    solve(law.residual(v) + own - load, law, bcs=pulled(V)).require()
+    both = UserMaterial(whole, {1: (cubic(), TURN), 2: isotropic()}, cell_tags=tags, strain=strain)
+    solve(both.residual(v) - load, both, bcs=pulled(V)).require()
+    np.testing.assert_allclose(joined.x.array, whole.x.array, atol=1e-12)
+    middle = mesh.compute_midpoints(V.mesh, 3, np.arange(8, dtype=np.int32))[:, 1]
+    stress = law.field("mises_stress").x.array
+    assert (stress[middle > 0.5] == 0).all()
+    assert (stress[middle < 0.5] > 0).all()
+
+
+def test_a_law_is_not_evaluated_where_it_does_not_hold() -> None:
+    """Elements that are folded there are no fault of the law."""
+    V = block(2, HEX, 1, COMM)
+    u, tags = fem.Function(V), cell_tags(V.mesh)
+    u.interpolate(lambda x: np.stack([0 * x[0], np.where(x[1] > 0.6, -3 * (x[1] - 0.5), 0), 0 * x[0]]))
+    assert not UserMaterial(u, {1: cubic()}, cell_tags=tags).update()
+    assert UserMaterial(u, {1: cubic(), 2: cubic()}, cell_tags=tags).update().inverted > 0
+
+
+def test_cells_without_any_term_are_refused() -> None:
+    """A forgotten material would leave a hole; so would a term on other cells, a load, or cells without a tag."""
+    V = block(2, HEX, 1, COMM)
+    u, v, tags = fem.Function(V), ufl.TestFunction(V), cell_tags(V.mesh)
+    law = UserMaterial(u, {1: cubic()}, cell_tags=tags)
+    dx = ufl.Measure("dx", V.mesh, subdomain_data=tags)
+    soft = ufl.inner(ufl.grad(u), ufl.grad(v))
+    for other in (0, v[2] * dx(2), soft * dx(1), soft * ufl.ds):
+        form = law.residual(v) + other if other else law.residual(v)
+        with pytest.raises(SolveError, match=r"no material for the cell tags \[2\] \(4 cells"):
+            Problem(form, law, bcs=pulled(V))
+        with pytest.raises(SolveError, match="add a term of your own"):
+            derivative(form, law)
+    Problem(law.residual(v) + soft * dx(2), law, bcs=pulled(V))
+    Problem(law.residual(v) + 1e-6 * soft * ufl.dx, law, bcs=pulled(V))
+    upper = UserMaterial(u, {2: cubic()}, cell_tags=tags)
+    Problem(law.residual(v) + upper.residual(v), [law, upper], bcs=pulled(V))
+    untagged = mesh.meshtags(V.mesh, 3, np.arange(3, dtype=np.int32), np.ones(3, dtype=np.int32))
+    part = UserMaterial(u, {1: cubic()}, cell_tags=untagged)
+    with pytest.raises(SolveError, match="no material for 5 cells, the first at"):
+        Problem(part.residual(v), part, bcs=pulled(V))
+
+
+# ---- locking -------------------------------------------------------------------------------------------------------------
+
+
+def test_linear_elements_warn_where_they_lock() -> None:
+    rubber = isotropic(1.0, 0.4999)
+    with pytest.warns(LockingWarning, match="5000 times its shear modulus"):
+        UserMaterial(fem.Function(block(1, HEX, 1, COMM)), rubber)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        UserMaterial(fem.Function(block(1, HEX, 2, COMM)), rubber)  # quadratic elements do not
+        UserMaterial(fem.Function(square()), rubber, plane="stress")  # nor does plane stress, whose thickness is free
+        UserMaterial(fem.Function(block(1, HEX, 1, COMM)), isotropic(1.0, 0.45))

@@ -1,9 +1,10 @@
 """Load steps, faults and PETSc options."""
 
+import fem_cases
 import numpy as np
 import pytest
 import ufl
-from dolfinx import fem
+from dolfinx import fem, mesh
 from fem_cases import (
     COMM,
     HEX,
@@ -192,3 +193,80 @@ def test_solving_again_moves_on_from_the_present_state() -> None:
     first = problem.u.x.array.copy()
     assert problem.solve().require().iterations <= 1
     np.testing.assert_allclose(problem.u.x.array, first, atol=1e-13)
+
+
+# ---- Newton's method ---------------------------------------------------------------------------------------------------
+
+
+def strip(**options: object) -> Problem:
+    """A thin strip in plane strain, bent far."""
+    m = mesh.create_rectangle(COMM, [[0.0, 0.0], [20.0, 1.0]], [10, 1], mesh.CellType.quadrilateral)
+    V = fem.functionspace(m, ("Lagrange", 2, (2,)))
+    u, v = fem.Function(V), ufl.TestFunction(V)
+    law = UserMaterial(u, cubic(), plane="strain")
+    tags = fem_cases.facets_where(m, {1: lambda x: np.isclose(x[0], 20.0)})
+    load = 50.0 * v[1] * ufl.ds(subdomain_data=tags, subdomain_id=1)
+    held = fem.dirichletbc(np.zeros(2), fem.locate_dofs_geometrical(V, lambda x: np.isclose(x[0], 0)), V)
+    return Problem(law.residual(v) - load, law, bcs=[held], **options)
+
+
+def test_bending_takes_no_more_iterations_than_full_steps() -> None:
+    """Twice those of PETSc's full steps at the most; backtracking on the residual would need a hundred times as many."""
+    ours, full = strip(), strip(petsc_options={"snes_linesearch_type": "basic"})
+    found, expected = ours.solve(steps=3).require(), full.solve(steps=3).require()
+    assert np.abs(ours.u.x.array).max() > 3
+    np.testing.assert_allclose(ours.u.x.array, full.u.x.array, atol=1e-6)
+    assert found.iterations <= 2 * expected.iterations
+    assert found.cutbacks <= expected.cutbacks
+
+
+def test_control_backtracking_on_the_residual_crawls_in_bending() -> None:
+    problem = strip(petsc_options={"snes_linesearch_type": "bt"})
+    seen: list[float] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def watch(record: object) -> None:
+        seen.append(problem.load)
+        if len(seen) == 2:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        problem.solve(steps=3, on_step=watch)
+    assert seen[-1] < 0.1
+
+
+def test_a_step_that_would_fold_an_element_is_halved_instead_of_the_load() -> None:
+    """The first full step of a block under a large dead load goes through J = 0."""
+    counts = []
+    for options in ({}, {"snes_linesearch_type": "basic"}):
+        V = block(2, HEX, 1, COMM)
+        u, v = fem.Function(V), ufl.TestFunction(V)
+        law = UserMaterial(u, cubic())
+        tags = fem_cases.facets_where(V.mesh, {1: lambda x: np.isclose(x[0], 1.0)})
+        load = -2.4e4 * v[0] * ufl.ds(subdomain_data=tags, subdomain_id=1)
+        result = Problem(law.residual(v) - load, law, bcs=pulled(V)[:1], petsc_options=options).solve()
+        counts.append((result.outcome, result.cutbacks))
+    assert counts[0][0] is Outcome.CONVERGED
+    assert counts[0][1] <= counts[1][1]
+
+
+def test_a_load_step_that_fails_twice_is_tried_with_backtracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = pulled_problem()
+    solve_step, tried = problem.newton.solve, []
+
+    def moody(target: np.ndarray, part: float, *, backtracking: bool = False) -> object:
+        tried.append(backtracking)
+        if not backtracking:
+            problem.u.x.array[:] = np.nan
+            return Trouble(Outcome.DIVERGED, "made to fail"), 0, ()
+        return solve_step(target, part, backtracking=True)
+
+    monkeypatch.setattr(problem.newton, "solve", moody)
+    result = problem.solve(steps=1).require()
+    assert tried == [False, False, True, False, False, True][: len(tried)]
+    assert result.cutbacks >= 1
+    expected = pulled_problem()
+    expected.solve().require()
+    np.testing.assert_allclose(problem.u.x.array, expected.u.x.array, atol=1e-9)

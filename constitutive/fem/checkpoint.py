@@ -69,6 +69,20 @@ def write(u: fem.Function, load: float, folder: str | Path) -> Path:
     return target
 
 
+def require_cells_everywhere(u: fem.Function) -> None:
+    """Make sure that checkpoints can be written: their package fails where a rank owns no cell; collective.
+
+    Raises
+    ------
+    SolveError
+        A rank owns none.
+    """
+    mesh = u.function_space.mesh
+    owned = mesh.topology.index_map(mesh.topology.dim).size_local
+    if not mesh.comm.allreduce(owned, op=MPI.MIN):
+        raise SolveError("checkpoints cannot be written where a rank owns no cell of the mesh: take fewer ranks, or no checkpoint")
+
+
 def _make_place(folder: Path) -> tuple[Latest | None, Path]:
     """Make the folder; the state that stands there and the file of the next one."""
     try:

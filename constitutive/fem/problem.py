@@ -141,6 +141,8 @@ class Problem:
             raise SolveError(
                 f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]"
             )
+        if checkpoint is not None:
+            checkpoints.require_cells_everywhere(self.u)
         self._loading.begin(ramp)
         run = LoadSteps(self._loading, 1.0 / steps, smallest_step)
         comm = self.mesh.comm

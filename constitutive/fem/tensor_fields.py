@@ -150,7 +150,7 @@ def as_rotations(array: np.ndarray) -> np.ndarray:
     DataError
         A matrix is no proper rotation, or a quaternion is not of norm 1.
     """
-    if array.shape[-1:] == (4,) and array.shape[-2:] != (4, 4):
+    if array.shape[-1:] == (4,):
         return rotation_from_quaternion(array)
     if array.shape[-2:] != (3, 3):
         raise SolveError(f"an orientation of shape {array.shape}: give a matrix (3, 3) or a quaternion (w, x, y, z)")

@@ -165,7 +165,9 @@ class UserMaterial:
         """Functions and Constants that the stress depends on."""
         things = [thing for region in self.regions for thing in region.sources]
         axial = [self.kinematics.axial] if isinstance(self.kinematics.axial, fem.Constant) else []
-        return [*ufl.algorithms.extract_coefficients(ufl.as_ufl(self.u)), *axial, *things]
+        u = ufl.as_ufl(self.u)
+        weights = ufl.algorithms.analysis.extract_constants(u)
+        return [*ufl.algorithms.extract_coefficients(u), *weights, *axial, *things]
 
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
