@@ -167,3 +167,13 @@ def test_clamped_ions_without_forces_are_no_mixture(sets, declared):
     assert named(check(clamped.replace(cauchy=-clamped.cauchy, W=None))) == ["sign"]  # the rest is still examined
     relaxed = np.where((np.arange(len(paths)) % 3 == 0)[:, None, None], 0.001, forces)
     assert "clamped_mixture" in named(check(paths.replace(forces=relaxed)))  # control: sheared and without forces
+
+
+def test_samples_of_no_weight_are_not_judged(sets):
+    good = sets["copper"]
+    sigma = good.cauchy.copy()
+    sigma[[3, 9]] *= 2
+    weights = np.ones(len(good))
+    weights[[3, 9]] = 0
+    assert named(check(good.replace(cauchy=sigma, stress_weights=weights))) == []
+    assert named(check(good.replace(cauchy=sigma))) == ["outliers"]  # control

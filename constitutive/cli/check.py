@@ -48,7 +48,7 @@ def _render(path: Path, report: IntakeReport) -> None:
     verdict = "[green]no fault found[/]" if report.ok else f"[red]{len(report.findings)} finding(s)[/]"
     out.print(Text(str(path)), verdict, f"residual {report.residual:.2g}", sep="  ")
     declared = f" (declared {report.declared_group})" if report.declared_group else ""
-    out.print(f"  largest group that the data bear: {report.largest_group or 'cannot tell'}{declared}")
+    out.print(f"  largest group that the data agree with: {report.largest_group or 'cannot tell'}{declared}")
     for finding in report.findings:
         out.print(f"  [bold]{finding.fault}[/] ({100 * finding.certainty:.0f} % sure)")
         out.print(Text(f"    {finding.message}"), soft_wrap=True)

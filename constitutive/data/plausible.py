@@ -1,7 +1,4 @@
-"""A quick look at sign and magnitude, before any law is fitted.
-
-Stretch pulls back, and crystals are neither jelly nor harder than diamond.
-"""
+"""Sign and magnitude of the stress, judged before any law is fitted: work done by a stretch, and a stiffness between 0.1 and 2,700 GPa."""
 
 from __future__ import annotations
 

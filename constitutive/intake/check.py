@@ -76,7 +76,7 @@ def _of_columns(report: IntakeReport) -> IntakeReport:
     """The report on a reference cell with rows and columns exchanged, with that said first."""
     cells = next((f for f in report.findings if f.fault == "transposed_cell"), None)
     message = (
-        f"found a structure that has its symmetry ({report.declared_group}), which the data bear, only with its lattice vectors read by "
+        f"found a structure that has its symmetry ({report.declared_group}), as the data do, only with its lattice vectors read by "
         "columns; needed them in rows; exchange them"
     )
     mend = "--transpose-lattice" + (" --transpose-cell" if cells else "")
@@ -102,7 +102,8 @@ class _Check:
         repeated, distinct = duplicates(data, clamped)
         self.findings += repeated + mixed
         self.undecided += [unknown] if unknown else []
-        chosen = np.nonzero(distinct & larger_kind(clamped))[0]
+        weighed = np.ones(len(data), dtype=bool) if data.stress_weights is None else data.stress_weights > 0
+        chosen = np.nonzero(distinct & larger_kind(clamped) & weighed)[0]
         if len(chosen) > MOST:
             chosen = chosen[np.linspace(0, len(chosen) - 1, MOST).astype(int)]
         self.data = data.select(chosen)

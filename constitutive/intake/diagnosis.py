@@ -50,7 +50,7 @@ def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothe
 def group_finding(
     best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], test: GroupTest | None, option: str
 ) -> Finding:
-    """What speaks against the declared group: the group test, by which alone it is sure; else how much better others fit."""
+    """The evidence against the declared group: the group test, by which alone it is sure; else how much better others fit."""
     if test is not None and test.contradicted:
         return test.finding(option)
     ratio = fit_of(best.without("wrong_group")).residual / fit.residual

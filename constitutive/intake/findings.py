@@ -30,12 +30,12 @@ FAULTS = (
 )
 SURE = 0.9
 HARMLESS = 0.8  # the most that a fault is sure which calibration makes good by itself
-FEW_OUTLIERS = 0.1  # share of wild samples up to which a robust loss makes them good
+FEW_OUTLIERS = 0.1  # share of outliers up to which a robust loss makes them good
 
 
-def few_outliers(wild: int, samples: int) -> bool:
-    """Whether so many wild samples are few enough for a robust loss: a tenth, or one."""
-    return wild <= max(1, FEW_OUTLIERS * samples)
+def few_outliers(outliers: int, samples: int) -> bool:
+    """Whether so many outliers are few enough for a robust loss: a tenth, or one."""
+    return outliers <= max(1, FEW_OUTLIERS * samples)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Finding:
         One of `FAULTS`.
     certainty : float
         0 to 1, that a law of these data would be wrong; from `SURE` on, calibration stops. Below it are guesses, and what calibration
-        makes good by itself: a repeated sample, a few wild ones.
+        makes good by itself: a repeated sample, a few outliers.
     samples : tuple of int
         The samples concerned; empty where all are.
     message : str
@@ -91,7 +91,7 @@ class IntakeReport:
     findings : tuple of Finding
         In the order of importance.
     largest_group : str
-        The largest Laue class that the data bear, among the groups of the reference lattice and of cubic and
+        The largest Laue class that the data agree with, among the groups of the reference lattice and of cubic and
         hexagonal axes;
         strain cannot see more of a point group than its Laue class. Empty where the data cannot tell.
     declared_group : str

@@ -20,7 +20,7 @@ from constitutive.intake.hypotheses import Hypothesis, deformation, reading
 from constitutive.intake.search import map_of, stress_rows
 from constitutive.symmetry.subgroups import subgroup_indices
 
-NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to bear the group
+NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to agree with the group
 AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
 SHARE = 1 / 4  # of the numbers to fit: more coefficients would follow anything
 # Wrong groups on the shipped sets gave a probability of at most 0.35 to the power of the samples, right ones of 0.63 and more
@@ -73,14 +73,14 @@ class GroupTest:
         message = (
             f"found data that contradict the point group {self.group}: laws exact under it miss {100 * self.residual:.1f} % of the "
             f"stress of samples left out, under {self.subgroup} {100 * self.subgroup_residual:.1f} % (chance {self.probability:.0e}); "
-            "needed data that bear it; check that the structure is that of the simulation and that F and the stress stand in its "
+            "needed data that agree with it; check that the structure is that of the simulation and that F and the stress stand in its "
             "Cartesian frame, or give the right group"
         )
         return Finding("wrong_group", CERTAIN, (), message, option)
 
 
 def group_test(problem: FitProblem) -> GroupTest:
-    """The series under the group against the series under each of its subgroups; the one that speaks most against the group.
+    """The series under the group against the series under each of its subgroups; the one with the strongest evidence against the group.
 
     One bad sample may be all that a subgroup fits better. So a contradiction has to stand without the samples that the group misses most.
     """

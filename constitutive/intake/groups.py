@@ -1,4 +1,4 @@
-"""Which groups the data may bear: Laue subgroups of the declared group, of the lattice, of cubic and hexagonal axes."""
+"""Which groups the data may have: Laue subgroups of the declared group, of the lattice, of cubic and hexagonal axes."""
 
 from __future__ import annotations
 

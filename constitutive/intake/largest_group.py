@@ -1,4 +1,4 @@
-"""The largest group that the data bear, once they are read rightly."""
+"""The largest group that the data agree with, once they are read rightly."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from constitutive.intake.groups import candidate_groups
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.reading_fit import plain_fit
 
-BORNE = 1.4  # residual relative to the best group's, up to which a group is borne
-SAME = 1.2  # residual of a larger group relative to the declared one's, up to which it is borne
+AGREES = 1.4  # residual relative to the best group's, up to which the data agree with a group
+SAME = 1.2  # residual of a larger group relative to the declared one's, up to which they agree with it
 DEGREE_OF_SMALLER = 4
 HIGHEST_DEGREE = 6
 HOPELESS = 0.5
@@ -52,7 +52,7 @@ class GroupResiduals:
         return float(self.residuals[self.groups.index(group)])
 
     def largest(self, declared: LaueGroup | None, contradicted: Callable[[LaueGroup], bool]) -> LaueGroup | None:
-        """The largest group borne; of several of one order the declared one. None where no group fits.
+        """The largest group with which the data agree; of several of one order the declared one. None where no group fits.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class GroupResiduals:
         reference = float(self.residuals.min())
         if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
             return None
-        limit = max(BORNE * reference, LEAST_RESIDUAL)
+        limit = max(AGREES * reference, LEAST_RESIDUAL)
         pairs = zip(self.groups, self.residuals, strict=True)
         if declared is not None:
             limit = max(SAME * self.of(declared), LEAST_RESIDUAL)
