@@ -5,6 +5,7 @@ import json
 import sys
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from export_cases import by_law, largest_error, tensors
@@ -13,8 +14,6 @@ from kernel_laws import KINDS, LAUE, SKEW, everything, group, material_of
 from constitutive.export import ExportError, export, flat
 from constitutive.export.formats import subject_of
 
-ort = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the packages tried here
@@ -90,7 +89,8 @@ def test_policy_to_stop_gives_nan():
 
 def test_jax(tmp_path):
     """A pure function: the numbers, jit and vmap, and third derivatives against ours."""
-    jax = pytest.importorskip("jax")
+    import jax
+
     jax.config.update("jax_enable_x64", True)
     rng = np.random.default_rng(0)
     from kernel_laws import network, series

@@ -109,7 +109,7 @@ def columns_of(text: str) -> tuple[Columns, bool]:
     name, _, convention = text.strip().lower().partition(":")
     if name not in _NEPER or convention not in ("", "active", "passive"):
         raise DataError(f"columns={text!r}: needed one of {', '.join(_NEPER)}, with ':passive' where the rotations take sample to crystal")
-    return _NEPER[name], convention == "passive"  # type: ignore[return-value] # the values are Columns
+    return _NEPER[name], convention == "passive"
 
 
 def read_table(path: Path, columns: str | None, first: int | None) -> Table:
@@ -186,7 +186,7 @@ def _find_columns(header: list[str], columns: Columns | None, path: Path) -> tup
         if all(len(places) == 1 for places in found):
             matches[kind] = [places[0] for places in found]
     if columns in matches:
-        return columns, matches[columns]  # type: ignore[return-value,index] # it is one of the keys
+        return columns, matches[columns]
     if columns is None and len(matches) == 1:
         return next(iter(matches.items()))
     if matches:
@@ -261,7 +261,7 @@ def _from_ang(text: str, path: Path, first: int | None) -> Table:
     if numbers.shape[1] < 8:
         raise DataError(f"{path}: {numbers.shape[1]} columns; an .ang file of EDAX has 8 or more (phi1 Phi phi2 x y IQ CI phase)")
     angles = numbers[:, :3]
-    indexed = ~(np.abs(angles - 4 * np.pi) < 1e-3).all(axis=1)
+    indexed = np.asarray(~(np.abs(angles - 4 * np.pi) < 1e-3).all(axis=1))
     largest = np.abs(angles[indexed]).max(initial=0.0)
     if not largest <= 2 * np.pi + 1e-3:
         raise DataError(f"{path}: an angle of {largest:.4g}; EDAX writes radians, up to 2 pi: this file holds something else")
