@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import spglib
 from pymatgen.core import Structure
 from pymatgen.core.tensors import Tensor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
@@ -24,8 +25,11 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from constitutive.errors import SymmetryError
-from constitutive.symmetry import cell_condition, find_symmetry, quartz, random_crystal
+from constitutive.symmetry import Cell, cell_condition, find_symmetry, periodicity, quartz, random_crystal, scan_tolerances
 from constitutive.symmetry import operations as ops
+from constitutive.symmetry.bonds import find_bonds
+from constitutive.symmetry.space_groups import hall_number
+from constitutive.symmetry.tolerance_scan import SYMPRECS
 
 out = Console(highlight=False, width=110)
 CELLS = {
@@ -158,6 +162,53 @@ def frames():
     out.print()
 
 
+def dense_crystal(number, sites, seed=0):
+    """A crystal of a space group with many general positions in a cubic or orthorhombic cell, 16 Å³ an atom."""
+    database = spglib.get_symmetry_from_database(hall_number(number))
+    points = np.random.default_rng(seed).random((sites, 3))
+    positions = np.concatenate([(database["rotations"] @ x + database["translations"]) % 1 for x in points])
+    shape = np.ones(3) if number >= 195 else np.array([1.0, 1.1, 1.3])
+    lattice = np.diag(shape * (16 * len(positions) / shape.prod()) ** (1 / 3))
+    return Cell(lattice, positions, np.ones(len(positions), dtype=np.int32), ("Si",), np.full(len(positions), 14.0))
+
+
+def bonds_by_images(cell, centres):
+    """Number of bonds, by looking at every image of every atom from each of some atoms."""
+    cutoff = 3.0 * (cell.volume / len(cell.positions)) ** (1 / 3)
+    grid = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    wrapped = cell.positions % 1.0
+    images = ((wrapped[:, None] + grid) @ cell.lattice).reshape(-1, 3)
+    squared = [((images - wrapped[i] @ cell.lattice) ** 2).sum(axis=1) for i in centres]
+    return sum(int(((s < cutoff**2) & (s > 1e-6)).sum()) for s in squared)
+
+
+def seconds(function, *arguments, **options):
+    start = time.process_time()
+    result = function(*arguments, **options)
+    return time.process_time() - start, result
+
+
+def large_cells():
+    """Processor time of each part for cells of 1,000 and 3,000 atoms; and of the former ways: all tolerances, all images."""
+    headings = ("space group", "atoms", "group", "frames", "scan", "all ten tolerances", "vacuum", "bonds, k-d tree / all images")
+    table = Table(*headings, title="Large cells (s of processor time)", title_justify="left")
+    for number, sites in ((1, 1000), (19, 250), (221, 20), (225, 16)):
+        cell = dense_crystal(number, sites)
+        found, report = seconds(find_symmetry, cell)
+        framed, _ = seconds(lambda report=report: report.frames)
+        scanned, _ = seconds(scan_tolerances, report)
+        one_by_one = sum(seconds(label, cell, tolerance)[0] for tolerance in SYMPRECS)
+        vacuum, _ = seconds(periodicity, cell)
+        some = np.arange(0, len(cell.positions), max(1, len(cell.positions) // 50))
+        tree, bonds = seconds(find_bonds, cell, some)
+        images, count = seconds(bonds_by_images, cell, some)
+        assert len(bonds.even) == count
+        times = (f"{t:.2f}" for t in (found, framed, scanned, one_by_one, vacuum))
+        table.add_row(report.space_group, str(len(cell.positions)), *times, f"{tree / images:.3f}")
+    out.print(table)
+    out.print()
+
+
 def command_line():
     """Wall time of the command for 96 atoms over that of starting Python with spglib and pymatgen."""
     from ase.build import bulk
@@ -186,6 +237,7 @@ def main():
     noise(numbers[::4])
     strain(numbers)
     frames()
+    large_cells()
     command_line()
 
 

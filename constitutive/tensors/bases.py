@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -21,8 +21,23 @@ from jaxtyping import Float
 from constitutive.errors import ConstitutiveError
 from constitutive.tensors.formulas import IndexSymmetry, parse
 
+
+class HasOperations(Protocol):
+    """A point group, or anything else with the operations of one."""
+
+    @property
+    def operations(self) -> np.ndarray:
+        """Orthogonal matrices (n, 3, 3)."""
+        ...
+
+
+if TYPE_CHECKING:
+    GroupLike: TypeAlias = HasOperations | np.ndarray
+else:
+    GroupLike = object  # what is passed is checked by operations_of, with a message for users
+
 Parity = Literal["polar", "axial"]
-_CACHE: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+_CACHE: OrderedDict[tuple[bytes, bytes, str], np.ndarray] = OrderedDict()
 _CACHE_SIZE = 256
 _OVERSAMPLING = 12
 
@@ -46,7 +61,7 @@ class Projection:
     relative_residual: float
 
 
-def operations_of(group: Any) -> Float[np.ndarray, "n 3 3"]:
+def operations_of(group: GroupLike) -> Float[np.ndarray, "n 3 3"]:
     """Operations of a point group, or an array of them, as float64.
 
     Raises
@@ -63,7 +78,7 @@ def operations_of(group: Any) -> Float[np.ndarray, "n 3 3"]:
     return operations
 
 
-def signs(group: Any, parity: Parity, time_odd: bool) -> Float[np.ndarray, " n"]:
+def signs(group: GroupLike, parity: Parity, time_odd: bool) -> Float[np.ndarray, " n"]:
     """The factor s(g) of each operation.
 
     Raises
@@ -90,7 +105,7 @@ def transform(tensors: Float[np.ndarray, "..."], R: Float[np.ndarray, "3 3"], *,
     return flat.reshape(*batch, *(3,) * rank)
 
 
-def number_of_invariants(group: Any, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> int:
+def number_of_invariants(group: GroupLike, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> int:
     """Number of independent components, from the characters of the group alone.
 
     The mean over the group and over the index permutations of s(g) · sign · ∏ tr(g^length), the product over the cycles of the
@@ -111,7 +126,7 @@ def number_of_invariants(group: Any, formula: str, parity: Parity = "polar", *, 
 
 
 def average(
-    tensors: Float[np.ndarray, "n ..."], group: Any, parity: Parity = "polar", *, time_odd: bool = False
+    tensors: Float[np.ndarray, "n ..."], group: GroupLike, parity: Parity = "polar", *, time_odd: bool = False
 ) -> Float[np.ndarray, "n ..."]:
     """Mean over the group of the images of tensors (their first axis counts them): the plain oracle of all else."""
     factor = signs(group, parity, time_odd)
@@ -139,7 +154,7 @@ def _multiplication_table(operations: np.ndarray) -> np.ndarray:
     return distance.argmin(axis=2)
 
 
-def _chain(group: Any, factor: np.ndarray) -> list[list[tuple[np.ndarray, float]]]:
+def _chain(group: GroupLike, factor: np.ndarray) -> list[list[tuple[np.ndarray, float]]]:
     """Coset representatives of a chain of subgroups up to the group: their means, one after the other, are the mean over the group.
 
     Averages over 2·2·3·2·2 instead of 48 images. Operations may repeat with another sign (grey magnetic groups): then all are used.
@@ -195,7 +210,7 @@ def sparse_rotation(basis: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _basis_coordinates(group: Any, symmetry: IndexSymmetry, factor: np.ndarray, count: int) -> np.ndarray:
+def _basis_coordinates(group: GroupLike, symmetry: IndexSymmetry, factor: np.ndarray, count: int) -> np.ndarray:
     if count == symmetry.size:
         return np.eye(count)
     if count == 0:
@@ -207,7 +222,7 @@ def _basis_coordinates(group: Any, symmetry: IndexSymmetry, factor: np.ndarray, 
     return sparse_rotation(span) if symmetry.size <= 1000 else span
 
 
-def invariant_basis(group: Any, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> Float[np.ndarray, "n ..."]:
+def invariant_basis(group: GroupLike, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> Float[np.ndarray, "n ..."]:
     """Orthonormal basis of the tensors that a point group leaves alone.
 
     Parameters
@@ -253,7 +268,7 @@ def invariant_basis(group: Any, formula: str, parity: Parity = "polar", *, time_
 
 
 def project(
-    tensor: Float[np.ndarray, "..."], group: Any, formula: str | None = None, parity: Parity = "polar", *, time_odd: bool = False
+    tensor: Float[np.ndarray, "..."], group: GroupLike, formula: str | None = None, parity: Parity = "polar", *, time_odd: bool = False
 ) -> Projection:
     """Nearest tensor that has the symmetry of a group, and what is left over.
 

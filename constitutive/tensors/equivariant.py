@@ -9,7 +9,6 @@ spherical harmonics at fixed points, to 1e-14 also where Euler angles lose half 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor
 
-from constitutive.tensors.bases import operations_of, sparse_rotation
+from constitutive.tensors.bases import GroupLike, operations_of, sparse_rotation
 
 
 @cache
@@ -27,7 +26,7 @@ def _points() -> Tensor:
     return points / points.norm(dim=1, keepdim=True)
 
 
-def irreps_matrices(group: Any, irreps: Any) -> Float[Tensor, "n dim dim"]:
+def irreps_matrices(group: GroupLike, irreps: str | o3.Irreps) -> Float[Tensor, "n dim dim"]:
     """Matrices D(g) of a group's operations on e3nn irreps, float64, orthogonal; improper operations take the parity into account.
 
     Parameters
@@ -55,7 +54,7 @@ def _wigner(degree: int, rotations: Tensor) -> Tensor:
     return (inverse @ turned).swapaxes(1, 2)
 
 
-def equivariant_basis(group: Any, irreps_in: Any, irreps_out: Any) -> Float[Tensor, "n dim_out dim_in"]:
+def equivariant_basis(group: GroupLike, irreps_in: str | o3.Irreps, irreps_out: str | o3.Irreps) -> Float[Tensor, "n dim_out dim_in"]:
     """Orthonormal basis of the linear maps that commute with a point group.
 
     Parameters

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import ConstitutiveError
 from constitutive.show import grid
-from constitutive.tensors.bases import Parity, invariant_basis, number_of_invariants
+from constitutive.tensors.bases import GroupLike, Parity, invariant_basis, number_of_invariants
 from constitutive.tensors.formulas import pairs_formula
 from constitutive.tensors.packing import VOIGT_PAIRS
 
@@ -101,19 +101,19 @@ def property_tensor(name: str | PropertyTensor) -> PropertyTensor:
     return TENSORS[key]
 
 
-def tensor_basis(group: Any, name: str | PropertyTensor) -> Float[np.ndarray, "n ..."]:
+def tensor_basis(group: GroupLike, name: str | PropertyTensor) -> Float[np.ndarray, "n ..."]:
     """Orthonormal basis of a named property tensor under a group (:func:`invariant_basis`)."""
     tensor = property_tensor(name)
     return invariant_basis(group, tensor.formula, tensor.parity, time_odd=tensor.time_odd)
 
 
-def independent_constants(group: Any, name: str | PropertyTensor) -> int:
+def independent_constants(group: GroupLike, name: str | PropertyTensor) -> int:
     """Number of independent components of a named property tensor under a group."""
     tensor = property_tensor(name)
     return number_of_invariants(group, tensor.formula, tensor.parity, time_odd=tensor.time_odd)
 
 
-def elastic_constant_counts(group: Any, orders: tuple[int, ...] = (1, 2, 3, 4)) -> dict[int, int]:
+def elastic_constant_counts(group: GroupLike, orders: tuple[int, ...] = (1, 2, 3, 4)) -> dict[int, int]:
     """Independent coefficients of each order of strain in the energy: order 1 the residual stress, 2 the stiffness."""
     return {order: number_of_invariants(group, pairs_formula(order)) for order in orders}
 
@@ -159,7 +159,7 @@ class Pattern:
         body = " \\\\\n".join(" & ".join(row) for row in self._rows(_term_latex, r"\cdot"))
         return "\\begin{pmatrix}\n" + body + "\n\\end{pmatrix}"
 
-    def _rows(self, form: Any, zero: str) -> list[list[str]]:
+    def _rows(self, form: Callable[..., str], zero: str) -> list[list[str]]:
         sizes = [_size(block) for block in self.tensor.blocks]
         rows = 1 if len(sizes) == 1 else sizes[0]
         table = [[zero] * sizes[-1] for _ in range(rows)]
@@ -220,7 +220,7 @@ def _fraction(numerator: int, denominator: int, root: str, latex: bool) -> str:
     return rf"\tfrac{{{top or 1}}}{{{denominator}}}" if latex else f"{top or 1}/{denominator} "
 
 
-def _sum(terms: tuple[Term, ...], form: Any, tensor: PropertyTensor) -> str:
+def _sum(terms: tuple[Term, ...], form: Callable[..., str], tensor: PropertyTensor) -> str:
     if not terms:
         return ""
     size = abs(terms[0][0])
@@ -252,7 +252,7 @@ def _index(tensor: PropertyTensor, position: tuple[int, ...]) -> tuple[int, ...]
     return tuple(index)
 
 
-def pattern(group: Any, name: str | PropertyTensor) -> Pattern:
+def pattern(group: GroupLike, name: str | PropertyTensor) -> Pattern:
     """Which components of a property tensor are zero, equal, opposite or dependent under a group.
 
     Components are those of the tensor itself (stress-like: no factor 2 in the shear ones). The independent ones are those of Nye's
