@@ -260,3 +260,15 @@ def test_soft_lattices_without_structure_are_read(tmp_path):
     data = samples_of(cubic_law(), 10, measure="first_piola_kirchhoff", unit="Pa", factor=1e3)
     data.save(tmp_path / "beams.json")
     assert len(StressStrainData.load(tmp_path / "beams.json")) == 10
+
+
+def test_an_isotropic_material_is_calibrated_under_its_limiting_group():
+    """Samples of an isotropic law: two constants of second order under ∞∞m, five under ∞/mm; the same stiffness."""
+    C = np.diag([260.0] * 3 + [80.0] * 3)
+    C[:3, :3] += 100 * (1 - np.eye(3))
+    isotropic = PointGroup.from_symbol("isotropic")
+    data = samples_of(Material.from_constants(isotropic, C).law, 24, group="isotropic")
+    for group, count in (("isotropic", 2), ("transversely_isotropic", 5)):
+        material = calibrate(data.replace(point_group=group), laws="series")
+        assert len(material.card["constants_GPa"]["2"]) == count
+        assert material.stiffness_voigt() == pytest.approx(C, abs=1e-6)

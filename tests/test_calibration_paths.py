@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from constitutive.audit.stability import stability
 from constitutive.calibration import calibrate
 from constitutive.calibration.cross_validation import folds, pooled_error, split, strain_modes
 from constitutive.calibration.posterior import undetermined_constants
@@ -138,7 +139,11 @@ def test_samples_keep_their_numbers():
     assert FitProblem(cubic.x, cubic.y, cubic.norm, cubic.rotations).numbers.tolist() == list(range(10))
 
 
-def test_the_card_says_that_ellipticity_was_imposed():
+def test_the_card_says_that_ellipticity_was_imposed_and_the_audit_is_strict():
     data = cubic_paths()
-    assert calibrate(data, laws="series", elliptic=True).card["elliptic"] is True
-    assert "elliptic" not in calibrate(data, laws="series").card
+    imposed, plain = (calibrate(data, laws="series", elliptic=elliptic) for elliptic in (True, False))
+    assert imposed.card["elliptic"] is True
+    assert "elliptic" not in plain.card
+    limits = [stability(material, 5, 0.02, np.random.default_rng(0)).limit for material in (imposed, plain)]
+    assert limits[0] == 0
+    assert limits[1] > 0

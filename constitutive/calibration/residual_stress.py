@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.fitting import FitProblem, PolynomialBasis, fit_series, problem_of, series_choices
 from constitutive.fitting.leave_one_out import ridge_trial
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import from_mandel, mandel_matrix
 
 NEGLIGIBLE = 0.01  # of the rms stress: set to zero without asking
@@ -135,7 +136,7 @@ def _constant_columns(rotations: np.ndarray) -> Float[np.ndarray, "6 k"]:
     return vectors[:, values > 0.5]
 
 
-def stress_to_compare(data: StressStrainData, card: dict[str, Any]) -> Float[np.ndarray, "n 3 3"]:
+def stress_to_compare(data: StressStrainData, card: JsonObject) -> Float[np.ndarray, "n 3 3"]:
     """Second Piola–Kirchhoff stress of a data set to compare a law with, by the rule on its card (GPa)."""
     S = data.stress("second_piola_kirchhoff")
     stated = card.get("residual_stress", {})

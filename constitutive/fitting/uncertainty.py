@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.series_network import stress_columns
 from constitutive.kinematics import cauchy_from_second_piola, green_lagrange_strain
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
 from constitutive.tensors.polynomials import exponents, substitution
 
@@ -110,14 +111,14 @@ class Uncertainty:
         basis = PolynomialBasis(R @ own.rotations @ R.T, own.degrees, own.scale, polynomials)
         return Uncertainty(self.directions @ D.T, self.biases, basis, self.factor, self.quantiles)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         arrays = {"directions": self.directions, "biases": self.biases, "factor": self.factor, "quantiles": self.quantiles}
         arrays |= {f"basis_{d}": row for d, row in zip(self.basis.degrees, self.basis.energy, strict=True)}
         return {"degrees": list(self.basis.degrees), "scale": float(self.basis.scale)}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Uncertainty:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Uncertainty:
         """Rebuild from ``state``.
 
         Raises

@@ -9,7 +9,7 @@ is the gradient of the other with no factor in between.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from constitutive.errors import MaterialError
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import from_mandel, mandel_matrix, tangent_from_mandel, to_mandel
 
 CHUNK = 1024  # points evaluated at once: memory stays flat, and temporaries small enough to be used again (5 times as fast as 8192)
@@ -41,7 +42,7 @@ class Law(torch.nn.Module, ABC):
         super().__init__()
         self.register_buffer("rotations", torch.as_tensor(np.array(rotations, dtype=np.float64)))
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if cls.kind:
             _KINDS[cls.kind] = cls
@@ -65,12 +66,12 @@ class Law(torch.nn.Module, ABC):
         """Derivative of the energy of order 1 to 4 at one strain, as an array with ``order`` axes of length 6 (GPa)."""
 
     @abstractmethod
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings (plain YAML types) and named arrays that rebuild the law under ``from_state``."""
 
     @classmethod
     @abstractmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
         """Rebuild a law from what ``state`` returned."""
 
     # -- what a user calls --------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ class Law(torch.nn.Module, ABC):
         return torch.cat([function(part) for part in torch.split(x, CHUNK)]) if len(x) else function(x)
 
 
-def law_from_state(settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
+def law_from_state(settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
     """Rebuild a law of any kind from its ``state``.
 
     Raises
@@ -245,14 +246,14 @@ class RotatedLaw(Law):
         """Hidden units of the law that is turned."""
         return self.law.orbit_units()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         settings, arrays = self.law.state()
         named = {f"law.{name}": array for name, array in arrays.items()}
         return {"kind": self.kind, "law": settings}, {**named, "rotation": numbers(self.rotation)}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> RotatedLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> RotatedLaw:
         """Rebuild from ``state``; ``rotations`` are those of the turned crystal."""
         R = arrays["rotation"].reshape(3, 3)
         inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}

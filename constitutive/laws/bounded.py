@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from constitutive.errors import DomainError, MaterialError
 from constitutive.laws.base import Law, law_from_state, numbers
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import mandel_matrix
 
 POLICIES = ("raise", "warn", "extend")
@@ -195,7 +196,7 @@ class BoundedLaw(Law):
         """Hidden units of the law inside."""
         return self.law.orbit_units()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         settings, arrays = self.law.state()
         named = {f"law.{name}": array for name, array in arrays.items()}
@@ -203,7 +204,7 @@ class BoundedLaw(Law):
         return head, {**named, "metric": numbers(self.metric)}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> BoundedLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> BoundedLaw:
         """Rebuild from ``state``."""
         inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}
         domain = Domain(arrays["metric"].reshape(6, 6), float(settings["radius"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.laws.base import Law, numbers, require_unchanged, settled
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel
 
 
@@ -66,13 +67,13 @@ class LinearLaw(Law):
             return self.stress_mandel(x[None])[0]
         return self.stiffness.clone() if order == 2 else x.new_zeros((6,) * order)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         arrays = {"stiffness": numbers(self.stiffness), "reference_stress": numbers(self.reference_stress)}
         return {"kind": self.kind}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> LinearLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> LinearLaw:
         """Rebuild from ``state``."""
         stiffness, stress = arrays["stiffness"].reshape(6, 6), arrays["reference_stress"].reshape(6)
         law = cls(stiffness, rotations, stress)

@@ -10,7 +10,7 @@ dense in the continuous invariant functions (Yarotsky 2022, *Constructive Approx
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.laws.base import Law, numbers
+from constitutive.plain import JsonObject
 from constitutive.tensors.packing import mandel_matrix, mandel_to_irreps
 
 
@@ -111,14 +112,14 @@ class NetworkLaw(Law):
         """|G|·H."""
         return len(self.orbit_biases)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         names = ("directions", "biases", "amplitudes")
         settings = {"kind": self.kind, "channels": len(self.biases), "scale": self.scale}
         return settings, {name: numbers(self.get_buffer(name)) for name in names}
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> NetworkLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> NetworkLaw:
         """Rebuild from ``state``."""
         H, scale = int(settings["channels"]), float(settings["scale"])
         if not scale > 0:
@@ -171,13 +172,13 @@ class UnconstrainedNetworkLaw(Law):
         """H."""
         return self.network.orbit_units()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         settings, arrays = self.network.state()
         return {**settings, "kind": self.kind}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> UnconstrainedNetworkLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> UnconstrainedNetworkLaw:
         """Rebuild from ``state``."""
         network = NetworkLaw.from_state(settings, arrays, np.eye(3)[None])
         w, b, a = (numbers(network.get_buffer(name)) for name in ("directions", "biases", "amplitudes"))

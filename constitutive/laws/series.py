@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.laws.base import Law, numbers, require_unchanged, settled
+from constitutive.plain import JsonObject
 from constitutive.tensors.polynomials import (
     apolar_weights,
     differentiate,
@@ -89,13 +90,13 @@ class SeriesLaw(Law):
                 total = total + row @ values[degree - order][0]
         return total
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         arrays = {f"order_{d}": numbers(self._of("energy", d)) for d in self.orders}
         return {"kind": self.kind, "orders": list(self.orders)}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SeriesLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SeriesLaw:
         """Rebuild from ``state``."""
         orders = [int(d) for d in settings["orders"]]
         if any(not 1 <= d <= 8 for d in orders):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from constitutive.errors import MaterialError
 from constitutive.laws.base import Law, law_from_state
+from constitutive.plain import JsonObject
 
 
 @final
@@ -46,14 +47,14 @@ class SumLaw(Law):
         """Hidden units of all terms together."""
         return sum(term.orbit_units() for term in self.terms)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
         states = [term.state() for term in self.terms]
         arrays = {f"term{k}.{name}": a for k, (_, group) in enumerate(states) for name, a in group.items()}
         return {"kind": self.kind, "terms": [settings for settings, _ in states]}, arrays
 
     @classmethod
-    def from_state(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SumLaw:
+    def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SumLaw:
         """Rebuild from ``state``."""
         return cls([law_from_state(part, _under(arrays, f"term{k}."), rotations) for k, part in enumerate(settings["terms"])])
 
