@@ -122,11 +122,11 @@ def without_own_slope(data: StressStrainData, group: LaueGroup, degree: int, fit
     columns = np.stack([predicted, np.ones(len(x)), volume], 1)
     slope, zero, pressure = np.linalg.lstsq(columns, data.W, rcond=None)[0]
     rest = data.W - columns @ np.array([slope, zero, pressure])
-    if not slope > 0 or np.linalg.norm(rest) > EXPLAINED * np.linalg.norm(data.W - data.W.mean()):
+    if slope == 0 or np.linalg.norm(rest) > EXPLAINED * np.linalg.norm(data.W - data.W.mean()):
         return data, ""
     stress = float(theta[:3].mean())
     remark = (
-        f"unit by energy: W has a slope of {pressure / slope:.3g} GPa at zero strain, the stress is {stress:.3g} GPa there (as of "
+        f"unit by energy: W has a slope of {pressure / abs(slope):.3g} GPa at zero strain, the stress is {stress:.3g} GPa there (as of "
         "plane waves at fixed cutoff); W was taken without that slope"
     )
     return data.replace(W=data.W - (pressure - slope * stress) * volume), remark
