@@ -295,7 +295,7 @@ def _from_ctf(text: str, path: Path, first: int | None) -> Table:
         raise DataError(f"{path}: {numbers.shape[1]} columns below {len(names)} names {names}; needed among them Euler1 Euler2 Euler3")
     phases = [str(n) for n in _whole(numbers[:, 0], f"{path}: column Phase")]
     angles = numbers[:, [names.index(f"euler{k}") for k in (1, 2, 3)]]
-    return _map(angles, numbers[:, 0] > 0, phases, _ctf_systems(lines[:start]), 1 if first is None else first)
+    return _map(angles, np.asarray(numbers[:, 0] > 0), phases, _ctf_systems(lines[:start]), 1 if first is None else first)
 
 
 def _ctf_systems(header: list[str]) -> dict[str, str]:
