@@ -13,7 +13,7 @@ from constitutive.fitting import SeriesNetworkFit
 ANCHOR_RIDGE = 1e-7  # towards the fit without anchors
 
 
-def anchored(parameters: LinearParameters, anchors: Mapping[str, tuple[float, float]], noise: float) -> SeriesNetworkFit:
+def anchored(parameters: LinearParameters, anchors: Mapping[str, object], noise: float) -> SeriesNetworkFit:
     """Fit known constants beside the samples.
 
     Parameters

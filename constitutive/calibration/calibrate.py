@@ -37,7 +37,7 @@ def calibrate(
     seed: int = 0,
     point_group: PointGroup | str | None = None,
     residual_stress: str | None = None,
-    anchors: Mapping[str, tuple[float, float]] | None = None,
+    anchors: Mapping[str, object] | None = None,
     elliptic: bool = False,
     laws: str = "all",
     allow: tuple[str, ...] = (),
@@ -146,7 +146,7 @@ def constrained(
     parameters: LinearParameters,
     selection: Selection,
     domain: Domain,
-    anchors: Mapping[str, tuple[float, float]] | None,
+    anchors: Mapping[str, object] | None,
     *,
     elliptic: bool,
 ) -> tuple[LinearParameters, list[str]]:
