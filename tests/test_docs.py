@@ -198,7 +198,7 @@ NAMED = {
     "elasticity.DirectionalModuli.sound_modes": 19,
     "elasticity.DirectionalModuli.universal_anisotropy": 20,
     "elasticity.ellipticity": 21,
-    "laws.Uncertainty.half_width_cauchy": 22,
+    "fitting.Uncertainty.half_width_cauchy": 22,
 }
 
 
