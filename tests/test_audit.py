@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calibration_cases import cubic_law, samples_of
 
 from constitutive.audit import audit, deformation_of, margin, random_strains, strains_of_domain, weakest
 from constitutive.audit.model import Check
+from constitutive.audit.stability import UNSTABLE
 from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
 from constitutive.laws import Domain, Law, LinearLaw, SeriesLaw
@@ -247,3 +249,9 @@ def test_the_command_exits_by_the_outcome(linear, tmp_path):
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("constitutive")), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_law_calibrated_to_be_elliptic_is_held_to_the_strict_limit():
+    data = samples_of(cubic_law(), 14)
+    limits = {asked: audit(calibrate(data, elliptic=asked, laws="series"), samples=20).checks["stability"].limit for asked in (True, False)}
+    assert limits == {True: 0.0, False: UNSTABLE}
