@@ -37,7 +37,8 @@ def by_umat(language):
 
 def by_onnx(precision, kind):
     def call(m, E, folder):
-        ort = pytest.importorskip("onnxruntime")
+        import onnxruntime as ort
+
         (path,) = export(m, "onnx", folder / f"{precision}.onnx", precision=precision)
         return ort.InferenceSession(str(path)).run(None, {"E": E.astype(kind)})[1]
 
@@ -50,7 +51,8 @@ def by_torch(m, E, folder):
 
 
 def by_jax(m, E, folder):
-    jax = pytest.importorskip("jax")
+    import jax
+
     jax.config.update("jax_enable_x64", True)
     path, _ = export(m, "jax", folder / "page_law.py")
     spec = importlib.util.spec_from_file_location("page_law", path)
