@@ -61,7 +61,7 @@ def test_second_settings():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: PointGroup.from_symbol("5"), "the 32 are"),
+        (lambda: PointGroup.from_symbol("5m"), "the 32 point groups are"),
         (lambda: PointGroup.from_operations([2 * np.eye(3)]), "not orthogonal"),
         (lambda: PointGroup.from_operations(np.eye(3)), "shape"),
         (lambda: PointGroup.from_operations([ops.rotation((0, 0, 1), 72.0)]), "72"),

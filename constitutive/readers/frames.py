@@ -133,8 +133,8 @@ def assemble(frames: Sequence[Frame], reference: Reference | None = None, *, nam
 
 def _require_undeformed(frames: Sequence[Frame]) -> None:
     """Refuse to take the first state for the undeformed cell where another one plainly is."""
-    if any(frame.frac is None or frame.species != frames[0].species for frame in frames):
-        return
+    if not frames[0].species or any(frame.frac is None or frame.species != frames[0].species for frame in frames):
+        return  # without the atoms there is no symmetry to compare (a dump of LAMMPS may name no elements)
     cells = [Structure(Lattice(frame.cell), frame.species, frame.frac) for frame in frames]
     fault = first_frame_fault(cells, np.stack([frame.stress for frame in frames]))
     if fault is None:
