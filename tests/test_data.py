@@ -242,6 +242,9 @@ def test_same_reference(silicon):
     require_same_reference(None, silicon.structure)
     turned = silicon.structure.copy()
     turned.lattice = type(turned.lattice)(turned.lattice.matrix[:, [1, 2, 0]] * [1, -1, -1])
+    require_same_reference(turned, silicon.structure)  # by an operation of the crystal: the same crystal in the same frame
+    third = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])  # by none
+    turned.lattice = type(turned.lattice)(silicon.structure.lattice.matrix @ third.T)
     with pytest.raises(DataError, match="another frame"):
         require_same_reference(turned, silicon.structure)
     strained = silicon.structure.copy()
