@@ -32,7 +32,7 @@ def block_error(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
         even = blocks[: len(blocks) // 2 * 2]
         blocks = (even[0::2] + even[1::2]) / 2
         best = np.maximum(best, blocks.std(0, ddof=1) / np.sqrt(len(blocks)))
-    return best
+    return np.asarray(best)
 
 
 def averaged(data: StressStrainData) -> StressStrainData:
