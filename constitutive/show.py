@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-STRESS_UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}  # of one GPa
+from constitutive.units import STRESS_UNITS
+
 _SMALLEST = 0.1  # in the unit chosen, the largest number of a table
 _DIGITS = 4
 _ZERO = 1e-9  # relative to the largest number

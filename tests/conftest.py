@@ -1,5 +1,6 @@
 """Settings of the test run: one thread, a deterministic hypothesis, no network, no window."""
 
+import json
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,6 +28,26 @@ def checkout() -> Path:
 def silicon_data(checkout: Path) -> Path:
     """The DFT silicon set that the main job calibrates on."""
     return checkout / "materials" / "silicon" / "data.json"
+
+
+@pytest.fixture(scope="module")
+def document(silicon_data: Path) -> dict:
+    """The DFT silicon set as plain JSON."""
+    return json.loads(silicon_data.read_text())
+
+
+@pytest.fixture(scope="module")
+def silicon(silicon_data: Path):
+    """The DFT silicon set."""
+    from constitutive.data import StressStrainData  # not before pytest has put its type checks on the package
+
+    return StressStrainData.load(silicon_data)
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of compiled laws that the tests of the kernel share."""
+    return tmp_path_factory.mktemp("cache") / "kernels"
 
 
 @pytest.fixture(scope="session")

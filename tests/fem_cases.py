@@ -73,6 +73,22 @@ def pulled(V: fem.FunctionSpace, shift: tuple[float, ...] = (0.1, 0.05, 0.02)) -
     return [fem.dirichletbc(np.zeros(3), ends[0], V), fem.dirichletbc(np.array(shift), ends[1], V)]
 
 
+def jacobian_error(residual: fem.Form, jacobian: fem.Form, law: UserMaterial, u: fem.Function, step: float = 1e-6) -> float:
+    """Relative difference between a Jacobian along a direction and central differences of the form."""
+    rng = np.random.default_rng(3)
+    base, direction = 0.02 * rng.standard_normal(u.x.array.size), rng.standard_normal(u.x.array.size)
+
+    def at(values: np.ndarray) -> np.ndarray:
+        u.x.array[:] = values
+        assert not law.update()
+        return fem.assemble_vector(residual).array.copy()
+
+    difference = (at(base + step * direction) - at(base - step * direction)) / (2 * step)
+    at(base)
+    exact = fem.assemble_matrix(jacobian).to_scipy() @ direction
+    return float(np.linalg.norm(difference - exact) / np.linalg.norm(difference))
+
+
 def moments(u: fem.Function) -> list[float]:
     """Sums over nodes of the displacement times low polynomials: numbers that know every part of it."""
     space = u.function_space

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
+from constitutive.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 
 ORDERS = {"ASE": "xx yy zz yz xz xy", "VASP": "xx yy zz xy yz xz", "LAMMPS": "xx yy zz xy xz yz"}
 EDGE = 3.6  # Å, a cubic cell with one atom

@@ -9,18 +9,8 @@ import pytest
 
 from constitutive import kinematics
 from constitutive.data import StressStrainData, require_same_reference
-from constitutive.data.units import PRESSURE_UNITS, pressure_factor
 from constitutive.errors import ConstitutiveError, DataError
-
-
-@pytest.fixture(scope="module")
-def document(silicon_data):
-    return json.loads(silicon_data.read_text())
-
-
-@pytest.fixture(scope="module")
-def silicon(silicon_data):
-    return StressStrainData.load(silicon_data)
+from constitutive.units import PRESSURE_UNITS, pressure_factor
 
 
 def changed(document, **changes):

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 
 import h5py
@@ -17,19 +16,9 @@ from constitutive.errors import ConstitutiveError, DataError
 
 
 @pytest.fixture(scope="module")
-def document(silicon_data):
-    return json.loads(silicon_data.read_text())
-
-
-@pytest.fixture(scope="module")
 def small_document(document):
     names = ("F", "cauchy", "W", "residual_force_Ry_per_bohr", "frac_relaxed")
     return {**document, **{name: document[name][:3] for name in names}, "paths": document["paths"][:2]}
-
-
-@pytest.fixture(scope="module")
-def silicon(silicon_data):
-    return StressStrainData.load(silicon_data)
 
 
 # --- files ---

@@ -1,23 +1,10 @@
 """Data sets as objects of other libraries, and the corrections that `convert` offers."""
 
-import json
-
 import numpy as np
 import pytest
 
 from constitutive.data import StressStrainData
 from constitutive.errors import DataError
-
-
-@pytest.fixture(scope="module")
-def document(silicon_data):
-    return json.loads(silicon_data.read_text())
-
-
-@pytest.fixture(scope="module")
-def silicon(silicon_data):
-    return StressStrainData.load(silicon_data)
-
 
 # --- other libraries ---
 

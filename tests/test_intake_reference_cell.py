@@ -120,7 +120,7 @@ def test_a_determined_stress_states_its_error(sets):
 @pytest.mark.parametrize("unit", ["kbar", "GPa"])
 @pytest.mark.parametrize("energy", [True, False])
 def test_a_unit_taken_for_that_of_ase_is_named(sets, tmp_path, unit, energy):
-    from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
+    from constitutive.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 
     good = sets["copper"]
     wrong = good.cauchy / pressure_factor(unit) * EV_PER_CUBIC_ANGSTROM

@@ -32,12 +32,6 @@ from constitutive.material import Material
 pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A cache of compiled laws for these tests."""
-    return tmp_path_factory.mktemp("cache") / "kernels"
-
-
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -221,7 +215,7 @@ def test_which_says_the_compiler():
     assert found.path is not None
 
 
-def test_a_law_of_another_make_is_evaluated_by_torch(folder, monkeypatch):
+def test_a_law_of_another_make_is_evaluated_by_torch(kernels, monkeypatch):
     R = group("m-3m")
     inner = BoundedLaw(linear(R, np.random.default_rng(0)), a_domain(R), "extend")
     for law in (SumLaw([inner, linear(R, np.random.default_rng(1))]), BoundedLaw(inner, a_domain(R, 0.3), "extend")):
@@ -229,7 +223,7 @@ def test_a_law_of_another_make_is_evaluated_by_torch(folder, monkeypatch):
             program(law)
         monkeypatch.setattr(compiling, "_said", set())
         with pytest.warns(kernel.KernelWarning):
-            found = kernel.compile(law, cache=folder)
+            found = kernel.compile(law, cache=kernels)
         assert found.information.kind == "torch"
         assert error(by_kernel(found, strains(20)), by_torch(law, strains(20))) <= 1e-12
 

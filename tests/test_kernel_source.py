@@ -18,12 +18,6 @@ from constitutive.tensors.packing import from_mandel, mandel_matrix, to_mandel
 pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A cache of compiled laws for these tests."""
-    return tmp_path_factory.mktemp("cache") / "kernels"
-
-
 HOSTILE = [
     '*/ int main(void) { return system("id"); } /*',
     'silicon\n#include "/etc/passwd"',
@@ -35,7 +29,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_stay_in_the_comment(name, folder):
+def test_hostile_names_stay_in_the_comment(name, kernels):
     law = linear(group("m-3m"), np.random.default_rng(0))
     material = material_of(law, "m-3m", name=name)
     plain = kernel.generate(law)
@@ -44,7 +38,7 @@ def test_hostile_names_stay_in_the_comment(name, folder):
     assert re.fullmatch(r"[A-Za-z0-9 ._+-]{1,80}", re.search(r"Law: (.*)", head)[1])
     assert body == plain.text.partition("*/")[2]  # nothing of it reaches the code
     assert head.count("\n") == plain.text.partition("*/")[0].count("\n")
-    assert error(by_kernel(compiled_law(material, folder), strains(9)), by_torch(law, strains(9))) <= 1e-12
+    assert error(by_kernel(compiled_law(material, kernels), strains(9)), by_torch(law, strains(9))) <= 1e-12
 
 
 @given(st.text(max_size=200))
@@ -66,7 +60,7 @@ def test_a_parameter_that_is_not_finite_is_refused(value):
         kernel.generate(law)
 
 
-def test_head_comment_says_what_it_is(folder):
+def test_head_comment_says_what_it_is(kernels):
     law = everything(group("6/mmm"))
     material = material_of(law, "6/mmm", SKEW, name="magnesium by EAM")
     source = kernel.generate(material)
@@ -99,8 +93,8 @@ def test_source_is_the_same_for_the_same_law():
     assert Source(program(everything(group("m-3m"), seed=1))).digest != Source(program(everything(group("m-3m")))).digest
 
 
-def test_mandel_and_tensors_are_one_strain(folder):
-    compiled = compiled_law(everything(group("m-3m")), folder)
+def test_mandel_and_tensors_are_one_strain(kernels):
+    compiled = compiled_law(everything(group("m-3m")), kernels)
     x = strains(33)
     S, T = np.empty((33, 6)), np.empty((33, 3, 3))
     compiled.evaluate(x, stress=S)

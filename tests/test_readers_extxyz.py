@@ -5,9 +5,9 @@ import pytest
 import reader_oracle as oracle
 from pymatgen.core import Lattice, Structure
 
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 from constitutive.readers import ReadOptions, convert
+from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 F, SIGMA = oracle.samples()
 EV = SIGMA / EV_PER_CUBIC_ANGSTROM

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from reader_cases import GOLDEN
 
-from constitutive.data.units import pressure_factor
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.readers import ReadOptions, convert
+from constitutive.units import pressure_factor
 
 UNITS = ("GPa", "kbar", "bar", "eV/angstrom^3", "MPa")
 SIGNS = ("pressure", "tension")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutive.show import STRESS_UNITS, StressScale
+from constitutive.show import StressScale
+from constitutive.units import STRESS_UNITS
 
 
 @pytest.mark.parametrize(("size", "unit"), [(170.0, "GPa"), (0.5, "GPa"), (0.05, "MPa"), (6.1e-6, "kPa"), (3e-9, "Pa"), (0.0, "GPa")])

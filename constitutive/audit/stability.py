@@ -13,14 +13,14 @@ from constitutive.laws import Law
 from constitutive.material import Material
 from constitutive.tensors.packing import from_mandel, to_mandel
 
-DIRECTIONS = 120
+MAP_DIRECTIONS = 120
 _AT_ONCE = 128
 UNSTABLE = 0.5  # share of the way to the border of the domain that may be unstable, unless the law was calibrated to be elliptic
 _HALVINGS = 7
 _LEAST_STRETCH = 0.05  # square of the smallest principal stretch looked at
 
 
-def weakest(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = DIRECTIONS) -> Float[np.ndarray, " n"]:
+def weakest(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = MAP_DIRECTIONS) -> Float[np.ndarray, " n"]:
     """Smallest eigenvalue (GPa) of the acoustic tensor over all directions, at each deformation.
 
     Parameters
@@ -36,7 +36,7 @@ def weakest(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = DIRECTION
     return np.concatenate([ellipticity(law, F[part], directions=directions).minimum for part in parts])
 
 
-def margin(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = DIRECTIONS) -> Float[np.ndarray, " n"]:
+def margin(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = MAP_DIRECTIONS) -> Float[np.ndarray, " n"]:
     """The same relative to zero strain: 1 at rest, 0 where ellipticity is lost."""
     return weakest(law, F, directions) / weakest(law, np.eye(3)[None], directions)[0]
 

@@ -18,7 +18,7 @@ from constitutive.tensors.packing import to_mandel
 
 NO_DATA = "no data were given: pass the data set that the law was calibrated on"
 BINS = 4
-LEVELS = (0.5, 0.8, 0.9, 0.95)
+AUDITED_LEVELS = (0.5, 0.8, 0.9, 0.95)
 LEAST_COVERAGE = 0.8  # of held-out stresses in 90 % intervals
 WORSE = 3.0  # how much worse than in cross-validation a law may do on held-out states of its domain
 
@@ -108,7 +108,7 @@ def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str
     if material.uncertainty is None:
         return not_measured(meaning, "the material holds no uncertainty of its stress")
     shares = {}
-    for level in LEVELS:
+    for level in AUDITED_LEVELS:
         half = material.uncertainty.half_width(torch.from_numpy(E), level).numpy()
         shares[level] = float(np.mean(np.abs(error) <= half + 1e-12))
     details = {f"{100 * level:.0f} % intervals hold": share for level, share in shares.items()}

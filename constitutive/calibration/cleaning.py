@@ -18,7 +18,7 @@ from constitutive.symmetry import PointGroup
 FAR_OUT = 15.0  # times the usual error at the same strain ...
 GROSS = 0.15  # ... and this share of the stress: then a sample is an outlier
 REWEIGHTINGS = 6
-FEWEST_SAMPLES = 3
+FEWEST_TO_CALIBRATE = 3
 
 
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
@@ -162,8 +162,8 @@ def require_enough(problem: FitProblem, *, constants: bool = True) -> None:
     CalibrationError
         Fewer than three samples, or too few to fix the constants.
     """
-    if len(problem) < FEWEST_SAMPLES:
-        raise CalibrationError(f"{len(problem)} samples found, at least {FEWEST_SAMPLES} needed to calibrate and to judge a law")
+    if len(problem) < FEWEST_TO_CALIBRATE:
+        raise CalibrationError(f"{len(problem)} samples found, at least {FEWEST_TO_CALIBRATE} needed to calibrate and to judge a law")
     if problem.scale < 1e-7 or not problem.unit > 0:
         raise CalibrationError("the samples hold no strain or no stress; a law needs strained samples with their stress")
     if not constants:

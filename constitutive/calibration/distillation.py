@@ -11,7 +11,7 @@ from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_net
 from constitutive.laws import Domain
 from constitutive.tensors.packing import from_mandel
 
-DEGREES = (2, 3, 4)  # of the student's series, at least: what other strain measures make of lower degrees
+STUDENT_DEGREES = (2, 3, 4)  # of the student's series, at least: what other strain measures make of lower degrees
 STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
 
@@ -66,7 +66,7 @@ def _student(teacher: FitProblem, members: list[SeriesNetworkFit], nearest: int,
     short = max(taught, default=2) == 2 and all(
         member.strain_exponent == 1 for member in members
     )  # so that it will not explode beyond the samples
-    degrees = tuple(sorted(taught if short else taught | {*DEGREES}))
+    degrees = tuple(sorted(taught if short else taught | {*STUDENT_DEGREES}))
     start = (w * teacher.scale / first.basis.scale, b)
     return fit_network(teacher, Shape(degrees, len(b), STUDENT_RIDGE), seed, start=start)
 

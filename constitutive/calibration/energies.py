@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 STRESSES = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")
-HIGHEST = 4  # degree of the series
+LARGEST_DEGREE = 4  # degree of the series
 SPARE = 1.5  # samples for each unknown at least
 DETERMINED_BY_ENERGY = 1e-3  # smallest singular value of the second-order columns, relative to the largest
 
@@ -78,7 +78,7 @@ def calibrate_energies(
     if not scale > 1e-7:
         raise CalibrationError("energies: found no strain; needed strained cells")
     _require_determined(x, rotations, scale)
-    fits = [fit for degree in range(2, HIGHEST + 1) if (fit := _fit(x, W, rotations, scale, degree)) is not None]
+    fits = [fit for degree in range(2, LARGEST_DEGREE + 1) if (fit := _fit(x, W, rotations, scale, degree)) is not None]
     if not fits:
         raise CalibrationError(f"energies: found {len(x)} samples; needed at least {SPARE:g} for each unknown: add strained cells")
     best = min(fits, key=lambda fit: fit.left_out)

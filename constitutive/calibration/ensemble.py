@@ -17,7 +17,7 @@ from constitutive.fitting import FitProblem
 SPREAD_PENALTY = 150.0  # on the squares of the weights, times the number of samples
 LEAST_WEIGHT = 1e-3  # below which a network is left out of the mean
 TESTED = (6, 3)  # members of the mean that are cross-validated
-ROUGH = 0.01  # relative error of the mean from which on smoother networks are tried beside it
+ROUGH_MEAN = 0.01  # relative error of the mean from which on smoother networks are tried beside it
 
 
 @final
@@ -112,7 +112,7 @@ def cross_validated(
     tested = members[: TESTED[len(problem) >= MANY]]
     predicted = _predictions(problem, split, tested, seed, progress)
     mean = np.average(predicted, axis=0, weights=weights[: len(tested)])
-    if others and split.error(problem, mean) > ROUGH:
+    if others and split.error(problem, mean) > ROUGH_MEAN:
         tested = [*tested, *others]
         predicted += _predictions(problem, split, others, seed + 1000, progress)
         rivals = [mean, *predicted[-len(others) :]]

@@ -14,12 +14,12 @@ from constitutive.fitting.leave_one_out import fit_and_leave_out
 from constitutive.fitting.problem import FitProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, Shape
 
-FEWEST_SAMPLES = 40  # samples below which chance decides
-ROUGH = 0.01  # relative error of left-out samples: what stands out of laws that err by less is the crystal's own
+FEWEST_TO_JUDGE = 40  # samples below which chance decides
+ROUGH_LAW = 0.01  # relative error of left-out samples: what stands out of laws that err by less is the crystal's own
 DELETION_RIDGES = (1e-5, 1e-4)  # of the networks
 FIRST, FURTHER = 100, 25  # steps of each fit, and those after a sample was taken out
 SUSPECTS = 4  # samples tried at a time
-MOST = 4  # samples taken out: of more, the weights take care
+MOST_OUTLIERS = 4  # samples taken out: of more, the weights take care
 GAIN = 1.2  # logarithm of the gain that counts, times the root of the number of samples: chance gave up to 0.7
 CAUCHY = 2.0  # distance at which a sample counts half
 
@@ -68,11 +68,11 @@ def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outlier
         Called with what is being done and the fraction done.
     """
     kept, outlying = np.arange(len(problem)), list[tuple[int, float]]()
-    if len(problem) < FEWEST_SAMPLES or on_paths(problem):
+    if len(problem) < FEWEST_TO_JUDGE or on_paths(problem):
         return Outliers(outlying, kept)
     networks = [_DeletionFit(problem, shape, seed, None, FIRST) for shape in _shapes(problem)]
-    while min(network.error for network in networks) > ROUGH and len(outlying) < MOST:
-        progress("looking for outliers", 0.05 * len(outlying) / MOST)
+    while min(network.error for network in networks) > ROUGH_LAW and len(outlying) < MOST_OUTLIERS:
+        progress("looking for outliers", 0.05 * len(outlying) / MOST_OUTLIERS)
         further = [network.continued() for network in networks]
         suspects = [int(k) for k in np.argsort(-_distances(networks))[:SUSPECTS]]
         without = {k: [network.without(k) for network in networks] for k in suspects}
@@ -82,7 +82,7 @@ def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outlier
             break
         outlying.append((int(kept[worst]), gains[worst]))
         kept, networks = np.delete(kept, worst), without[worst]
-    if len(kept) < MANY or min(network.error for network in networks) < ROUGH:
+    if len(kept) < MANY or min(network.error for network in networks) < ROUGH_LAW:
         return Outliers(outlying, kept)
     first = _weights(networks)
     weights = _weights([network.continued(first) for network in networks])

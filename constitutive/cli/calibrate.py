@@ -136,7 +136,7 @@ def _from_energies(data: StressStrainData, folder: Path, point_group: str | None
 
 
 LARGE_LOSS = 0.1  # share of the strains of the domain
-STRAINS = 200  # of the domain, at which the acoustic tensor is looked at
+STRAINS_OF_THE_DOMAIN = 200  # of the domain, at which the acoustic tensor is looked at
 
 
 def _strong_ellipticity(material: Material) -> JsonObject:
@@ -146,7 +146,7 @@ def _strong_ellipticity(material: Material) -> JsonObject:
     from constitutive.audit import deformation_of, strains_of_domain, weakest  # deferred: quick --help
     from constitutive.elasticity import BLIND_SPOT  # deferred: quick --help
 
-    E = strains_of_domain(material, STRAINS, 0.1, np.random.default_rng(0))
+    E = strains_of_domain(material, STRAINS_OF_THE_DOMAIN, 0.1, np.random.default_rng(0))
     E = E[np.linalg.eigvalsh(np.eye(3) + 2 * E)[:, 0] > 0.05]
     found = weakest(material.law, deformation_of(np.concatenate([np.zeros((1, 3, 3)), E])))
     return {

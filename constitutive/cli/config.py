@@ -15,7 +15,7 @@ from constitutive.files import write_text
 from constitutive.plain import JsonObject, plain
 
 HELP = "Take options from a YAML file (keys: the long options; or a section for each command). Options given here win."
-MOST = 1 << 20  # bytes
+LARGEST_FILE = 1 << 20  # bytes
 
 
 @runtime_checkable
@@ -114,8 +114,8 @@ def options_of(file: Path, command: str) -> JsonObject:
     import yaml
 
     try:
-        if file.stat().st_size > MOST:
-            raise ConstitutiveError(f"{file}: more than {MOST} bytes; a file of options is short")
+        if file.stat().st_size > LARGEST_FILE:
+            raise ConstitutiveError(f"{file}: more than {LARGEST_FILE} bytes; a file of options is short")
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConstitutiveError(f"{file}: cannot be read as YAML ({str(error).splitlines()[0]})") from error

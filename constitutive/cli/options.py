@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from constitutive.show import STRESS_UNITS
+from constitutive.units import STRESS_UNITS
 
 MaterialArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)]

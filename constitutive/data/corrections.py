@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from constitutive.data.averages import averaged
 from constitutive.data.model import MEASURES, StressStrainData
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 from constitutive.errors import DataError
 from constitutive.kinematics import cauchy_from_second_piola, second_piola_from_kirchhoff
 from constitutive.tensors.components import matrices_of, six_of
+from constitutive.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 
 
 def _given(data: StressStrainData) -> Float[np.ndarray, "n 3 3"]:

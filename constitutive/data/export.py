@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from constitutive.data.samples import Samples
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 from constitutive.tensors.components import COMPONENTS, six_of
+from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 if TYPE_CHECKING:
     import pandas as pd

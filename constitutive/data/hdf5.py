@@ -21,7 +21,7 @@ from constitutive.files import replacing
 from constitutive.plain import JsonObject, plain
 
 MAX_HDF5_BYTES = 64 * 2**30
-CHUNK = 8192
+SAMPLES_AT_ONCE = 8192
 IN_MEMORY_LIMIT = 2_000_000
 SUFFIXES = (".h5", ".hdf5")
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError)  # what h5py raises on mangled files
@@ -93,7 +93,7 @@ def _create(file: h5py.File, arrays: dict[str, np.ndarray], document: JsonObject
     file.attrs["format"] = "constitutive stress-strain data"
     for name, array in arrays.items():
         shape = (0, *array.shape[1:])
-        chunk = (min(CHUNK, max(len(array), 1)), *array.shape[1:])
+        chunk = (min(SAMPLES_AT_ONCE, max(len(array), 1)), *array.shape[1:])
         dataset = file.create_dataset(name, shape, "<f8", maxshape=(None, *shape[1:]), chunks=chunk)
         default = units["stress"] if name in (*MEASURES, "W") else FIELD_UNITS.get(name, "as the name says")
         dataset.attrs["unit"] = units.get(name, default)

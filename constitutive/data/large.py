@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from constitutive.data.hdf5 import CHUNK, HDF5File, is_hdf5, read_document, write_documents
+from constitutive.data.hdf5 import SAMPLES_AT_ONCE, HDF5File, is_hdf5, read_document, write_documents
 from constitutive.data.model import StressStrainData
 from constitutive.data.plausible import require_plausible
 from constitutive.errors import DataError
@@ -51,7 +51,7 @@ class LargeData(HDF5File):
         """
         return StressStrainData.from_document(self.document(samples), source=str(self.path))
 
-    def chunks(self, size: int = CHUNK) -> Iterator[StressStrainData]:
+    def chunks(self, size: int = SAMPLES_AT_ONCE) -> Iterator[StressStrainData]:
         """All samples, `size` at a time."""
         for start in range(0, len(self), size):
             yield self.read(slice(start, min(start + size, len(self))))
@@ -65,10 +65,10 @@ class LargeData(HDF5File):
             return self.read(slice(0, len(self)))
         chosen = np.sort(np.random.default_rng(seed).choice(len(self), n, replace=False))
         pieces: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(self), CHUNK):
-            here = chosen[(chosen >= start) & (chosen < start + CHUNK)] - start
+        for start in range(0, len(self), SAMPLES_AT_ONCE):
+            here = chosen[(chosen >= start) & (chosen < start + SAMPLES_AT_ONCE)] - start
             if here.size:
-                pieces.append({name: values[here] for name, values in self.arrays(slice(start, start + CHUNK)).items()})
+                pieces.append({name: values[here] for name, values in self.arrays(slice(start, start + SAMPLES_AT_ONCE)).items()})
         arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
         data = StressStrainData.from_document(self.document_of(arrays), source=str(self.path))
         return data.with_provenance({"sampled": f"{n} of {len(self)} samples at random, seed {seed}"})

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data.samples import Samples
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
+from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 # Stiffness sum(S:E)/sum(E:E). Diamond reaches 1330 GPa (hydrostatic, 3K); solid neon 3 GPa. A factor 2 either way is
 # left free.

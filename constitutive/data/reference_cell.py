@@ -10,15 +10,15 @@ from jaxtyping import Float
 from pymatgen.core import Structure
 
 from constitutive.data.samples import Samples
-from constitutive.data.units import BOHR
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.vacuum import periodicity
+from constitutive.units import BOHR
 
 OTHER_SIZE = 0.08  # mean Hencky strain of all samples from which the reference is looked at
 APART = 3.0  # how many times their own spread all samples have to lie away from the reference
 IN_BOHR = 0.06  # relative distance from the ratio of bohr and angstrom within which it is recognised
-STRAINED = 0.01  # the same for a strain of any kind, from which the reference is called strained
+STRAIN_OF_REFERENCE = 0.01  # the same for a strain of any kind, from which the reference is called strained
 AT_REST = 0.2  # stress of the first state relative to the rms stress, from which another reference is looked for
 LESS_STRESS = 0.35  # of the first state's stress that another has to have
 PRIMITIVE = 0.01  # Å
@@ -129,7 +129,7 @@ def _strained(F: Float[np.ndarray, "n 3 3"]) -> ReferenceFault | None:
     size = float(np.linalg.norm(mean))
     directions = np.linalg.svd(rest, compute_uv=False)
     around = len(directions) > 2 and directions[2] > 0.1 * directions[0] > 0
-    if not (around and size > STRAINED and size > 1.5 * spread and np.linalg.norm(strain, axis=1).min() > STRAINED):
+    if not (around and size > STRAIN_OF_REFERENCE and size > 1.5 * spread and np.linalg.norm(strain, axis=1).min() > STRAIN_OF_REFERENCE):
         return None
     stretches = ", ".join(f"{100 * value:+.2f}" for value in np.linalg.eigvalsh(mean.reshape(3, 3)))
     message = (

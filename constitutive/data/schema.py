@@ -12,8 +12,8 @@ from pymatgen.core import Lattice, Structure
 
 from constitutive.data.checks import as_float_array, require_orientation
 from constitutive.data.storage import SCHEMA_VERSION
-from constitutive.data.units import force_factor, length_factor, pressure_factor
 from constitutive.errors import DataError
+from constitutive.units import force_factor, length_factor, pressure_factor
 
 Measure = Literal["cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff"]
 MEASURES: tuple[Measure, ...] = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")

@@ -24,7 +24,7 @@ from constitutive.tensors.packing import stiffness_voigt_to_mandel
 BLIND_SPOT = (
     "one unit cell can't show slip, cleavage or phonons away from the zone centre: the crystal may fail by these before its law does"
 )
-DIRECTIONS = 400
+ACOUSTIC_DIRECTIONS = 400
 
 
 def born_stable(law: Law) -> tuple[bool, Float[np.ndarray, " 6"]]:
@@ -53,7 +53,7 @@ class Ellipticity:
     polarisation: Float[np.ndarray, "n 3"]
 
 
-def ellipticity(law: Law, F: Float[np.ndarray, "n 3 3"], *, directions: int = DIRECTIONS) -> Ellipticity:
+def ellipticity(law: Law, F: Float[np.ndarray, "n 3 3"], *, directions: int = ACOUSTIC_DIRECTIONS) -> Ellipticity:
     """Smallest eigenvalue of the acoustic tensor over directions at deformation gradients; theory, eq. (21).
 
     Parameters

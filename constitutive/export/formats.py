@@ -10,9 +10,10 @@ from typing import Literal
 
 from constitutive.errors import ConstitutiveError
 from constitutive.export import c_code, fortran, graphs, hooks, tables
-from constitutive.export.subject import POLICIES, UNITS, ExportError, Subject, header, identifier
+from constitutive.export.subject import POLICIES, ExportError, Subject, header, identifier
 from constitutive.files import replacing
 from constitutive.material import Material
+from constitutive.units import STRESS_UNITS
 
 Files = Mapping[str, str | bytes]
 
@@ -44,7 +45,7 @@ class Format:
     needs: str
     write: Callable[[Subject], Files]
     unit: str = "GPa"
-    units: tuple[str, ...] = tuple(UNITS)
+    units: tuple[str, ...] = tuple(STRESS_UNITS)
     holds: Literal["law", "constants"] = "law"
     single: bool = False
 

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import ConstitutiveError, DataError, MaterialError
-from constitutive.export.subject import UNITS
 from constitutive.material import Material
 from constitutive.plain import Json, JsonObject
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.components import ORDERS, VOIGT, parse_order
 from constitutive.tensors.packing import stiffness_mandel_to_voigt, tangent_to_mandel
+from constitutive.units import STRESS_UNITS
 
 LARGEST = 4 << 20  # bytes of a file of constants
 PLAUSIBLE = (0.05, 5000.0)  # GPa, the largest entry of a stiffness: below foams, above diamond
@@ -144,8 +144,8 @@ def _hint(C: np.ndarray, group: PointGroup) -> str:
 
 
 def _read(path: Path, unit: str | None, order: str | None, with_structure: bool) -> Imported:
-    if unit is not None and unit not in UNITS:
-        raise DataError(f"unit {unit!r} found; needed one of {', '.join(UNITS)}")
+    if unit is not None and unit not in STRESS_UNITS:
+        raise DataError(f"unit {unit!r} found; needed one of {', '.join(STRESS_UNITS)}")
     try:
         if path.stat().st_size > LARGEST:
             raise DataError(f"{path}: larger than 4 MiB; a file of elastic constants was needed")
@@ -161,7 +161,7 @@ def _read(path: Path, unit: str | None, order: str | None, with_structure: bool)
 
 def _scaled(C: np.ndarray, unit: str | None, convention: str) -> tuple[np.ndarray, tuple[str, ...]]:
     assumed = () if unit is not None else (f"the unit is GPa, as {convention} has it",)
-    return C / UNITS[unit or "GPa"], assumed
+    return C / STRESS_UNITS[unit or "GPa"], assumed
 
 
 def _text(path: Path, text: str, unit: str | None, order: str | None) -> Imported:
@@ -228,7 +228,7 @@ def _abaqus(path: Path, text: str, unit: str | None, order: str | None) -> Impor
         C[a, b] = C[b, a] = value
     place = np.argsort(parse_order(ORDERS["Abaqus"]))
     assumed = () if unit is not None else (f"the unit is {own[1]}, as the card's comment says",) if own else ()
-    return Imported(C[np.ix_(place, place)] / UNITS[unit or (own[1] if own else "GPa")], assumed, f"Abaqus *ELASTIC, TYPE={kind}")
+    return Imported(C[np.ix_(place, place)] / STRESS_UNITS[unit or (own[1] if own else "GPa")], assumed, f"Abaqus *ELASTIC, TYPE={kind}")
 
 
 def _json(path: Path, text: str, unit: str | None, order: str | None, with_structure: bool) -> Imported:

@@ -15,8 +15,8 @@ from constitutive.kernel.flatten import Program, UnsupportedLawError, program
 from constitutive.laws import BoundedLaw, Law, RotatedLaw
 from constitutive.material import Material
 from constitutive.tensors.packing import mandel_matrix
+from constitutive.units import STRESS_UNITS
 
-UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
 POLICIES = {
     "warn": "the law is used as it is and the domain flag is set",
     "extend": "the energy is continued conservatively and the domain flag is set",
@@ -59,7 +59,7 @@ class Subject:
     @property
     def factor(self) -> float:
         """From GPa to the unit."""
-        return UNITS[self.unit]
+        return STRESS_UNITS[self.unit]
 
     @property
     def stops(self) -> bool:

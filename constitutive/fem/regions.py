@@ -31,7 +31,6 @@ from constitutive.kernel import CompiledKernel, KernelWarning
 from constitutive.laws import BoundedLaw, Domain, Law
 from constitutive.material import Material
 
-UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
 Crystal: TypeAlias = Material | StressLaw
 TagsInput: TypeAlias = MeshTags | np.ndarray
 

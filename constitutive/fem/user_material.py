@@ -21,9 +21,10 @@ from constitutive.fem.fields import SpaceInput
 from constitutive.fem.locking import warn_of_locking
 from constitutive.fem.material_point import condensed, packed, plane_stress_strain
 from constitutive.fem.quadrature import QuadraturePoints, default_degree, function_degree
-from constitutive.fem.regions import UNITS, Region, TagsInput, make_regions, tags_of_cells
+from constitutive.fem.regions import Region, TagsInput, make_regions, tags_of_cells
 from constitutive.fem.strain_kinematics import StrainKinematics, make_kinematics
 from constitutive.fem.tensor_fields import NO_TAG, Cells, TensorInput
+from constitutive.units import STRESS_UNITS
 
 OUTSIDE = ("raise", "warn", "extend")  # the policies of laws.BoundedLaw
 
@@ -108,7 +109,7 @@ class UserMaterial:
         eigenstrain: TensorInput | None = None,
     ) -> None:
         outside = _renamed_policy(outside)
-        _check_choices(unit=(unit, UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
+        _check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
         _check_choices(tangent_precision=(tangent_precision, ("double", "single")))
         stress_free = _renamed_eigenstrain(stress_free_deformation, eigenstrain)
         self.mesh = _mesh_of(u)
@@ -124,7 +125,7 @@ class UserMaterial:
                 cell_tags,
                 stress_free,
                 self.points,
-                UNITS[unit],
+                STRESS_UNITS[unit],
                 extend=outside == "extend",
                 finite=self.kinematics.finite,
                 native=kernel == "c",

@@ -19,7 +19,7 @@ LEAST_RESIDUAL = 1e-6  # residuals below this are rounding
 MOST_OUTLIERS = 0.3
 FAR = 8.0  # times the median residual
 STIFF = 0.12  # unknowns of the series that looks for outliers, relative to the number of stress components
-POOR = 0.05  # residual from which another start is tried
+RESTART_RESIDUAL = 0.05  # residual from which another start is tried
 MUCH_BETTER = 3.0
 REWEIGHTINGS = 8
 AGAIN = 0.25  # STIFF of that start: a better series shows the others clearer
@@ -106,7 +106,7 @@ def robust_series_fit(samples: RawSamples, group: LaueGroup, degree: int) -> Rob
     if not kept.all() and low < degree:
         kept = kept | belonging(fit.deviations)  # what the better series explains was only far for the stiff one
         fit = _fit(samples, group, degree, kept)
-    if fit.residual < POOR:
+    if fit.residual < RESTART_RESIDUAL:
         return fit
     return _start_again(samples, group, min(degree, highest_degree(group, len(samples), share=AGAIN)), fit)
 

@@ -39,14 +39,14 @@ from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan, stress_rows
 
-FEWEST = 4
-FEW = 16
-MOST = 160  # samples looked at; of more, an even choice
+FEWEST_TO_CHECK = 4
+FEW_SAMPLES = 16
+MOST_SAMPLES = 160  # samples looked at; of more, an even choice
 GOOD = 0.08  # residual of the plain reading below which no constant rotation and no other group is searched for
 SAME_FIT = 1.5  # residual with the lattice read by columns, relative to that as given, up to which it fits as well
-CERTAIN = 0.97  # of a reference cell that is no bulk crystal or of another size
+CERTAINTY_OF_REFERENCE_FAULT = 0.97  # of a reference cell that is no bulk crystal or of another size
 POORLY_READ = 0.2  # residual of the best reading from which other pairs of strain and stress are tried
-HOPELESS = 0.4  # residual of the best reading from which no reading is believed
+NO_READING = 0.4  # residual of the best reading from which no reading is believed
 HIGHEST_DEGREE = 6
 TAKEN_ON = 14  # readings fitted robustly
 
@@ -89,7 +89,7 @@ class _Check:
 
     def __init__(self, data: StressStrainData) -> None:
         data = with_energies(data)
-        self.findings: list[Finding] = [Finding(f.fault, CERTAIN, (), f.message, "") for f in reference_faults(data)]
+        self.findings: list[Finding] = [Finding(f.fault, CERTAINTY_OF_REFERENCE_FAULT, (), f.message, "") for f in reference_faults(data)]
         self.undecided: list[str] = []
         frames = repeated_states(data)
         places: np.ndarray = np.arange(len(data))
@@ -104,8 +104,8 @@ class _Check:
         self.undecided += [unknown] if unknown else []
         weighed = np.ones(len(data), dtype=bool) if data.stress_weights is None else data.stress_weights > 0
         chosen = np.nonzero(distinct & larger_kind(clamped) & weighed)[0]
-        if len(chosen) > MOST:
-            chosen = chosen[np.linspace(0, len(chosen) - 1, MOST).astype(int)]
+        if len(chosen) > MOST_SAMPLES:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_SAMPLES).astype(int)]
         self.data = data.select(chosen)
         self.numbers = np.asarray(places)[chosen]  # in the file
         self.declared = declared_group(data)
@@ -115,8 +115,8 @@ class _Check:
     def report(self) -> IntakeReport:
         declared = self.declared.symbol if self.declared else ""
         strain = self.data.green_lagrange_strain
-        if len(self.data) < FEWEST or float(np.abs(strain).max()) < 1e-7:
-            self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST}")
+        if len(self.data) < FEWEST_TO_CHECK or float(np.abs(strain).max()) < 1e-7:
+            self.undecided.append(f"everything else: {len(self.data)} distinct strained samples, needed {FEWEST_TO_CHECK}")
             return IntakeReport(in_order(self.findings), "", declared, 0.0, {}, tuple(self.undecided))
         if any(f.fault == "reference_cell" for f in self.findings):
             self.undecided.append("everything else, until the reference cell is the undeformed one")
@@ -200,7 +200,7 @@ class _Check:
 
     def _test(self, best: Hypothesis, fit: RobustFit, group: LaueGroup | None) -> GroupTest | None:
         """The samples, read as is best, against a group; None where no group is declared or nothing fits."""
-        if group is None or fit.residual > HOPELESS or fit.size <= 0:
+        if group is None or fit.residual > NO_READING or fit.size <= 0:
             return None
         offset = bool(reference_findings(fit, self._coarser(best), self._error(best, fit)))
         return group_test(problem_read(self.data, best, fit, group.rotations, offset=offset))
@@ -225,7 +225,7 @@ class _Check:
         self.findings += scale + self._reference(fit, self._coarser(best), error) + outlier_findings(fit, self.numbers)
         self.undecided += undetermined_reference(fit, error)
         self.undecided += undecided
-        if fit.residual > HOPELESS and not any(f.is_sure for f in self.findings):
+        if fit.residual > NO_READING and not any(f.is_sure for f in self.findings):
             self._nothing_fits(fit)
         x = reading(self.data, best.deformation, best.measure, best.frame).x
         self._cover(x, self.groups[best.group])
@@ -251,7 +251,7 @@ class _Check:
         self.undecided += remarks
 
     def _nothing_fits(self, fit: RobustFit) -> None:
-        few = f"; {len(self.data)} samples are few to say more" if len(self.data) < FEW else ""
+        few = f"; {len(self.data)} samples are few to say more" if len(self.data) < FEW_SAMPLES else ""
         message = (
             f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
             f"stress of the same states of one crystal; check that samples are paired, and F against its reference cell{few}"
@@ -289,7 +289,7 @@ class _Check:
 
     def _other_groups(self, best: Hypothesis) -> Hypothesis:
         """Readings without the declared group, where these fit much better."""
-        if self.declared is None or len(self.data) < FEW:
+        if self.declared is None or len(self.data) < FEW_SAMPLES:
             return best
         plain = self._choose([best, *self._plain_groups()], [])
         if plain.group or self._fit(plain).residual < GOOD:

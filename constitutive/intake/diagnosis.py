@@ -10,7 +10,6 @@ from scipy.stats import norm as normal
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
 from constitutive.fitting.robust import RobustFit
 from constitutive.intake.findings import HARMLESS, Finding, few_outliers
 from constitutive.intake.group_test import GroupTest
@@ -18,13 +17,14 @@ from constitutive.intake.hypotheses import KNOWN_ORDERS, Hypothesis, order_text
 from constitutive.intake.rotation_free import RotationFree
 from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel
+from constitutive.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_factor
 
 TYPICAL_STIFFNESS = 150.0  # GPa
 TYPICAL_ATOMIC_STIFFNESS = 12.0  # eV: stiffness times volume per atom, 1.5 (Cs) to 60 (Os)
 IMPLAUSIBLE = np.log(12.0)  # factor from the typical value beyond which a unit is wrong without further evidence
 UNTESTED = 0.85  # the most that a group is doubted which the group test does not rule out
 SAME_UNIT = 0.12
-DETERMINED = 0.1  # error of the stress at zero strain relative to the rms stress, above which nothing is said of it
+LARGEST_ERROR = 0.1  # error of the stress at zero strain relative to the rms stress, above which nothing is said of it
 KNOWN_UNIT = 0.08  # relative distance within which a ratio of units is recognised
 COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/bohr^3", "Ha/bohr^3", "Mbar")
 
@@ -232,7 +232,7 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
     ratio = float(np.linalg.norm(S0)) / fit.size
     moved = float(np.linalg.norm(fit.reference_stress - coarse.reference_stress)) / fit.size
     noise = max(fit.stress, min(moved, fit.stress * 2)) / 2
-    if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5 or ratio * fit.size < 3 * error or error > DETERMINED * fit.size:
+    if ratio < 0.01 or ratio < 4 * noise or fit.residual > 0.5 or ratio * fit.size < 3 * error or error > LARGEST_ERROR * fit.size:
         return []
     message = (
         f"found a stress of ({six_text(S0)}) GPa (xx yy zz yz xz xy) at F = I, known to {max(error, noise * fit.size):.2g} GPa, "
@@ -247,7 +247,7 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
 
 def undetermined_reference(fit: RobustFit, error: float) -> list[str]:
     """That the samples do not determine the stress at zero strain."""
-    if error <= DETERMINED * fit.size or fit.residual > 0.5:
+    if error <= LARGEST_ERROR * fit.size or fit.residual > 0.5:
         return []
     known = f"known to {error:.2g} GPa only" if np.isfinite(error) else "not determined"
     return [f"the stress at zero strain: {known} (rms stress {fit.size:.3g} GPa), no sample being near the unstrained cell; add that cell"]

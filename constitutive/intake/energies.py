@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design, trivial_group
 from constitutive.fitting.robust import RobustFit
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.reading_fit import raw_samples
+from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 CELL_ENERGIES = "cell_energies_eV"  # unknown key of a data set: energy of each sample's cell
-FEWEST = 8  # samples
+FEWEST_SAMPLES = 8  # samples
 STRESS_FITS = 0.1  # residual of the stress up to which it says what the energy has to be
 OTHERWISE = 0.2  # residual of W from which a slope of its own is looked for
 EXPLAINED = 0.1  # residual of W with it
@@ -56,7 +56,7 @@ def with_energy_zero(data: StressStrainData) -> tuple[StressStrainData, str]:
     group = declared_group(data) or trivial_group()
     reason = "without W: the energy of the undeformed cell is not given, and "
     advice = "; give the undeformed cell as an output with its energy (--reference)"
-    if len(data) < FEWEST or group.size(2) > 3 * len(data):
+    if len(data) < FEWEST_SAMPLES or group.size(2) > 3 * len(data):
         return data, f"{reason}{len(data)} samples are too few to find it{advice}"
     slope, zero, residual, stress = _line(trial, group)
     if stress > STRESS_FITS or residual > OTHERWISE or abs(slope - 1) > SAME_SCALE:
@@ -112,7 +112,7 @@ def without_own_slope(data: StressStrainData, group: LaueGroup, degree: int, fit
     remark : str
         What was found; empty where nothing was.
     """
-    if data.W is None or len(data) < FEWEST or fit.stress > STRESS_FITS or fit.energy < OTHERWISE:
+    if data.W is None or len(data) < FEWEST_SAMPLES or fit.stress > STRESS_FITS or fit.energy < OTHERWISE:
         return data, ""
     x, S = _strain_and_stress(data)
     A, B = _columns(group, x, degree)

@@ -22,11 +22,11 @@ from constitutive.symmetry.subgroups import subgroup_indices
 
 NOTICEABLE = 0.02  # residual relative to the rms stress below which the data are taken to agree with the group
 AS_GOOD = 1.2  # a subgroup's error on samples left out, over the group's
-SHARE = 1 / 4  # of the numbers to fit: more coefficients would follow anything
+UNKNOWNS_PER_STRESS = 1 / 4  # of the numbers to fit: more coefficients would follow anything
 # Wrong groups on the shipped sets gave a probability of at most 0.35 to the power of the samples, right ones of 0.63 and more
 PER_SAMPLE, BEYOND_CHANCE = 0.45, 1e-12
 WORST = 20  # one sample in so many, those that the group misses most, is no ground to doubt it
-CERTAIN = 0.98
+CERTAINTY_OF_WRONG_GROUP = 0.98
 
 
 @final
@@ -76,7 +76,7 @@ class GroupTest:
             "needed data that agree with it; check that the structure is that of the simulation and that F and the stress stand in its "
             "Cartesian frame, or give the right group"
         )
-        return Finding("wrong_group", CERTAIN, (), message, option)
+        return Finding("wrong_group", CERTAINTY_OF_WRONG_GROUP, (), message, option)
 
 
 def group_test(problem: FitProblem) -> GroupTest:
@@ -91,7 +91,7 @@ def group_test(problem: FitProblem) -> GroupTest:
     rest = problem.subset(np.sort(np.argsort(-errors, kind="stable")[-(-len(problem) // WORST) :]))
     for rotations in _lower_groups(problem.rotations) if residual > NOTICEABLE else ():
         lower = replace(problem, rotations=rotations)
-        fit = _best(lower, series_choices(lower, 4, SHARE))
+        fit = _best(lower, series_choices(lower, 4, UNKNOWNS_PER_STRESS))
         degrees = fit.degrees
         test = GroupTest(group, residual, laue_symbol(rotations), _error(lower, fit), _chance(problem, lower, degrees), len(problem))
         if test.contradicted:

@@ -9,14 +9,14 @@ from jaxtyping import Bool, Float, Int
 from constitutive.data import StressStrainData
 from constitutive.data.averages import same_deformation
 from constitutive.data.checks import where
-from constitutive.data.units import FORCE_UNITS
 from constitutive.intake.findings import Finding
 from constitutive.intake.samples import contradicting, drop_option
 from constitutive.tensors.packing import to_mandel
+from constitutive.units import FORCE_UNITS
 
 RELAXED_FORCE = 0.02  # eV/Å; DFT relaxations stop at about 0.01
 CLAMPED_FORCE = 0.05
-UNSTRAINED = 1e-6
+LARGEST_STRAIN_AT_REST = 1e-6
 UNMOVED = 1e-7  # change of a fractional coordinate
 FEWEST_PAIRS = 4  # pairs of one F with different stresses, from which a rule in them is looked for
 STIFFER = 0.95  # share of the pairs whose stiffer sample has the higher energy too
@@ -156,7 +156,7 @@ def declared_clamped(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
     values = (data.model_extra or {}).get("ions_by_sample")
     if not isinstance(values, list) or len(values) != len(data):
         return None
-    strained = np.abs(data.green_lagrange_strain).max((1, 2)) > UNSTRAINED
+    strained = np.abs(data.green_lagrange_strain).max((1, 2)) > LARGEST_STRAIN_AT_REST
     known = np.array([value in ("clamped", "relaxed") for value in values])
     if not strained.any() or not known[strained].all():
         return None

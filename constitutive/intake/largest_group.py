@@ -16,12 +16,12 @@ from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.reading_fit import plain_fit
 
 AGREES = 1.4  # residual relative to the best group's, up to which the data agree with a group
-SAME = 1.2  # residual of a larger group relative to the declared one's, up to which they agree with it
+AGREEING_RESIDUALS = 1.2  # residual of a larger group relative to the declared one's, up to which they agree with it
 DEGREE_OF_SMALLER = 4
 HIGHEST_DEGREE = 6
-HOPELESS = 0.5
-FEW = 16  # samples below which a poor fit says nothing about the group
-HOPELESS_OF_FEW = 0.05
+NO_GROUP = 0.5
+FEW_SAMPLES = 16  # samples below which a poor fit says nothing about the group
+NO_GROUP_OF_FEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class GroupResiduals:
             Whether the data contradict a group by the group test; only groups whose residual is small enough are asked about.
         """
         reference = float(self.residuals.min())
-        if reference > (HOPELESS if self.samples >= FEW else HOPELESS_OF_FEW):
+        if reference > (NO_GROUP if self.samples >= FEW_SAMPLES else NO_GROUP_OF_FEW):
             return None
         limit = max(AGREES * reference, LEAST_RESIDUAL)
         pairs = zip(self.groups, self.residuals, strict=True)
         if declared is not None:
-            limit = max(SAME * self.of(declared), LEAST_RESIDUAL)
+            limit = max(AGREEING_RESIDUALS * self.of(declared), LEAST_RESIDUAL)
             larger = (g for g, r in pairs if g.order > declared.order and r <= limit and not contradicted(g))
             return next(larger, declared)
         return next((g for g, r in pairs if r <= limit and not contradicted(g)), self.best()[0])

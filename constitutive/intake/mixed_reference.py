@@ -20,13 +20,13 @@ from constitutive.intake.findings import Finding
 from constitutive.tensors.packing import from_mandel
 
 DEGREES = (2, 3)
-FEWEST = 12  # samples
-SHARE = 1 / 3  # of the numbers to fit: more coefficients would follow anything
+FEWEST_SAMPLES = 12  # samples
+UNKNOWNS_PER_STRESS = 1 / 3  # of the numbers to fit: more coefficients would follow anything
 NOTICEABLE = 0.02  # misfit relative to the rms stress below which nothing is looked for
-BETTER = 3.0  # how much smaller the misfit has to be with two cells
+SMALLER_MISFIT = 3.0  # how much smaller the misfit has to be with two cells
 FEWEST_APART = 3  # samples on either side
-ROUNDS = 30
-CERTAIN = 0.95
+ASSIGNMENTS = 30
+CERTAINTY_OF_TWO_CELLS = 0.95
 
 
 @final
@@ -62,7 +62,7 @@ class MixedReference:
             f"{one:.2g} %; needed F of every sample against one cell; convert all sources together, against the same --reference, or "
             "leave these samples out"
         )
-        return Finding("reference_stress", CERTAIN, samples, message, "--reference CELL")
+        return Finding("reference_stress", CERTAINTY_OF_TWO_CELLS, samples, message, "--reference CELL")
 
 
 def mixed_reference(problem: FitProblem) -> MixedReference | None:
@@ -75,7 +75,7 @@ def mixed_reference(problem: FitProblem) -> MixedReference | None:
     """
     n = len(problem)
     features = PolynomialBasis(problem.rotations, DEGREES, problem.scale)
-    if n < FEWEST or problem.scale <= 0 or not problem.unit > 0 or len(features.degree_of_column) > SHARE * 6 * n:
+    if n < FEWEST_SAMPLES or problem.scale <= 0 or not problem.unit > 0 or len(features.degree_of_column) > UNKNOWNS_PER_STRESS * 6 * n:
         return None
     columns = problem.norm @ features(problem.x)
     target = problem.normed(problem.y) / problem.unit
@@ -88,7 +88,7 @@ def mixed_reference(problem: FitProblem) -> MixedReference | None:
     offsets = problem.norm @ invariant
     trials = [_separated(columns, offsets, target, start) for start in _starts(residual, offsets)]
     best, others, theta = min(trials, key=lambda trial: trial[0])
-    if best * BETTER > misfit * _size(target) or min(others.sum(), n - others.sum()) < FEWEST_APART:
+    if best * SMALLER_MISFIT > misfit * _size(target) or min(others.sum(), n - others.sum()) < FEWEST_APART:
         return None
     k = columns.shape[2]
     strain = np.linalg.solve(_stiffness(features, theta[:k]), invariant @ theta[k:])
@@ -123,7 +123,7 @@ def _separated(
 ) -> tuple[float, Bool[np.ndarray, " n"], Float[np.ndarray, " k"]]:
     """Fit and tell the samples apart in turn (Lloyd's rule): misfit, who is apart, and the coefficients, the stress they have more last."""
     others = start
-    for _ in range(ROUNDS):
+    for _ in range(ASSIGNMENTS):
         A = np.concatenate([columns, offsets * others[:, None, None]], axis=2)
         flat = A.reshape(-1, A.shape[2])
         theta = np.linalg.lstsq(flat, target.ravel(), rcond=1e-10)[0]

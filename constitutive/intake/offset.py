@@ -21,8 +21,8 @@ from constitutive.tensors.packing import from_mandel
 
 WORTH_A_LOOK = 0.005  # residual below which there is no room for such a stress
 CLEARER = 1.5  # how much the residual has to fall
-FEWEST = 16  # samples
-SMALLEST = 0.01  # of the rms stress
+FEWEST_SAMPLES = 16  # samples
+SMALLEST_OFFSET = 0.01  # of the rms stress
 
 
 def lab_offset(
@@ -33,12 +33,12 @@ def lab_offset(
     Asked only where the measure is as declared, and the frame one and the same for all samples.
     """
     plain = best.frame == "lab" and not best.measure
-    able = rotations_matter(data) and len(data) >= FEWEST  # else it cannot be told from the stress of the reference cell
+    able = rotations_matter(data) and len(data) >= FEWEST_SAMPLES  # else it cannot be told from the stress of the reference cell
     if not (plain and able) or data.measure != "cauchy" or not WORTH_A_LOOK < fit.residual < 0.5:
         return None
     sigma0, residual = _fitted(data, best, group, degree, fit.kept)
     ratio = float(np.linalg.norm(sigma0)) / fit.size
-    if not SMALLEST < ratio < 1 or residual * CLEARER > fit.stress:
+    if not SMALLEST_OFFSET < ratio < 1 or residual * CLEARER > fit.stress:
         return None
     message = (
         f"found the same shear stress ({six_text(sigma0)}) GPa (xx yy zz yz xz xy) added to every sample in the lab frame, "

@@ -19,13 +19,13 @@ from scipy.optimize import linear_sum_assignment
 from constitutive.fitting.polynomial_basis import LaueGroup, design, highest_degree
 from constitutive.intake.findings import Finding
 
-POOR = 0.25  # residual of the best reading from which the pairs are doubted
+DOUBTFUL_RESIDUAL = 0.25  # residual of the best reading from which the pairs are doubted
 FITS = 0.1  # residual under other pairs, from which these are believed
-BETTER = 5.0  # times the residual as paired
-FEWEST = 6  # samples
-SHARE = 0.35  # unknowns of the series, relative to the stress components
-ROUNDS = 30
-CERTAIN = 0.97
+SMALLER_RESIDUAL = 5.0  # times the residual as paired
+FEWEST_SAMPLES = 6  # samples
+UNKNOWNS_PER_STRESS = 0.35  # unknowns of the series, relative to the stress components
+ASSIGNMENTS = 30
+CERTAINTY_OF_PERMUTATION = 0.97
 
 
 @final
@@ -57,7 +57,7 @@ class Pairing:
             f"stands: {shown}) a series fits them to {self.residual:.2g}, as paired to {self.given:.2g}; needed F and the stress of one "
             "run in one sample; pair them by name, not by the order of a list"
         )
-        return Finding("pairing", CERTAIN, tuple(int(numbers[k]) for k in moved), message, "")
+        return Finding("pairing", CERTAINTY_OF_PERMUTATION, tuple(int(numbers[k]) for k in moved), message, "")
 
 
 def other_pairing(x: Float[np.ndarray, "n 6"], S: Float[np.ndarray, "n n 6"], group: LaueGroup) -> Pairing | None:
@@ -73,21 +73,21 @@ def other_pairing(x: Float[np.ndarray, "n 6"], S: Float[np.ndarray, "n n 6"], gr
         The group of the series.
     """
     n = len(x)
-    if n < FEWEST or not S.any() or not x.any():
+    if n < FEWEST_SAMPLES or not S.any() or not x.any():
         return None
-    degree = highest_degree(group, n, limit=3, share=SHARE)
-    if group.size(degree) > SHARE * 6 * n:
+    degree = highest_degree(group, n, limit=3, share=UNKNOWNS_PER_STRESS)
+    if group.size(degree) > UNKNOWNS_PER_STRESS * 6 * n:
         return None
     every = np.arange(n)
     given = _fitted(x, S[every, every], group, degree)[0]
-    if given < POOR:
+    if given < DOUBTFUL_RESIDUAL:
         return None
     for how, order in _usual_orders(n):
         residual = _fitted(x, S[every, order], group, degree)[0]
-        if residual < FITS and residual * BETTER < given:
+        if residual < FITS and residual * SMALLER_RESIDUAL < given:
             return Pairing(order, how, residual, given)
     residual, order = _assigned(x, S, group, degree)
-    if residual < FITS / 2 and residual * BETTER < given:
+    if residual < FITS / 2 and residual * SMALLER_RESIDUAL < given:
         return Pairing(order, "in another order", residual, given)
     return None
 
@@ -121,7 +121,7 @@ def _assigned(x: np.ndarray, S: np.ndarray, group: LaueGroup, degree: int) -> tu
     for sign in (1.0, -1.0):
         predicted, order = sign * _isotropic(x, S[every, every]), every
         for degree_now in (2, degree):
-            for _ in range(ROUNDS):
+            for _ in range(ASSIGNMENTS):
                 cost = ((predicted[:, None] - S) ** 2).sum(2)
                 fresh = linear_sum_assignment(cost)[1]
                 residual, predicted = _fitted(x, S[every, fresh], group, degree_now)

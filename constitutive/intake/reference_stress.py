@@ -12,7 +12,7 @@ from constitutive.data.corrections import remove_constant_stress, remove_referen
 from constitutive.errors import DataError
 from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
 from constitutive.fitting.robust import RobustFit, reference_stress_error
-from constitutive.intake.diagnosis import DETERMINED, reference_findings
+from constitutive.intake.diagnosis import LARGEST_ERROR, reference_findings
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.offset import lab_offset
@@ -20,10 +20,10 @@ from constitutive.intake.reading_fit import raw_samples, robust_fit
 from constitutive.tensors.packing import from_mandel
 
 KINDS = ("crystal", "lab")
-UNSTRAINED = 1e-6
-MOST = 160  # samples fitted; of more, an even choice
-SHARE = 0.5  # unknowns of the shortest series relative to the stress components, above which no fit fixes anything
-FEWEST = 8  # samples with W, from which it is judged whether W holds the work of the stress
+LARGEST_STRAIN_AT_REST = 1e-6
+MOST_SAMPLES = 160  # samples fitted; of more, an even choice
+UNKNOWNS_PER_STRESS = 0.5  # unknowns of the shortest series relative to the stress components, above which no fit fixes anything
+FEWEST_ENERGIES = 8  # samples with W, from which it is judged whether W holds the work of the stress
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def without_reference_stress(data: StressStrainData, kind: str = "crystal") -> R
     """
     if kind not in KINDS:
         raise DataError(f"reference stress: found {kind!r}; needed one of {', '.join(KINDS)}")
-    rest = np.nonzero(np.abs(data.green_lagrange_strain).max((1, 2)) < UNSTRAINED)[0]
+    rest = np.nonzero(np.abs(data.green_lagrange_strain).max((1, 2)) < LARGEST_STRAIN_AT_REST)[0]
     measure = "cauchy" if kind == "lab" else "second_piola_kirchhoff"
     if rest.size:
         stress, source = data.stress(measure)[rest].mean(0), f"the unstrained sample {rest[0]}"
@@ -95,19 +95,19 @@ def _fit(data: StressStrainData, *, lower: int = 0) -> tuple[RobustFit, LaueGrou
 
 
 def _chosen(data: StressStrainData) -> StressStrainData:
-    return data if len(data) <= MOST else data.select(np.linspace(0, len(data) - 1, MOST).astype(int))
+    return data if len(data) <= MOST_SAMPLES else data.select(np.linspace(0, len(data) - 1, MOST_SAMPLES).astype(int))
 
 
 def _crystal_stress(data: StressStrainData) -> Float[np.ndarray, "3 3"]:
     chosen = _chosen(data)
     fit, group, degree = _fit(chosen)
-    fixed = group.size(2) <= SHARE * 6 * len(chosen)
+    fixed = group.size(2) <= UNKNOWNS_PER_STRESS * 6 * len(chosen)
     error = reference_stress_error(raw_samples(chosen, Hypothesis()), group, degree, fit)
-    if error > DETERMINED * fit.size:
+    if error > LARGEST_ERROR * fit.size:
         known = f"known to {error:.2g} GPa" if np.isfinite(error) else "determined by no strain"
         raise DataError(
             f"reference stress: found no unstrained sample, and by a fit a stress at F = I that is {known}, of {fit.size:.2g} GPa rms; "
-            f"needed an error below {100 * DETERMINED:.0f} %; add the unstrained cell"
+            f"needed an error below {100 * LARGEST_ERROR:.0f} %; add the unstrained cell"
         )
     if not fixed or not reference_findings(fit, _fit(chosen, lower=1)[0], error):
         raise DataError(
@@ -137,7 +137,7 @@ def _lab_stress(data: StressStrainData) -> Float[np.ndarray, "3 3"]:
 
 def _holds_work(data: StressStrainData, stress: Float[np.ndarray, "3 3"]) -> bool:
     """Whether W contains the work of the stress: what is left of W fits the rest of the stress better without it."""
-    if data.W is None or len(data) < FEWEST:
+    if data.W is None or len(data) < FEWEST_ENERGIES:
         return True
     chosen = _chosen(data)
     with_work, without = (_fit(remove_reference_stress(chosen, stress, work=work))[0].energy for work in (True, False))

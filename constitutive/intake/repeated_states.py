@@ -15,7 +15,7 @@ from constitutive.tensors.components import six_text
 
 FEWEST_FRAMES = 5  # of one cell, with as many different stresses
 SCATTER = 1e-3  # of the rms stress: frames that differ less are repetitions
-CERTAIN = 0.97
+CERTAINTY_OF_THERMAL_FRAMES = 0.97
 
 
 @final
@@ -47,7 +47,7 @@ class RepeatedStates:
             f"stress of ({six_text(sigma.mean(0))}) GPa (xx yy zz yz xz xy) and standard errors of ({six_text(error)}) GPa from "
             f"{int(members.sum())} frames; needed one sample for each state; average the frames{_kinetic(data)}"
         )
-        return Finding("thermal_frames", CERTAIN, samples, message, "--average")
+        return Finding("thermal_frames", CERTAINTY_OF_THERMAL_FRAMES, samples, message, "--average")
 
 
 def _kinetic(data: StressStrainData) -> str:

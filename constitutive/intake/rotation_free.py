@@ -22,15 +22,15 @@ from constitutive.intake.search import penalty, stress_rows
 from constitutive.kinematics import cauchy_from_second_piola, determinant, first_from_second_piola, green_lagrange_strain
 from constitutive.tensors.packing import from_mandel, to_mandel
 
-POOR = 0.2  # residual of the best reading from which this question is asked
+DOUBTFUL_RESIDUAL = 0.2  # residual of the best reading from which this question is asked
 AGREE = 0.35  # residual of the principal stresses, relative to that of the best reading
 NO_BETTER = 3.0  # times the principal stresses' residual: up to there the axes follow too
 FOLLOWS = 0.2  # residual of W, up to which it is a function of the strain
 EXACT = 0.005  # residual of W below which no other group is asked
 PRINCIPAL = 3  # principal stresses; they come in order, so that a turned sign turns the order
-SHARE = 0.6  # unknowns of the energy's series relative to the samples
-HIGHEST = 4
-FEWEST = 8
+UNKNOWNS_PER_ENERGY = 0.6  # unknowns of the energy's series relative to the samples
+LARGEST_DEGREE = 4
+FEWEST_ENERGIES = 8
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def lost_rotation(data: StressStrainData, group: LaueGroup, fit: RobustFit, name
     named : callable
         The name that readings give to a group.
     """
-    if data.W is None or len(data) < FEWEST or fit.residual < POOR:
+    if data.W is None or len(data) < FEWEST_ENERGIES or fit.residual < DOUBTFUL_RESIDUAL:
         return None
     base, law, gains = _energy_reading(data, group, named)
     if law.residual > FOLLOWS:
@@ -141,7 +141,7 @@ def _energy_law(data: StressStrainData, how: str, group: LaueGroup, *, shorter: 
     F = deformation(data, how)
     x = np.asarray(to_mandel(green_lagrange_strain(F)))
     scale = float(np.sqrt((x * x).sum(1).mean()))
-    fitting = (d for d in range(HIGHEST, 2, -1) if group.size(d) + 1 <= SHARE * len(x))
+    fitting = (d for d in range(LARGEST_DEGREE, 2, -1) if group.size(d) + 1 <= UNKNOWNS_PER_ENERGY * len(x))
     matrices = design(group, x, max(next(fitting, 2) - shorter, 2), scale)
     weights = 1.0 / ((x * x).sum(1) / scale**2 + 0.2)
     columns = np.concatenate([matrices.energy, np.ones((len(x), 1))], 1) * weights[:, None]

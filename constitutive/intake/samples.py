@@ -14,7 +14,7 @@ from constitutive.tensors.polynomials import exponents
 
 SAME_STRESS = 1e-3  # of the rms stress
 ANOTHER_STRESS = 0.02  # of the rms stress: more than noise
-DETERMINED = 1e-2  # smallest singular value of the strains, relative to the largest
+SMALLEST_SPREAD = 1e-2  # smallest singular value of the strains, relative to the largest
 
 _VOIGT = ("11", "22", "33", "44", "55", "66")
 _ENGINEERING = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
@@ -78,7 +78,7 @@ def _open_combinations(x: Float[np.ndarray, "n 6"], group: LaueGroup, degree: in
     block = columns[:, :, start:].reshape(6 * len(x), -1)
     _, singular, right = np.linalg.svd(block, full_matrices=True)
     singular = np.concatenate([singular, np.zeros(right.shape[0] - len(singular))])
-    open_rows = right[singular < DETERMINED * max(float(singular[0]), 1e-300)]
+    open_rows = right[singular < SMALLEST_SPREAD * max(float(singular[0]), 1e-300)]
     if not len(open_rows):
         return ""
     names = ", ".join(_constants(row @ group.basis(degree), degree) for row in open_rows[:4])

@@ -13,7 +13,6 @@ from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
 from constitutive.kernel.cache import CompilerError, UnsafeCacheError, find_compiler, load
 from constitutive.kernel.evaluate import (
-    UNITS,
     CompiledKernel,
     Kernel,
     TorchKernel,
@@ -26,6 +25,7 @@ from constitutive.kernel.source import DECLARATION, ENTRY, Source
 from constitutive.kernel.uncertainty import FlatUncertainty, flatten_uncertainty
 from constitutive.laws import BoundedLaw, Domain, Law, RotatedLaw
 from constitutive.material import Material
+from constitutive.units import STRESS_UNITS
 
 Choice = Literal["c", "torch"]
 
@@ -93,22 +93,22 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     [1660.0, 640.0, 640.0]
     """
     law = law_of(material) if law is None else law
-    if unit not in UNITS or kernel not in ("c", "torch"):
-        raise MaterialError(f"unit={unit!r}, kernel={kernel!r}: units are {', '.join(UNITS)}; kernels are 'c' and 'torch'")
+    if unit not in STRESS_UNITS or kernel not in ("c", "torch"):
+        raise MaterialError(f"unit={unit!r}, kernel={kernel!r}: units are {', '.join(STRESS_UNITS)}; kernels are 'c' and 'torch'")
     given, uncertainty = (material.domain, material.uncertainty) if isinstance(material, Material) else (None, None)
     domain = _domain_of(law, given)
     if kernel == "torch":
-        return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", "asked for"))
+        return TorchKernel(law, domain, uncertainty, orientation, STRESS_UNITS[unit], Information("torch", "asked for"))
     try:
         source = generate(material, law)
         built = load(source.shape, DECLARATION + f"long {ENTRY}(const batch *b);", cache)
     except (CompilerError, UnsafeCacheError, UnsupportedLawError) as error:
         _warn_once(f"the law is evaluated by torch, not by compiled code: {error}")
-        return TorchKernel(law, domain, uncertainty, orientation, UNITS[unit], Information("torch", str(error)))
+        return TorchKernel(law, domain, uncertainty, orientation, STRESS_UNITS[unit], Information("torch", str(error)))
     reason = f"compiled now by {find_compiler().version}" if built.fresh else f"compiled before by {find_compiler().version}"
     information = Information("c", reason, str(built.path), source.digest)
     count = default_threads() if threads is None else threads
-    return CompiledKernel(law, domain, uncertainty, orientation, UNITS[unit], source, built, information, count)
+    return CompiledKernel(law, domain, uncertainty, orientation, STRESS_UNITS[unit], source, built, information, count)
 
 
 def law_of(material: object) -> Law:

@@ -21,12 +21,11 @@ from constitutive.kernel.information import Information
 from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain
 from constitutive.laws import BoundedLaw, Law, RotatedLaw
-from constitutive.laws.base import CHUNK
+from constitutive.laws.base import POINTS_AT_ONCE
 from constitutive.laws.bounded import EDGE, Domain, OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, tangent_from_mandel, to_mandel
 
 Precision = Literal["double", "single"]
-UNITS = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}
 GRAIN = 512  # points below which a thread is not worth its start
 _NO_TURN = np.concatenate([np.eye(6).ravel(), np.zeros(6)])
 _ROWS, _COLUMNS = np.triu_indices(6)
@@ -148,8 +147,8 @@ class Kernel(ABC):
         """The uncertainty by NumPy."""
         if request.uncertainty is None or self.uncertainty is None:
             return
-        for first in range(0, len(request.strain), CHUNK):
-            rows = slice(first, first + CHUNK)
+        for first in range(0, len(request.strain), POINTS_AT_ONCE):
+            rows = slice(first, first + POINTS_AT_ONCE)
             y, _, weight = self._crystal_strain(request.part(rows))
             request.uncertainty[rows] = np.sqrt((self.uncertainty.deviation_mandel(y) ** 2).sum(axis=1)) * weight
 
@@ -301,7 +300,7 @@ class TorchKernel(Kernel):
         self.information = information
 
     def _evaluate(self, request: Request, precision: Precision) -> int:
-        parts = (request.part(slice(k, k + CHUNK)) for k in range(0, len(request.strain), CHUNK))
+        parts = (request.part(slice(k, k + POINTS_AT_ONCE)) for k in range(0, len(request.strain), POINTS_AT_ONCE))
         return sum(self._chunk(part) for part in parts)
 
     @torch.no_grad()

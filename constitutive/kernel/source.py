@@ -25,6 +25,7 @@ from constitutive.kernel.classes import Classes
 from constitutive.kernel.ctext import Tables, printable
 from constitutive.kernel.flatten import Program
 from constitutive.kernel.uncertainty import FlatUncertainty
+from constitutive.laws.bounded import EDGE
 
 DECLARATION = """
 typedef struct {
@@ -49,7 +50,7 @@ typedef struct {
 ENTRY = "constitutive_evaluate"
 KNOWN_GROUPS = frozenset(["-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m"])
 WANTS = "enum { WANT_STRESS = 1, WANT_TANGENT = 2, WANT_ENERGY = 4, WANT_SINGLE = 8 };\n"
-EDGE = "static const double EDGE = 1.0 + 1e-9;\n"  # distance from which a strain counts as outside
+EDGE_DECLARATION = f"static const double EDGE = {EDGE!r};\n"  # distance from which a strain counts as outside
 
 
 @dataclass(frozen=True)
@@ -140,4 +141,4 @@ def _domain(p: Program, tables: Tables) -> str:
     tables.add("DOMAIN_NUMBERS", np.array([[radius, *(p.extension or (0.0, 0.0))]]))
     names = "".join(f"#define {name} (DOMAIN_NUMBERS[0][{k}])\n" for k, name in enumerate(("RADIUS", "KAPPA", "REACH")))
     extends = p.domain is not None and p.extension is not None
-    return f"enum {{ HAS_DOMAIN = {int(p.domain is not None)}, EXTENDS = {int(extends)} }};\n" + names + EDGE
+    return f"enum {{ HAS_DOMAIN = {int(p.domain is not None)}, EXTENDS = {int(extends)} }};\n" + names + EDGE_DECLARATION

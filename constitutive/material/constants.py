@@ -18,12 +18,12 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.units import pressure_factor
 from constitutive.elasticity import born_stable
 from constitutive.elasticity.constants import ENGINEERING, name_of, repetition, voigt_of_polynomial
 from constitutive.errors import DataError, MaterialError
 from constitutive.laws import Law, SeriesLaw
 from constitutive.tensors.polynomials import apolar_weights, exponents, invariant_polynomials
+from constitutive.units import pressure_factor
 
 Constants: TypeAlias = Mapping[str, object] | np.ndarray | Sequence[object]
 TOLERANCE = 0.01  # of a constant by its symmetric partners: a table's rounding, not another group

@@ -17,7 +17,7 @@ TITLES: dict[str, str] = {
     "linear_compressibility": "linear compressibility β(n)",
 }
 SYMBOLS = {"youngs_modulus": "E", "shear_modulus": "G", "poisson_ratio": "ν", "linear_compressibility": "β"}
-MARGIN = 1.04  # how far a map goes beyond the equator, so that its rim can be cut clean
+BEYOND_EQUATOR = 1.04  # how far a map goes beyond the equator, so that its rim can be cut clean
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
 
@@ -68,11 +68,11 @@ def hemisphere_map(
 
     The projection is Lambert's of equal area, scaled so that the equator is the unit circle; the map goes a little beyond it.
     """
-    axis = np.linspace(-MARGIN, MARGIN, points)
+    axis = np.linspace(-BEYOND_EQUATOR, BEYOND_EQUATOR, points)
     X, Y = np.meshgrid(axis, axis, indexing="xy")
     r2 = X * X + Y * Y
     with np.errstate(invalid="ignore"):
-        z = np.where(r2 <= MARGIN**2 + 0.1, 1 - r2, np.nan)
+        z = np.where(r2 <= BEYOND_EQUATOR**2 + 0.1, 1 - r2, np.nan)
         factor = np.sqrt(1 + z)
     return axis, np.stack([X * factor, Y * factor, z], axis=-1)
 

@@ -16,7 +16,6 @@ from ase import Atoms
 from jaxtyping import Float
 
 from constitutive.data.storage import require_file
-from constitutive.data.units import ENERGY_UNITS, energy_factor, pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing
@@ -25,6 +24,7 @@ from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
 from constitutive.readers.stress_numbers import from_virial, tensor
 from constitutive.tensors.components import ORDERS
+from constitutive.units import ENERGY_UNITS, energy_factor, pressure_factor
 
 _ULM = b"- of UlmASE-Trajectory"
 _KEYS = ("stress", "REF_stress", "virial", "virials", "REF_virial", "REF_virials")

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.units import BOHR, RYDBERG
 from constitutive.errors import DataError
 from constitutive.readers.frames import Fields, Frame
 from constitutive.readers.guard import parsing, read_whole_text
 from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
+from constitutive.units import BOHR, RYDBERG
 
 _NUMBER = r"([-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?)"
 _THREE = rf"\s*{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}\s*"

@@ -12,13 +12,13 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.units import BOHR, HARTREE, pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.espresso_text import plain_number
 from constitutive.readers.frames import Fields, Frame
 from constitutive.readers.guard import parse_xml, parsing
 from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
+from constitutive.units import BOHR, HARTREE, pressure_factor
 
 _RELAXATIONS = ("relax", "vc-relax")
 

@@ -13,9 +13,9 @@ from pymatgen.core import Lattice, Structure
 from constitutive.data import StressStrainData
 from constitutive.data.checks import as_float_array
 from constitutive.data.reference_cell import first_frame_fault
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
+from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 Fields = JsonObject  # fields of a data set by name, validated where the set is made
 _FRAME_NUMBER = re.compile(r"[:,]? ?(frame|state|image|step) \d+$")

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from constitutive.data.units import BOHR, EV_PER_CUBIC_ANGSTROM, HARTREE, KCAL_PER_MOL, energy_factor, pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.reading import Reading
+from constitutive.units import BOHR, EV_PER_CUBIC_ANGSTROM, HARTREE, KCAL_PER_MOL, energy_factor, pressure_factor
 
 _PA, _JOULE = pressure_factor("Pa"), energy_factor("J")
 

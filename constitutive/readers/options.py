@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from constitutive.data.units import pressure_factor
 from constitutive.errors import DataError
 from constitutive.tensors.components import parse_order
+from constitutive.units import pressure_factor
 
 FORMATS = (
     "json",

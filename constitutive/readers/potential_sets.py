@@ -17,7 +17,6 @@ from jaxtyping import Float
 from pymatgen.core import Structure
 
 from constitutive.data.checks import as_float_array
-from constitutive.data.units import pressure_factor
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject as Json
 from constitutive.readers import documents
@@ -26,6 +25,7 @@ from constitutive.readers.guard import parsing
 from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
 from constitutive.readers.stress_numbers import tensor
+from constitutive.units import pressure_factor
 
 _STRESS_STYLES = {"bar": "bar", "kb": "kbar", "kbar": "kbar", "kilobar": "kbar", "gpa": "GPa", "mpa": "MPa", "pascal": "Pa", "pa": "Pa"}
 _STYLES = {

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from constitutive.data.units import pressure_factor
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.readers.options import ReadOptions
 from constitutive.readers.selection import Selection
+from constitutive.units import pressure_factor
 
 
 @dataclass

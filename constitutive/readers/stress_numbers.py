@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.units import EV_PER_CUBIC_ANGSTROM, energy_factor
 from constitutive.errors import DataError
 from constitutive.tensors.components import matrices_of
+from constitutive.units import EV_PER_CUBIC_ANGSTROM, energy_factor
 
 
 def tensor(values: object, order: str | None, where: str, what: str = "stress") -> Float[np.ndarray, "3 3"]:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.data.units import pressure_factor
 from constitutive.errors import DataError
 from constitutive.readers.frames import SAME_CELL, Fields, Frame
 from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
+from constitutive.units import pressure_factor
 
 KBAR = -pressure_factor("kbar")  # to GPa, tension positive
 _STATIC, _DYNAMICS = -1, 0

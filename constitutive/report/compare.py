@@ -13,7 +13,7 @@ from constitutive.material import Material
 from constitutive.plain import JsonObject
 from constitutive.report import facts
 
-STRAINS = 200
+STRAINS_COMPARED = 200
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _figures(material: Material) -> dict[str, object]:
 def _difference(first: Material, second: Material, radius: float, seed: int) -> float | None:
     if first.point_group.laue_class != second.point_group.laue_class:
         return None
-    E = torch.from_numpy(random_strains(np.random.default_rng(seed), STRAINS, radius))
+    E = torch.from_numpy(random_strains(np.random.default_rng(seed), STRAINS_COMPARED, radius))
     stresses = [m.law.rotated(np.asarray(m.point_group.frame).T).stress(E).numpy() for m in (first, second)]
     sizes = [float(np.linalg.norm(S)) for S in stresses]
     return float(np.linalg.norm(stresses[0] - stresses[1]) / (sum(sizes) / 2))

@@ -18,7 +18,7 @@ from constitutive.plots import Curve
 from constitutive.report.known import FREE, LAW, LINEAR, held_out_of
 from constitutive.symmetry import PointGroup
 
-SMALLEST = 8
+SMALLEST_TRAINING_SET = 8
 BUDGET = 150.0  # seconds
 GROWTH = 2.0  # of the time from one number of samples to the next, twice as large
 DRAWS = 2  # random choices of the samples for each size
@@ -41,7 +41,7 @@ def baselines(material: Material, data: StressStrainData, seed: int) -> dict[str
 
 def sizes_of(available: int) -> list[int]:
     """Numbers of samples to calibrate on: doubled from 8 up to all that there are."""
-    sizes = [SMALLEST * 2**k for k in range(20) if SMALLEST * 2**k <= available]
+    sizes = [SMALLEST_TRAINING_SET * 2**k for k in range(20) if SMALLEST_TRAINING_SET * 2**k <= available]
     return [*sizes, available] if sizes and available > 1.15 * sizes[-1] else sizes
 
 

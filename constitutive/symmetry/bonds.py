@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from constitutive.symmetry.neighbours import neighbour_pairs
 from constitutive.symmetry.structures import Cell
 
-DEGREES = (4, 6, 2, 3, 1, 5)
+HARMONIC_DEGREES = (4, 6, 2, 3, 1, 5)
 CUBED_DEGREES = (2, 4, 1, 3)
 DIFFERENT = 1e-5  # moments are between −1 and 1; what differs by less does not decide
 _REACH = 3.0
@@ -125,7 +125,7 @@ def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.nda
     is left only where the point group makes them equal.
     """
     left = np.arange(len(frames))
-    stages = [(_linear_features, degree) for degree in DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]
+    stages = [(_linear_features, degree) for degree in HARMONIC_DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]
     for features, degree in stages:
         if len(left) == 1:
             break

@@ -19,7 +19,7 @@ from constitutive.symmetry.tables import LIMIT_GROUPS, POINT_GROUPS, TRANSVERSE_
 Numbers: TypeAlias = Sequence[object] | np.ndarray  # an array, or (nested) lists of numbers
 _ORDER_OF_TRACE = {3: 1, -1: 2, 0: 3, 1: 4, 2: 6}
 MAX_ORDER = 48
-SAME = 1e-2  # two operations closer than this are one: crystallographic ones differ by 0.5 and more
+SAME_OPERATION = 1e-2  # two operations closer than this are one: crystallographic ones differ by 0.5 and more
 
 
 def rotation(axis: Numbers, degrees: float) -> Float[np.ndarray, "3 3"]:
@@ -99,7 +99,7 @@ def element_matrices(name: str, direction: Numbers) -> list[np.ndarray]:
     return matrices
 
 
-def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"], tolerance: float = SAME) -> bool:
+def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"], tolerance: float = SAME_OPERATION) -> bool:
     """Whether R is among the operations, within a tolerance on the largest entry."""
     return bool((np.abs(operations - R).max(axis=(1, 2)) < tolerance).any())
 
@@ -107,12 +107,12 @@ def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"]
 def index_of(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "m 3 3"]) -> np.ndarray:
     """Index of each matrix of R among the operations; -1 where it is none of them."""
     distance = np.abs(operations[None] - R[:, None]).max(axis=(2, 3))
-    return np.where(distance.min(axis=1) < SAME, distance.argmin(axis=1), -1)
+    return np.where(distance.min(axis=1) < SAME_OPERATION, distance.argmin(axis=1), -1)
 
 
 def distinct(operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3"]:
     """Drop operations that occurred before, keeping the order."""
-    same = np.abs(operations[None] - operations[:, None]).max(axis=(2, 3)) < SAME
+    same = np.abs(operations[None] - operations[:, None]).max(axis=(2, 3)) < SAME_OPERATION
     return operations[same.argmax(axis=1) == np.arange(len(operations))] if len(operations) else operations
 
 
@@ -236,7 +236,7 @@ def _candidate_frames(standard: np.ndarray, operations: np.ndarray) -> list[np.n
     second_label, second = others[0]
     inverse = _frame_of(first, second).T
     side = [sign * n for name, n in targets if name == second_label for sign in (1, -1)]
-    return [_frame_of(u, v) @ inverse for u in ends for v in side if abs(u @ v - first @ second) < SAME]
+    return [_frame_of(u, v) @ inverse for u in ends for v in side if abs(u @ v - first @ second) < SAME_OPERATION]
 
 
 def standard_frame(symbol: str, operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "3 3"]:

@@ -11,7 +11,7 @@ from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
 from constitutive.symmetry.report import SymmetryReport, find_symmetry
 
-STRAINED = 1e-4
+SMALLEST_STRAIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def cell_condition(report: SymmetryReport) -> CellCondition:
     largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
     error = ops.orthogonality_error(report.raw_operations)
     closed = _is_closed(report.raw_operations)
-    strained = max(largest, error) > STRAINED or not closed
+    strained = max(largest, error) > SMALLEST_STRAIN or not closed
     return CellCondition(strain, largest, error, closed, strained, _condition_sentence(report, largest, error, closed, strained))
 
 

@@ -18,7 +18,7 @@ from constitutive.errors import SymmetryError
 from constitutive.symmetry.neighbours import Pairs, neighbour_pairs
 from constitutive.symmetry.structures import AnyStructure, atom_arrays
 
-MARGIN = 2.0  # Å beyond the sum of the van der Waals radii
+GAP = 2.0  # Å beyond the sum of the van der Waals radii
 _UNKNOWN_RADIUS = 2.4  # Å, for elements without a tabulated one
 NAMES = ("molecule", "wire", "slab", "bulk crystal")
 
@@ -98,8 +98,8 @@ def periodicity(x: AnyStructure) -> Periodicity:
     if not len(positions):
         raise SymmetryError("the structure has no atoms: one at least is needed")
     radii = _radii(numbers)
-    pairs = neighbour_pairs(lattice, positions, 2 * float(radii.max()) + MARGIN, periodic=periodic)
-    joined = (pairs.vector**2).sum(axis=1) < (radii[pairs.first] + radii[pairs.second] + MARGIN) ** 2
+    pairs = neighbour_pairs(lattice, positions, 2 * float(radii.max()) + GAP, periodic=periodic)
+    joined = (pairs.vector**2).sum(axis=1) < (radii[pairs.first] + radii[pairs.second] + GAP) ** 2
     pairs = Pairs(*(column[joined] for column in pairs))
     vectors = _periods(pairs, len(positions)) @ lattice
     along = _span(vectors)

@@ -15,7 +15,7 @@ from constitutive.symmetry import PointGroup, SymmetryElement
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-FEW = 6  # mirror planes shown at first; more would hide the atoms
+MIRRORS_SHOWN = 6  # mirror planes shown at first; more would hide the atoms
 SYMBOLS = {2: "circle", 3: "diamond", 4: "square", 6: "cross"}
 
 
@@ -32,7 +32,7 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
     for order in sorted({axis_order(e) for e in group.elements} - {0}, reverse=True):
         _draw_axes(figure, [e for e in group.elements if axis_order(e) == order], order, cell.reach)
     planes = [e for e in group.elements if e.mirror]
-    _draw_mirrors(figure, planes, 0.95 * cell.reach, len(planes) <= FEW if mirrors is None else mirrors)
+    _draw_mirrors(figure, planes, 0.95 * cell.reach, len(planes) <= MIRRORS_SHOWN if mirrors is None else mirrors)
     hidden = {"visible": False}
     reach = 1.2 * cell.reach
     space = scene(reach)

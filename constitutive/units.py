@@ -32,6 +32,7 @@ PRESSURE_UNITS: Mapping[str, float] = {
     "J/m^3": 1e-9,
     "psi": 6.894757293168e-6,
 }
+STRESS_UNITS: Mapping[str, float] = {"GPa": 1.0, "MPa": 1e3, "kPa": 1e6, "Pa": 1e9}  # of results: how many are one GPa
 FORCE_UNITS: Mapping[str, float] = {
     "eV/angstrom": 1.0,
     "Ry/bohr": RYDBERG / BOHR,
