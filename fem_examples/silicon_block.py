@@ -110,9 +110,7 @@ def compare_on_paths(data: StressStrainData, laws: dict[str, Law], out: Path) ->
         table.add_column(column, justify="left" if not column else "right")
     for name, predicted in predictions.items():
         rms, worst = np.sqrt(np.mean((predicted - reference) ** 2)), np.abs(predicted - reference).max()
-        table.add_row(
-            "     " + name, f"{rms:.4f}", f"{worst:.3f}", f"{worst / largest:.2%}", style="bold" if name == LEARNED else ""
-        )
+        table.add_row("     " + name, f"{rms:.4f}", f"{worst:.3f}", f"{worst / largest:.2%}", style="bold" if name == LEARNED else "")
     console.print(table)
     out.mkdir(parents=True, exist_ok=True)
     title = "Silicon: stresses on paths that no law has seen"
@@ -137,9 +135,7 @@ def compare_constants(material: Material, data: StressStrainData) -> dict[str, f
     for column in ("", "learned (GPa)", "DFT (GPa)", "difference", "measured, 0 K (GPa)"):
         table.add_column(column, justify="left" if not column else "right")
     for name, value in found.items():
-        table.add_row(
-            f"     {name}", f"{value:.1f}", f"{quoted[name]:.1f}", f"{value / quoted[name] - 1:+.1%}", f"{measured[name]:.0f}"
-        )
+        table.add_row(f"     {name}", f"{value:.1f}", f"{quoted[name]:.1f}", f"{value / quoted[name] - 1:+.1%}", f"{measured[name]:.0f}")
     console.print(table)
     return {name: float(value) for name, value in found.items()}
 

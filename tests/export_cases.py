@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,21 @@ def shared_library(source: Path, *flags: str, compiler: str = "gcc"):
     done = subprocess.run(command, capture_output=True, text=True, cwd=source.parent)
     assert done.returncode == 0, done.stderr[-4000:]
     return ctypes.CDLL(str(target))
+
+
+@lru_cache
+def headers_of(compiler: str = "gcc") -> tuple[str, ...]:
+    """Options that name the folders of a compiler's own headers, for Clang's front end, which comes without any."""
+    listed = subprocess.run([compiler, "-E", "-xc", "-v", "/dev/null"], capture_output=True, text=True, check=True).stderr
+    folders = listed.split("#include <...> search starts here:")[1].split("End of search list")[0].split()
+    return ("-nostdinc", *(word for folder in folders for word in ("-isystem", folder)))
+
+
+def clang_diagnostics(source: Path) -> list[str]:
+    """What Clang says of a file under the strict options (libclang: the front end as a library, so no Clang need be installed)."""
+    from clang.cindex import Index
+
+    return [str(found) for found in Index.create().parse(str(source), args=[*STRICT, *headers_of()]).diagnostics]
 
 
 def pointer(array):

@@ -74,7 +74,7 @@ def test_a_python_without_dolfinx_is_not_taken(dev: ModuleType, tmp_path: Path) 
     old.mkdir()
     (old / "__init__.py").write_text("__version__ = '0.5.2'")
     fake = tmp_path / "python3"
-    fake.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    fake.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     fake.chmod(0o755)
     assert not dev.has_dolfinx(str(fake))
     (old / "__init__.py").write_text("__version__ = '0.10.0.post4'")
@@ -100,9 +100,7 @@ def test_a_distribution_with_a_new_dolfinx_is_used_by_apt(
     assert dev.apt_offers_dolfinx() is taken
 
 
-def test_a_command_sees_its_arguments_but_never_the_whole_home(
-    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_sees_its_arguments_but_never_the_whole_home(dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     (home / "project").mkdir(parents=True)
     (home / "runs").mkdir()

@@ -3,7 +3,6 @@
 import json
 import re
 import runpy
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import yaml
 from kernel_laws import LAUE, group, linear, material_of
 
-from constitutive import shipped
+from constitutive import cli, shipped
 from constitutive.errors import ConstitutiveError, DataError, MaterialError
 from constitutive.export import FORMATS, ExportError, export, read_constants
 from constitutive.material import Material
@@ -26,9 +25,17 @@ def quartz():
     return Material.load(shipped("quartz"))
 
 
-def run(*words):
-    command = [str(Path(sys.executable).with_name("constitutive")), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Call the command line in this process: exit code, stdout, stderr."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["constitutive", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return call
 
 
 def from_standard(C, places):
@@ -126,6 +133,24 @@ def test_damask_phase_in_standard_axes(tmp_path):
     elastic = phase["mechanical"]["elastic"]
     assert (phase["lattice"], elastic["type"]) == ("cF", "Hooke")
     assert [elastic[f"C_{n}"] for n in (11, 12, 44)] == pytest.approx([C[0, 0], C[0, 1], C[3, 3]], rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["silicon", "magnesium"])
+def test_damask_reads_its_phase(name, tmp_path):
+    """Read by DAMASK's own Python package: a valid configuration, a lattice it knows, the constants."""
+    import damask
+
+    m = Material.load(shipped(name))
+    (path,) = export(m, "damask", tmp_path / "material.yaml")
+    configuration = damask.ConfigMaterial.load(path)
+    (phase,) = configuration["phase"].values()
+    assert configuration.is_valid
+    cell = {"a": 1.0, "c": phase["c/a"]} if "c/a" in phase else {"a": 1.0}
+    assert damask.Crystal(lattice=phase["lattice"], **cell).family == m.point_group.crystal_system
+    C = 1e9 * m.stiffness_voigt()
+    for entry, value in phase["mechanical"]["elastic"].items():
+        if entry != "type":
+            assert value == pytest.approx(C[int(entry[2]) - 1, int(entry[3]) - 1], rel=1e-8)
 
 
 def test_mfront_and_moose_files_have_their_form(quartz, tmp_path):
@@ -226,18 +251,18 @@ def test_a_frame_that_is_not_the_standard_one(tmp_path):
 # ---- the commands -------------------------------------------------------------------------------------------------------
 
 
-def test_commands(tmp_path):
-    listed = json.loads(run("export", "--list", "--json").stdout)
-    assert set(listed) == set(FORMATS)
-    done = run("export", shipped("silicon"), "--to", "elate", "-o", tmp_path / "si.txt", "--json")
-    assert done.returncode == 0, done.stderr
-    assert [Path(f).name for f in json.loads(done.stdout)["files"]] == ["si.txt", "si.header.txt"]
-    done = run("import", tmp_path / "si.txt", "--point-group", "m-3m", "-o", tmp_path / "si", "--json")
-    assert done.returncode == 0, done.stderr
-    assert np.allclose(Material.load(tmp_path / "si").stiffness_voigt(), json.loads(done.stdout)["C_voigt_GPa"])
-    refused = run("export", shipped("quartz"), "--to", "damask", "-o", tmp_path / "no.yaml")
-    assert refused.returncode == 2
-    assert "DAMASK" in refused.stderr
+def test_commands(run, tmp_path):
+    _, listed, _ = run("export", "--list", "--json")
+    assert set(json.loads(listed)) == set(FORMATS)
+    code, out, _ = run("export", shipped("silicon"), "--to", "elate", "-o", tmp_path / "si.txt", "--json")
+    assert code == 0
+    assert [Path(f).name for f in json.loads(out)["files"]] == ["si.txt", "si.header.txt"]
+    code, out, _ = run("import", tmp_path / "si.txt", "--point-group", "m-3m", "-o", tmp_path / "si", "--json")
+    assert code == 0
+    assert np.allclose(Material.load(tmp_path / "si").stiffness_voigt(), json.loads(out)["C_voigt_GPa"])
+    code, _, message = run("export", shipped("quartz"), "--to", "damask", "-o", tmp_path / "no.yaml")
+    assert code == 2
+    assert "DAMASK" in message
     assert not (tmp_path / "no.yaml").exists()
 
 
@@ -246,5 +271,5 @@ def test_every_output_states_what_it_is(quartz, to, tmp_path):
     text = ""
     for path in export(quartz, to, tmp_path):
         text += np.load(path)["header"].item() if path.suffix == ".npz" else path.read_text()
-    for word in ("quartz", "Laue class -3m", "Frame:", "Orientation:", "Units:", "Domain:", "Error:       1.2", "Hash:"):
+    for word in ("quartz", "Laue class -3m", "Frame:", "Orientation:", "Units:", "Domain:", "Outside:", "Error:       1.2", "Hash:"):
         assert word in text, word

@@ -8,9 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 
-def test_the_python_example_runs(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_python_example_runs(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     block = re.search(r"run by tests/test_readme.py -->\n```python\n(.*?)```", (checkout / "README.md").read_text(), re.DOTALL)
     assert block is not None
     lines = block[1].strip().splitlines()

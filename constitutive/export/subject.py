@@ -178,11 +178,16 @@ def _frame_lines(material: Material) -> list[str]:
 def _domain_lines(subject: Subject, constants: bool) -> list[str]:
     domain = subject.material.domain
     if domain is None:
-        return ["Domain:      none stated (the law was not calibrated on samples)"]
+        return ["Domain:      none stated (the law was not calibrated on samples)", _policy_line(subject, constants)]
     half = domain.radius * np.sqrt(np.diag(np.linalg.inv(domain.metric)))
     widths = ", ".join(f"{value:.3g}" for value in half / np.array([1, 1, 1, 2**0.5, 2**0.5, 2**0.5]))
-    policy = [] if constants else [f"Outside:     {subject.outside}: {POLICIES[subject.outside]}"]
-    return [f"Domain:      ellipsoid of strains E, half-widths {widths} (xx yy zz yz xz xy)", *policy]
+    return [f"Domain:      ellipsoid of strains E, half-widths {widths} (xx yy zz yz xz xy)", _policy_line(subject, constants)]
+
+
+def _policy_line(subject: Subject, constants: bool) -> str:
+    if constants:
+        return "Outside:     the constants do not change with the strain, and nothing marks strains outside the domain"
+    return f"Outside:     {subject.outside}: {POLICIES[subject.outside]}"
 
 
 def _error(material: Material) -> str:

@@ -64,8 +64,7 @@ def _checkpointing() -> ModuleType:
         except ImportError:
             continue
     raise DependencyError(
-        "checkpoints need adios4dolfinx (DOLFINx 0.9) or io4dolfinx (0.10 and newer): `apt install python3-adios4dolfinx`, "
-        "or pip or conda"
+        "checkpoints need adios4dolfinx (DOLFINx 0.9) or io4dolfinx (0.10 and newer): `apt install python3-adios4dolfinx`, or pip or conda"
     )
 
 

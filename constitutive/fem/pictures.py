@@ -191,8 +191,17 @@ def _surface(grid: Any) -> Any:
 def _draw_panel(plotter: Any, panel: Panel, grid: Any) -> None:
     deformed = _surface(grid.warp_by_vector("displacement", factor=panel.warp))
     bar = {
-        "title": f"{panel.label}\n", "color": INK, "font_family": "arial", "title_font_size": 30, "label_font_size": 26,
-        "fmt": "%.3g", "n_labels": 4, "position_x": 0.2, "position_y": 0.03, "width": 0.6, "height": 0.09,
+        "title": f"{panel.label}\n",
+        "color": INK,
+        "font_family": "arial",
+        "title_font_size": 30,
+        "label_font_size": 26,
+        "fmt": "%.3g",
+        "n_labels": 4,
+        "position_x": 0.2,
+        "position_y": 0.03,
+        "width": 0.6,
+        "height": 0.09,
     }  # fmt: skip; the line feed keeps the title off the numbers
     plotter.add_mesh(
         deformed, scalars="values", cmap=panel.colours, clim=panel.limits, scalar_bar_args=bar, smooth_shading=False,

@@ -138,9 +138,7 @@ class Problem:
             The outcome by name; ``.require()`` turns a failure into an exception.
         """
         if steps < 1 or not 0 < smallest_step <= 1:
-            raise SolveError(
-                f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]"
-            )
+            raise SolveError(f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]")
         if checkpoint is not None:
             checkpoints.require_cells_everywhere(self.u)
         self._loading.begin(ramp)

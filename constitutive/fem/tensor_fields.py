@@ -81,9 +81,7 @@ def tensor_field(value: TensorInput, points: QuadraturePoints, tags: np.ndarray 
         constant = convert(array)
         return TensorField(constant, lambda cells: constant)
     if array.shape[0] not in (points.cells, points.count):
-        raise SolveError(
-            f"{what} has shape {array.shape}: needed is one value, or one for each of the {points.cells} cells of this rank"
-        )
+        raise SolveError(f"{what} has shape {array.shape}: needed is one value, or one for each of the {points.cells} cells of this rank")
     per_cell = array.shape[0] == points.cells
     return _array_field(convert(array), points, per_cell=per_cell)
 
@@ -126,9 +124,7 @@ def _function_field(function: fem.Function, points: QuadraturePoints, what: str,
     dofs = space.dofmap.list
     at_points = "uadrature" in type(space.ufl_element()).__name__ or "uadrature" in repr(space.ufl_element())
     if at_points and dofs.shape[1] != points.per_cell:
-        raise SolveError(
-            f"{what} has {dofs.shape[1]} values in a cell, the law has {points.per_cell} points: use law.points.space(…)"
-        )
+        raise SolveError(f"{what} has {dofs.shape[1]} values in a cell, the law has {points.per_cell} points: use law.points.space(…)")
     if not at_points and dofs.shape[1] != 1:
         raise SolveError(f"{what} has {dofs.shape[1]} nodes in a cell: use a space ('DG', 0) or law.points.space(…)")
     shape = function.ufl_shape
