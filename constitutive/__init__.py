@@ -42,6 +42,11 @@ def shipped(name: str) -> Path:
     name : str
         The folder's name under ``materials/``, for instance ``"silicon"``.
 
+    Returns
+    -------
+    Path
+        It holds ``data.json``, ``structure.json``, ``card.yaml`` and ``law.safetensors``.
+
     Raises
     ------
     ConstitutiveError

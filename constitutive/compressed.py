@@ -37,7 +37,17 @@ def compression(path: str | os.PathLike[str]) -> str | None:
 
 
 def plain_name(path: str | os.PathLike[str]) -> str:
-    """The name of a file without the suffix of its compression."""
+    """The name of a file without the suffix of its compression.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+        The last part of the path: "OUTCAR" of "runs/OUTCAR.gz", unchanged where the suffix is of no known compression.
+    """
     name = Path(path).name
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in _SUFFIXES else name
 
@@ -101,7 +111,25 @@ def _unpack(source: Path, plain: Path, kind: str, limit: int) -> None:
 
 
 def head_of(path: str | os.PathLike[str], count: int) -> bytes:
-    """The first `count` bytes of the plain content. Raises DataError for a damaged compressed file."""
+    """The first `count` bytes of the plain content.
+
+    Parameters
+    ----------
+    path : path
+        Compressed or plain.
+    count : int
+        Bytes of the plain content.
+
+    Returns
+    -------
+    bytes
+        Fewer where the file is shorter.
+
+    Raises
+    ------
+    DataError
+        The compressed file is damaged or cut off.
+    """
     source = Path(path)
     kind = compression(source)
     if kind is None:

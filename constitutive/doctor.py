@@ -76,7 +76,13 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at the installation; imports nothing heavy."""
+    """Look at the installation; imports nothing heavy.
+
+    Returns
+    -------
+    Diagnosis
+        Versions, threads, MPI, compiler and kernel; what is missing, each with how to install it.
+    """
     versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
     missing = {name: OPTIONAL.get(name, f"pip install {name}") for name, version in versions.items() if version is None}
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")

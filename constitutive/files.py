@@ -62,6 +62,14 @@ def _umask() -> int:
 
 
 def write_text(path: str | os.PathLike[str], text: str, error: type[ConstitutiveError] = DataError) -> None:
-    """Write text in UTF-8 so that `path` holds the whole new text or, on failure, the whole old one. Raises `error`."""
+    """Write text in UTF-8 so that `path` holds the whole new text or, on failure, the whole old one.
+
+    Parameters
+    ----------
+    path : path
+    text : str
+    error : type of ConstitutiveError
+        Raised when the file cannot be written.
+    """
     with replacing(path, error) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -72,12 +72,33 @@ def _cross(a, b):
 
 
 def right_cauchy_green(F: Array) -> Array:
-    """Right Cauchy–Green tensor C = FᵀF of a deformation gradient (..., 3, 3); theory, eq. (1)."""
+    """Right Cauchy–Green tensor C = FᵀF; theory, eq. (1).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In axes of the reference configuration; dimensionless.
+    """
     return _transpose(F) @ F
 
 
 def green_lagrange_strain(F: Array) -> Array:
-    """Green–Lagrange strain E = (FᵀF − I)/2 of a deformation gradient (..., 3, 3); theory, eq. (1).
+    """Green–Lagrange strain E = (FᵀF − I)/2; theory, eq. (1).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In axes of the reference configuration; dimensionless.
 
     Examples
     --------
@@ -91,12 +112,35 @@ def green_lagrange_strain(F: Array) -> Array:
 
 
 def infinitesimal_strain(F: Array) -> Array:
-    """Small strain eps = sym(F − I) of a deformation gradient (..., 3, 3)."""
+    """Small strain eps = sym(F − I).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Dimensionless; it agrees with the Green–Lagrange strain to first order in F − I.
+    """
     return (F + _transpose(F)) / 2 - _identity_like(F)
 
 
 def first_from_second_piola(F: Array, S: Array) -> Array:
-    """First Piola–Kirchhoff stress P = F S, in the unit of S; theory, eq. (2).
+    """First Piola–Kirchhoff stress P = F S; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    S : array (..., 3, 3)
+        Second Piola–Kirchhoff stress.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Force on a plane of the deformed body per area in the reference configuration, indexed ``[i, J]``, in the unit of S.
 
     Examples
     --------
@@ -108,12 +152,37 @@ def first_from_second_piola(F: Array, S: Array) -> Array:
 
 
 def second_from_first_piola(F: Array, P: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = F⁻¹ P, in the unit of P; theory, eq. (2)."""
+    """Second Piola–Kirchhoff stress S = F⁻¹ P; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    P : array (..., 3, 3)
+        First Piola–Kirchhoff stress, indexed ``[i, J]``.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In the unit of P.
+    """
     return _inverse(F) @ P
 
 
 def cauchy_from_second_piola(F: Array, S: Array) -> Array:
-    """Cauchy stress sigma = F S Fᵀ / J, in the unit of S; theory, eq. (2).
+    """Cauchy stress sigma = F S Fᵀ / J; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    S : array (..., 3, 3)
+        Second Piola–Kirchhoff stress.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Tension positive, in axes of the deformed configuration, in the unit of S.
 
     Examples
     --------
@@ -126,23 +195,75 @@ def cauchy_from_second_piola(F: Array, S: Array) -> Array:
 
 
 def second_piola_from_cauchy(F: Array, sigma: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = J F⁻¹ sigma F⁻ᵀ, in the unit of sigma; theory, eq. (2)."""
+    """Second Piola–Kirchhoff stress S = J F⁻¹ sigma F⁻ᵀ; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    sigma : array (..., 3, 3)
+        Cauchy stress, tension positive.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In the unit of sigma.
+    """
     inverse = _inverse(F)
     return determinant(F)[..., None, None] * (inverse @ sigma @ _transpose(inverse))
 
 
 def first_piola_from_cauchy(F: Array, sigma: Array) -> Array:
-    """First Piola–Kirchhoff stress P = J sigma F⁻ᵀ, in the unit of sigma; theory, eq. (2)."""
+    """First Piola–Kirchhoff stress P = J sigma F⁻ᵀ; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    sigma : array (..., 3, 3)
+        Cauchy stress, tension positive.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Indexed ``[i, J]``, in the unit of sigma.
+    """
     return determinant(F)[..., None, None] * (sigma @ _transpose(_inverse(F)))
 
 
 def cauchy_from_first_piola(F: Array, P: Array) -> Array:
-    """Cauchy stress sigma = P Fᵀ / J, in the unit of P; theory, eq. (2)."""
+    """Cauchy stress sigma = P Fᵀ / J; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    P : array (..., 3, 3)
+        First Piola–Kirchhoff stress, indexed ``[i, J]``.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Tension positive, in the unit of P.
+    """
     return P @ _transpose(F) / determinant(F)[..., None, None]
 
 
 def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
-    """Second Piola–Kirchhoff stress S = F⁻¹ tau F⁻ᵀ, in the unit of tau; theory, eq. (2)."""
+    """Second Piola–Kirchhoff stress S = F⁻¹ tau F⁻ᵀ; theory, eq. (2).
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+        Deformation gradient.
+    tau : array (..., 3, 3)
+        Kirchhoff stress J sigma.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In the unit of tau.
+    """
     inverse = _inverse(F)
     return inverse @ tau @ _transpose(inverse)
 

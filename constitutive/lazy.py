@@ -22,6 +22,11 @@ def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> tuple[Call
     -------
     getattr, dir : callable
         To be assigned to ``__getattr__`` and ``__dir__`` of the package.
+
+    Raises
+    ------
+    AttributeError
+        Raised by the returned ``__getattr__`` for a name that the package does not have.
     """
     module_of = {name: module for module, names in modules.items() for name in names}
 

@@ -49,6 +49,10 @@ class StressScale:
         unit : str, optional
             One of `STRESS_UNITS`.
 
+        Returns
+        -------
+        StressScale
+
         Raises
         ------
         ValueError
@@ -66,13 +70,37 @@ class StressScale:
         return STRESS_UNITS[self.unit]
 
     def text(self, value: float, digits: int = _DIGITS) -> str:
-        """A number given in GPa, in the unit, with so many digits."""
+        """A number in the unit of the scale.
+
+        Parameters
+        ----------
+        value : float
+            GPa.
+        digits : int
+            Significant digits.
+
+        Returns
+        -------
+        str
+            Without the unit.
+        """
         scaled = value * self.factor
         size = abs(scaled)
         return f"{scaled:.0f}" if 10 ** (digits - 1) <= size < 1e9 else f"{scaled:.{digits}g}"
 
     def cell(self, value: float) -> str:
-        """A number given in GPa as the entry of a table: as many decimals in all entries; 0 only where it vanishes."""
+        """A number as the entry of a table: as many decimals in all entries; 0 only where it vanishes.
+
+        Parameters
+        ----------
+        value : float
+            GPa.
+
+        Returns
+        -------
+        str
+            Without the unit.
+        """
         size = self.largest * self.factor
         if abs(value) <= _ZERO * self.largest:
             return "0"
@@ -91,13 +119,33 @@ def facts(title: str, rows: Mapping[str, object]) -> str:
         In bold.
     rows : mapping
         Values are shown as text; None is left out.
+
+    Returns
+    -------
+    str
+        HTML; all text is escaped.
     """
     shown = {name: value for name, value in rows.items() if value is not None}
     return _frame(title, "".join(f"<tr>{_cell(name, 'th')}{_cell(value)}</tr>" for name, value in shown.items()))
 
 
 def grid(title: str, rows: Iterable[Iterable[object]], head: Iterable[object] = ()) -> str:
-    """A title and a table of cells, with a line of column titles where there are any."""
+    """A title and a table of cells, with a line of column titles where there are any.
+
+    Parameters
+    ----------
+    title : str
+        In bold.
+    rows : iterable of iterable
+        Values are shown as text.
+    head : iterable
+        Titles of the columns.
+
+    Returns
+    -------
+    str
+        HTML; all text is escaped.
+    """
     top = "".join(_cell(name, "th") for name in head)
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return _frame(title, (f"<tr>{top}</tr>" if top else "") + body)

@@ -80,6 +80,10 @@ def pressure_factor(unit: object) -> float:
         A name of `PRESSURE_UNITS`, or one of its common spellings (``"eV/Å^3"``, ``"eV/A**3"``), with a number before it or none:
         ``"0.0006241509 GPa"``.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     DataError
@@ -106,5 +110,20 @@ def length_factor(unit: object) -> float:
 
 
 def energy_factor(unit: object) -> float:
-    """Factor from `unit` to eV. Raises DataError for an unknown unit."""
+    """Factor from `unit` to eV.
+
+    Parameters
+    ----------
+    unit : str
+        A name of `ENERGY_UNITS`, such as "eV" or "kcal/mol".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
     return _factor(unit, ENERGY_UNITS, "energy")

@@ -7,6 +7,7 @@ import sys
 import tokenize
 from pathlib import Path
 
+import docstrings
 import import_graph
 import pytest
 
@@ -141,6 +142,31 @@ def test_every_public_function_has_types(package: Path) -> None:
                 arguments = [a for a in node.args.args + node.args.kwonlyargs if a.arg not in ("self", "cls")]
                 bare = [a.arg for a in arguments if a.annotation is None]
                 assert not bare, f"{file}:{node.lineno} {node.name}: no type for {bare}"
+
+
+def test_public_names_have_numpy_docstrings(package: Path) -> None:
+    """Everything in the ``__all__`` of a package says what it takes, gives and raises."""
+    sources = docstrings.Sources(package)
+    assert sum(sources.find(module, name) is not None for module in sources.packages for name in sources.public(module)) > 200
+    assert sources.missing() == {}
+
+
+def test_a_docstring_without_its_sections_is_found(tmp_path: Path) -> None:
+    """Control: a function, a class, and a method of it; not the method that overrides a documented one, nor what is not public."""
+    package = tmp_path / "bare"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from bare.laws import State\nNAMES = {'laws': ['Fixed', 'half']}\n__all__ = ['Fixed', 'State', 'half']\n"
+    )
+    (package / "laws.py").write_text(
+        "@dataclass\nclass State:\n    'A state.'\n    x: float\n    def grown(self, by: float) -> float:\n        'Larger.'\n"
+        "class Fixed(State):\n    'It does not grow.'\n    def grown(self, by: float) -> float:\n        'The same.'\n"
+        "def half(x: float) -> float:\n    'Half.'\n    if x < 0:\n        raise ValueError\n"
+        "def hidden(x: float) -> float:\n    'Not public.'\n"
+    )
+    both = {"Parameters", "Returns"}
+    found = {"State": {"Parameters or Attributes"}, "State.grown": both, "half": {*both, "Raises"}}
+    assert docstrings.Sources(package).missing() == {f"bare: {name}": missing for name, missing in found.items()}
 
 
 def test_no_host_of_packages_is_named(checkout: Path) -> None:

@@ -93,7 +93,13 @@ class Audit:
         return self.checks
 
     def as_dict(self) -> JsonObject:
-        """Figures by name, ``passed``, and for each check its limit, standing, details and the reason of a missing figure."""
+        """Figures by name, ``passed``, and for each check its limit, standing, details and the reason of a missing figure.
+
+        Returns
+        -------
+        dict
+            Plain types; a figure that was not measured or is not finite is None.
+        """
         return {
             **{name: _finite(check.figure) for name, check in self.checks.items()},
             "passed": self.passed,

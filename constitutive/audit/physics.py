@@ -28,6 +28,11 @@ def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Ge
         Green–Lagrange strains.
     rng : numpy Generator
         Of the rotations and cycles.
+
+    Returns
+    -------
+    dict
+        By name, "objectivity", "symmetry", "reference_stress", "tangent" and "conservation", each with its relative error and its limit.
     """
     F = Rotation.random(len(E), random_state=rng).as_matrix() @ deformation_of(E)
     P, tangent = material.law(F)
@@ -62,14 +67,38 @@ def physics(material: Material, E: Float[np.ndarray, "n 3 3"], rng: np.random.Ge
 
 
 def random_strains(rng: np.random.Generator, samples: int, radius: float) -> Float[np.ndarray, "n 3 3"]:
-    """Symmetric tensors of random direction, with Frobenius norms uniform up to ``radius``."""
+    """Symmetric tensors of random direction, with Frobenius norms uniform up to ``radius``.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    samples : int
+        How many.
+    radius : float
+        Largest Frobenius norm (dimensionless strain).
+
+    Returns
+    -------
+    array (samples, 3, 3)
+    """
     A = rng.normal(size=(samples, 3, 3))
     E = (A + A.swapaxes(1, 2)) / 2
     return E * (radius * rng.uniform(size=samples) / np.linalg.norm(E, axis=(1, 2)))[:, None, None]
 
 
 def deformation_of(E: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
-    """The stretch U = √(I + 2E) of Green–Lagrange strains."""
+    """The stretch U = √(I + 2E) of Green–Lagrange strains.
+
+    Parameters
+    ----------
+    E : array (n, 3, 3)
+        Green–Lagrange strains, I + 2E positive definite.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Symmetric deformation gradients without rotation.
+    """
     values, vectors = np.linalg.eigh(np.eye(3) + 2 * E)
     return np.einsum("nik,nk,njk->nij", vectors, np.sqrt(values), vectors)
 

@@ -31,18 +31,52 @@ def weakest(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = MAP_DIREC
         Deformation gradients.
     directions : int
         Normals tried before the worst is refined.
+
+    Returns
+    -------
+    array (n,)
+        GPa; the law is strongly elliptic where it is positive.
     """
     parts = np.array_split(np.arange(len(F)), max(1, -(-len(F) // _AT_ONCE)))
     return np.concatenate([ellipticity(law, F[part], directions=directions).minimum for part in parts])
 
 
 def margin(law: Law, F: Float[np.ndarray, "n 3 3"], directions: int = MAP_DIRECTIONS) -> Float[np.ndarray, " n"]:
-    """The same relative to zero strain: 1 at rest, 0 where ellipticity is lost."""
+    """Smallest eigenvalue of the acoustic tensor relative to that at zero strain: 1 at rest, 0 where ellipticity is lost.
+
+    Parameters
+    ----------
+    law : Law
+    F : array (n, 3, 3)
+        Deformation gradients.
+    directions : int
+        Normals tried before the worst is refined.
+
+    Returns
+    -------
+    array (n,)
+        Dimensionless.
+    """
     return weakest(law, F, directions) / weakest(law, np.eye(3)[None], directions)[0]
 
 
 def strains_of_domain(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Float[np.ndarray, "n 3 3"]:
-    """Random strains inside the domain of a material, or of norms up to ``radius`` where it states none."""
+    """Random strains inside the domain of a material, or of norms up to ``radius`` where it states none.
+
+    Parameters
+    ----------
+    material : Material
+    samples : int
+        How many.
+    radius : float
+        Largest Frobenius norm where the material states no domain.
+    rng : numpy Generator
+
+    Returns
+    -------
+    array (samples, 3, 3)
+        Green–Lagrange strains in the frame of the law, uniform in the volume of the domain in six dimensions.
+    """
     x = rng.normal(size=(samples, 6))
     x *= (rng.uniform(size=samples) ** (1 / 6) / np.linalg.norm(x, axis=1))[:, None]
     return _scaled(material, x, radius)

@@ -27,6 +27,11 @@ def use(material: Material, E: Float[np.ndarray, "n 3 3"]) -> dict[str, Check]:
     material : Material
     E : (n, 3, 3)
         Green–Lagrange strains.
+
+    Returns
+    -------
+    dict
+        "save_load" and "kernel": the largest difference of the stress, relative to the largest stress.
     """
     S = stress_of(material, E)
     scale = float(np.abs(S).max())

@@ -29,6 +29,11 @@ def fit_linear(data: StressStrainData, *, point_group: PointGroup | str | None =
     point_group
         For data without a structure: a symbol (standard axes) or a PointGroup in the frame of the data.
 
+    Returns
+    -------
+    LinearLaw
+        Constants in GPa, in the frame of the data.
+
     Raises
     ------
     CalibrationError
@@ -50,6 +55,10 @@ def fit_unconstrained(data: StressStrainData, *, seed: int = 0, point_group: Poi
         Of folds and initial directions.
     point_group
         As for :func:`fit_linear`.
+
+    Returns
+    -------
+    UnconstrainedNetworkLaw
 
     Raises
     ------

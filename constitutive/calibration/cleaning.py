@@ -24,6 +24,17 @@ FEWEST_TO_CALIBRATE = 3
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
     """The group to calibrate under: of the structure, of the data's declaration, or as the user says.
 
+    Parameters
+    ----------
+    data : StressStrainData
+    wish : PointGroup or str, optional
+        What the user asks for; it has to agree with the structure or the declaration.
+
+    Returns
+    -------
+    PointGroup
+        In the Cartesian frame of the structure, or in standard axes where only a symbol is known.
+
     Raises
     ------
     CalibrationError

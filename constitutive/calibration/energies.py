@@ -100,6 +100,15 @@ def read_energies(path: str | PathLike[str]) -> StressStrainData | None:
 
     Their stress is zero and means nothing: hand ``F``, ``W`` and the group to :func:`calibrate_energies`.
 
+    Parameters
+    ----------
+    path : path
+        A file of any format; only JSON is opened.
+
+    Returns
+    -------
+    StressStrainData or None
+
     Raises
     ------
     DataError

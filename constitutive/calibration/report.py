@@ -47,7 +47,13 @@ class Errors:
     outside_domain: int
 
     def as_dict(self) -> dict[str, object]:
-        """The figures by name."""
+        """The figures by name.
+
+        Returns
+        -------
+        dict
+            Relative errors as fractions, the error of the Cauchy stress in GPa, counts as integers.
+        """
         return {
             "samples": self.samples,
             "second_piola_relative_error": self.second_piola_relative_error,
@@ -105,7 +111,13 @@ class CalibrationReport:
         return self.candidates
 
     def as_dict(self) -> dict[str, object]:
-        """Plain types for JSON and the card."""
+        """Plain types for JSON and the card.
+
+        Returns
+        -------
+        dict
+            Errors are fractions of the norm of the stress.
+        """
         return {
             "chosen": self.chosen,
             "reason": self.reason,

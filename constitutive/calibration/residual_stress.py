@@ -137,7 +137,19 @@ def _constant_columns(rotations: np.ndarray) -> Float[np.ndarray, "6 k"]:
 
 
 def stress_to_compare(data: StressStrainData, card: JsonObject) -> Float[np.ndarray, "n 3 3"]:
-    """Second Piola–Kirchhoff stress of a data set to compare a law with, by the rule on its card (GPa)."""
+    """Second Piola–Kirchhoff stress of a data set to compare a law with, by the rule on its card (GPa).
+
+    Parameters
+    ----------
+    data : StressStrainData
+    card : dict
+        Card of the law; its ``residual_stress`` says whether the stress at zero strain was removed before the fit.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        GPa, less the removed stress where the rule is "remove".
+    """
     S = data.stress("second_piola_kirchhoff")
     stated = card.get("residual_stress", {})
     return S - np.asarray(stated["stress_GPa"]) if stated.get("rule") == "remove" else S

@@ -53,7 +53,13 @@ class Context(Protocol):
 
 
 def make_configurable(app: typer.Typer) -> None:
-    """Give every command of an app the option ``--config``."""
+    """Give every command of an app the option ``--config``.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        Changed in place, after all its commands have been registered.
+    """
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _with_config(command.callback)

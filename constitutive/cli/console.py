@@ -43,7 +43,13 @@ def _finite(value: Json) -> Json:
 
 
 def complain(message: object) -> None:
-    """Print one message on stderr, as plain text: a file name may look like markup."""
+    """Print one message on stderr, as plain text: a file name may look like markup.
+
+    Parameters
+    ----------
+    message : object
+        Shown as ``str(message)``.
+    """
     err.print("[bold red]constitutive:[/] ", end="")
     err.print(str(message), markup=False, soft_wrap=True)
 

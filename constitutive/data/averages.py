@@ -12,7 +12,18 @@ FEWEST_BLOCKS = 5
 
 
 def same_deformation(F: Float[np.ndarray, "n 3 3"]) -> Int[np.ndarray, " n"]:
-    """A number for each sample, the same for the same F."""
+    """A number for each sample, the same for the same F.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients, rounded to multiples of 1e-8 before they are compared.
+
+    Returns
+    -------
+    int array (n,)
+        Labels from 0.
+    """
     rounded = np.round(F / SAME_F).reshape(len(F), 9)
     return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
 
@@ -25,6 +36,16 @@ def block_error(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
     >>> import numpy as np
     >>> float(block_error(np.array([1.0, 3.0, 1.0, 3.0])).round(3))
     0.577
+
+    Parameters
+    ----------
+    values : array (n, ...)
+        The series along its first axis, in the order of time, at least two entries.
+
+    Returns
+    -------
+    array (...)
+        In the unit of the values.
     """
     best = values.std(0, ddof=1) / np.sqrt(len(values))
     blocks = values

@@ -14,7 +14,17 @@ _SHOWN = 8
 
 
 def where(indices: Any) -> str:
-    """Sample numbers for a message: the first eight and how many more."""
+    """Sample numbers for a message: the first eight and how many more.
+
+    Parameters
+    ----------
+    indices : int, or sequence of int
+
+    Returns
+    -------
+    str
+        "3, 5, 8" or "0, 1, 2, 3, 4, 5, 6, 7 and 12 more".
+    """
     numbers = [int(i) for i in np.atleast_1d(indices)]
     shown = ", ".join(str(i) for i in numbers[:_SHOWN])
     return shown + (f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else "")
@@ -22,6 +32,19 @@ def where(indices: Any) -> str:
 
 def as_float_array(value: Any, name: str, shape: tuple[int | None, ...]) -> Float[np.ndarray, "..."]:
     """`value` as a float64 array of `shape`, where None stands for any length.
+
+    Parameters
+    ----------
+    value : array-like
+    name : str
+        Of the field, for messages.
+    shape : tuple
+        Length of each axis.
+
+    Returns
+    -------
+    array
+        A new float64 array.
 
     Raises
     ------

@@ -90,13 +90,37 @@ def transpose_lattice(data: StressStrainData) -> StressStrainData:
 
 
 def corotational_frames(F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
-    """Rᵀ of the polar decomposition F = R U: turns lab vectors into the frame that goes with the crystal."""
+    """Rᵀ of the polar decomposition F = R U: turns lab vectors into the frame that goes with the crystal.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Rotations Rᵀ: ``v_crystal = R.T @ v_lab``.
+    """
     u, _, vt = np.linalg.svd(F)
     return (u @ vt).swapaxes(1, 2)
 
 
 def lammps_frames(F: Float[np.ndarray, "n 3 3"], lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 3 3"]:
-    """Rotations Q that take lab vectors into the frame in which LAMMPS holds the cell: first vector along x, second in xy."""
+    """Rotations Q that take lab vectors into the frame in which LAMMPS holds the cell: first vector along x, second in xy.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients.
+    lattice : array (3, 3)
+        Vectors of the reference cell in rows (Å).
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Q with ``v_lammps = Q @ v_lab``.
+    """
     q, r = np.linalg.qr((lattice @ F.swapaxes(1, 2)).swapaxes(1, 2))
     signs = np.sign(np.diagonal(r, axis1=1, axis2=2))
     Q = (q * signs[:, None, :]).swapaxes(1, 2)
@@ -176,6 +200,18 @@ def remove_reference_stress(data: StressStrainData, S0: Float[np.ndarray, "3 3"]
     """Take a second Piola-Kirchhoff stress of the reference cell (GPa), and its energy S₀ : E, out of the data; the measure stays.
 
     With ``work=False`` W stays as it is: the stress was in no energy.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    S0 : array (3, 3)
+        The stress to remove, GPa, in the frame of the reference cell.
+    work : bool
+        Whether W holds the energy of this stress.
+
+    Returns
+    -------
+    StressStrainData
     """
     S = data.stress("second_piola_kirchhoff") - S0
     lowered = data.replace(**{**dict.fromkeys(MEASURES), "second_piola_kirchhoff": S})
@@ -185,7 +221,18 @@ def remove_reference_stress(data: StressStrainData, S0: Float[np.ndarray, "3 3"]
 
 
 def remove_constant_stress(data: StressStrainData, sigma0: Float[np.ndarray, "3 3"]) -> StressStrainData:
-    """Take one Cauchy stress in the lab frame (GPa) off every sample; the measure and W stay."""
+    """Take one Cauchy stress in the lab frame (GPa) off every sample; the measure and W stay.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    sigma0 : array (3, 3)
+        The stress to remove, GPa, tension positive.
+
+    Returns
+    -------
+    StressStrainData
+    """
     lowered = data.replace(**{**dict.fromkeys(MEASURES), "cauchy": data.stress("cauchy") - sigma0})
     return data.replace(**{data.measure: lowered.stress(data.measure)})
 
@@ -235,7 +282,15 @@ class Corrections:
     average: bool = False
 
     def apply(self, data: StressStrainData) -> StressStrainData:
-        """The repaired data. What a file got wrong in its samples it got wrong in its held-out paths too.
+        """The corrected data: the samples and the held-out paths alike, which come from one source.
+
+        Parameters
+        ----------
+        data : StressStrainData
+
+        Returns
+        -------
+        StressStrainData
 
         Raises
         ------

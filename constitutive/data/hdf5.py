@@ -30,7 +30,17 @@ _PER_SAMPLE = ("F", *MEASURES, "W", "positions", "forces", "stress_weights", "en
 
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is HDF5, by the ending of its name."""
+    """Whether a file is HDF5, by the ending of its name.
+
+    Parameters
+    ----------
+    path : path
+        Need not exist.
+
+    Returns
+    -------
+    bool
+    """
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 

@@ -44,6 +44,15 @@ class LargeData(HDF5File):
     def read(self, samples: slice | np.ndarray) -> StressStrainData:
         """The given samples: a slice, or increasing sample numbers.
 
+        Parameters
+        ----------
+        samples : slice or int array
+            Which samples.
+
+        Returns
+        -------
+        StressStrainData
+
         Raises
         ------
         DataError
@@ -52,14 +61,36 @@ class LargeData(HDF5File):
         return StressStrainData.from_document(self.document(samples), source=str(self.path))
 
     def chunks(self, size: int = SAMPLES_AT_ONCE) -> Iterator[StressStrainData]:
-        """All samples, `size` at a time."""
+        """All samples, `size` at a time.
+
+        Parameters
+        ----------
+        size : int
+            Samples in each chunk; the last may hold fewer.
+
+        Yields
+        ------
+        StressStrainData
+        """
         for start in range(0, len(self), size):
             yield self.read(slice(start, min(start + size, len(self))))
 
     def sample(self, n: int, *, seed: int = 0) -> StressStrainData:
         """`n` random samples without repetition (all, where there are fewer), in the order of the file.
 
-        The file is gone through once, a chunk at a time: memory holds one chunk and the samples chosen.
+        The file is read once, a chunk at a time: memory holds one chunk and the samples chosen.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        seed : int
+            Of the random choice.
+
+        Returns
+        -------
+        StressStrainData
+            Its provenance records the choice.
         """
         if n >= len(self):
             return self.read(slice(0, len(self)))
@@ -74,13 +105,32 @@ class LargeData(HDF5File):
         return data.with_provenance({"sampled": f"{n} of {len(self)} samples at random, seed {seed}"})
 
     def head(self, n: int) -> StressStrainData:
-        """The first `n` samples. Raises DataError where there are fewer, or `n` < 1."""
+        """The first `n` samples.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+
+        Returns
+        -------
+        StressStrainData
+
+        Raises
+        ------
+        DataError
+            There are fewer samples, or ``n`` is below 1.
+        """
         if not 1 <= n <= len(self):
             raise DataError(f"found {len(self)} samples, needed {n}; ask for 1 to {len(self)}")
         return self.read(slice(0, n))
 
     def all(self) -> StressStrainData:
         """All samples in memory.
+
+        Returns
+        -------
+        StressStrainData
 
         Raises
         ------
@@ -104,6 +154,10 @@ def load_bounded(path: str | os.PathLike[str], limit: int = 1000, *, seed: int =
     plausible : bool
         Refuse a sign or unit that cannot be right.
 
+    Returns
+    -------
+    StressStrainData
+
     Raises
     ------
     DataError
@@ -120,6 +174,15 @@ def load_bounded(path: str | os.PathLike[str], limit: int = 1000, *, seed: int =
 
 def open_large(path: str | os.PathLike[str]) -> LargeData:
     """Open an HDF5 data set without reading its samples.
+
+    Parameters
+    ----------
+    path : path
+        A ``.h5`` or ``.hdf5`` file.
+
+    Returns
+    -------
+    LargeData
 
     Raises
     ------

@@ -80,6 +80,10 @@ class StressStrainData(Samples):
             off to
             name the fault in full.
 
+        Returns
+        -------
+        StressStrainData
+
         Raises
         ------
         DataError
@@ -93,12 +97,38 @@ class StressStrainData(Samples):
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> StressStrainData:
-        """Read our JSON; the same as `load` for a ``.json`` file."""
+        """Read our JSON; the same as `load` for a ``.json`` file.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        StressStrainData
+        """
         return cls.load(path)
 
     @classmethod
     def from_document(cls, document: dict[str, Any], *, source: str = "data") -> StressStrainData:
-        """Validate the object of a JSON file; `source` stands first in the message of an error."""
+        """Validate the object of a JSON file.
+
+        Parameters
+        ----------
+        document : dict
+            Fields by name; numbers in the units that its ``units`` names.
+        source : str
+            Name of the file, put first in the message of an error.
+
+        Returns
+        -------
+        StressStrainData
+
+        Raises
+        ------
+        DataError
+            A key, a shape, a unit or a value is not that of a data set.
+        """
         try:
             return cls(**document)
         except ConstitutiveError as error:
@@ -109,6 +139,11 @@ class StressStrainData(Samples):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON or, for ``.h5``/``.hdf5``, HDF5, atomically, in the unit that the data came in.
+
+        Parameters
+        ----------
+        path : path
+            Its suffix chooses the format.
 
         Raises
         ------
@@ -121,7 +156,12 @@ class StressStrainData(Samples):
             write_json(path, self.to_document())
 
     def to_document(self) -> dict[str, Any]:
-        """The JSON object: numbers in the original units, unknown keys as they came, a unit for every field."""
+        """The JSON object: numbers in the original units, unknown keys as they came, a unit for every field.
+
+        Returns
+        -------
+        dict
+        """
         factors = self._factors()
         document: dict[str, Any] = {}
         for name, value in self._items():
@@ -140,6 +180,14 @@ class StressStrainData(Samples):
         """The given samples (indices, a slice or a mask); the paths and everything else stay.
 
         Unknown keys that are lists with one entry per sample are selected with them.
+
+        Parameters
+        ----------
+        samples : int array, slice or bool array
+
+        Returns
+        -------
+        StressStrainData
         """
         chosen = np.arange(len(self))[samples]
         update: dict[str, Any] = {}
@@ -160,6 +208,15 @@ class StressStrainData(Samples):
     def replace(self, **changes: Any) -> StressStrainData:
         """A copy with some fields replaced, in GPa, Å and eV/Å, checked again for orientation, length and one measure.
 
+        Parameters
+        ----------
+        **changes
+            New values by field name; None clears a field.
+
+        Returns
+        -------
+        StressStrainData
+
         Raises
         ------
         DataError
@@ -172,18 +229,52 @@ class StressStrainData(Samples):
         return copy
 
     def head(self, n: int) -> StressStrainData:
-        """The first `n` samples. Raises DataError where there are fewer, or `n` < 1."""
+        """The first `n` samples.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+
+        Returns
+        -------
+        StressStrainData
+
+        Raises
+        ------
+        DataError
+            There are fewer samples, or ``n`` is below 1.
+        """
         if not 1 <= n <= len(self):
             raise DataError(f"found {len(self)} samples, needed {n}; ask for 1 to {len(self)}")
         return self.select(slice(n))
 
     def with_structure(self, structure: Any) -> StressStrainData:
-        """The same samples with another reference structure (anything `read_structure` takes) and no declared group."""
+        """The same samples with another reference structure and no declared group.
+
+        Parameters
+        ----------
+        structure : pymatgen Structure, ASE Atoms or path
+            The undeformed cell, in the Cartesian frame of F.
+
+        Returns
+        -------
+        StressStrainData
+        """
         update = {**structure_fields(read_structure(structure)), "point_group": None, "space_group": None}
         return self._with(update)
 
     def with_point_group(self, symbol: str) -> StressStrainData:
         """The same data with a declared point group.
+
+        Parameters
+        ----------
+        symbol : str
+            Point group in standard axes, such as "m-3m".
+
+        Returns
+        -------
+        StressStrainData
 
         Raises
         ------
@@ -195,12 +286,26 @@ class StressStrainData(Samples):
         return copy
 
     def with_provenance(self, entries: dict[str, Any]) -> StressStrainData:
-        """The same data with more said about where they came from."""
+        """The same data with more said about where they came from.
+
+        Parameters
+        ----------
+        entries : dict
+            Added to the provenance; an entry of the same name is replaced.
+
+        Returns
+        -------
+        StressStrainData
+        """
         known = self.provenance if isinstance(self.provenance, dict) else {}
         return self._with({"provenance": {**known, **entries}})
 
     def paths_data(self) -> StressStrainData | None:
         """The held-out states of `paths` as a data set, in GPa; None where there are none.
+
+        Returns
+        -------
+        StressStrainData or None
 
         Raises
         ------
@@ -221,7 +326,17 @@ class StressStrainData(Samples):
             raise DataError(f"paths: {error}") from error
 
     def with_paths(self, states: StressStrainData) -> StressStrainData:
-        """The same samples with the held-out states replaced by others, one for each in `paths`."""
+        """The same samples with the held-out states replaced by others, one for each in `paths`.
+
+        Parameters
+        ----------
+        states : StressStrainData
+            As many states as ``paths`` has, in the same order.
+
+        Returns
+        -------
+        StressStrainData
+        """
         factors = states._factors()
         stress = getattr(states, states.measure) / factors[states.measure]
         kept = [{k: v for k, v in point.items() if k not in (*MEASURES, "W", "F")} for point in self.paths]
@@ -232,15 +347,31 @@ class StressStrainData(Samples):
         return self._with({"paths": kept})
 
     def to_pymatgen(self) -> Any:
-        """The samples in pymatgen's types: see `constitutive.data.export.to_pymatgen`."""
+        """The samples in pymatgen's types: see `constitutive.data.export.to_pymatgen`.
+
+        Returns
+        -------
+        PymatgenData
+            Reference structure, F, Cauchy stresses (GPa) and Green–Lagrange strains.
+        """
         return export.to_pymatgen(self)
 
     def to_ase(self) -> list[Any]:
-        """The strained cells as ASE Atoms: see `constitutive.data.export.to_ase`."""
+        """The strained cells as ASE Atoms: see `constitutive.data.export.to_ase`.
+
+        Returns
+        -------
+        list of Atoms
+        """
         return export.to_ase(self)
 
     def to_pandas(self) -> Any:
-        """One row for each sample: see `constitutive.data.export.to_pandas`."""
+        """One row for each sample: see `constitutive.data.export.to_pandas`.
+
+        Returns
+        -------
+        DataFrame
+        """
         return export.to_pandas(self)
 
     def _reference_fields(self) -> dict[str, Any]:

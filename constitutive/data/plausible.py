@@ -21,6 +21,11 @@ ENERGY_RATIO_RANGE = (0.4, 2.5)
 def require_plausible(data: Samples) -> None:
     """Refuse data whose sign or unit cannot be right.
 
+    Parameters
+    ----------
+    data : StressStrainData
+        Judged with the mean strain and stress subtracted where there are more than six samples.
+
     Raises
     ------
     DataError

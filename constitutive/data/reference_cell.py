@@ -241,6 +241,11 @@ def first_frame_fault(frames: Sequence[Structure], stresses: Float[np.ndarray, "
         The states in their order.
     stresses : ndarray (n, 3, 3)
         Their stresses, GPa.
+
+    Returns
+    -------
+    FirstFrame or None
+        The number of that state and a message; None where the first state may well be the undeformed cell.
     """
     size = np.linalg.norm(stresses, axis=(1, 2))
     rms = float(np.sqrt((size**2).mean()))

@@ -19,6 +19,16 @@ SCHEMA_VERSION = 1
 def require_file(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> Path:
     """The path of an existing, regular file of at most `limit` bytes.
 
+    Parameters
+    ----------
+    path : path
+    limit : int
+        Bytes.
+
+    Returns
+    -------
+    Path
+
     Raises
     ------
     DataError
@@ -39,7 +49,23 @@ def require_file(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> P
 
 
 def read_text(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
-    """Text of a file in UTF-8. Raises DataError when it is missing, too large or not text."""
+    """Text of a file in UTF-8.
+
+    Parameters
+    ----------
+    path : path
+    limit : int
+        Largest size in bytes.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, too large, or not UTF-8.
+    """
     file = require_file(path, limit)
     try:
         return file.read_bytes().decode("utf-8")
@@ -49,6 +75,14 @@ def read_text(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON object in a file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict
 
     Raises
     ------

@@ -50,6 +50,11 @@ def elastic_constants(law: Law, order: int, *, at: Float[np.ndarray, "3 3"] | No
     at
         Green–Lagrange strain to differentiate at; zero by default.
 
+    Returns
+    -------
+    array (6,) * order
+        GPa, in the crystal's Cartesian frame, Voigt order xx yy zz yz xz xy.
+
     Examples
     --------
     >>> from constitutive import Material
@@ -91,7 +96,13 @@ class ConstantsTable:
     definition: str = "brugger"
 
     def as_dict(self) -> dict[str, float]:
-        """Values by name."""
+        """Values by name.
+
+        Returns
+        -------
+        dict
+            GPa.
+        """
         return dict(zip(self.names, self.values, strict=True))
 
     def _repr_html_(self) -> str:
@@ -101,7 +112,20 @@ class ConstantsTable:
 
 
 def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[tuple[int, ...]]:
-    """Voigt indices (from 0) of independent constants: the first ones, in lexicographic order, that fix all others."""
+    """Voigt indices (from 0) of independent constants: the first ones, in lexicographic order, that fix all others.
+
+    Parameters
+    ----------
+    rotations : array (g, 3, 3)
+        Proper rotations of the group, in the crystal's Cartesian frame.
+    order : int
+        1 to 4.
+
+    Returns
+    -------
+    list of tuple
+        One tuple of ``order`` indices for each independent constant: (0, 1) is C12.
+    """
     group = np.ascontiguousarray(rotations, dtype=np.float64)
     return list(_independent_places(group.tobytes(), order))
 
@@ -124,7 +148,20 @@ def _independent_places(group: bytes, order: int) -> tuple[tuple[int, ...], ...]
 
 
 def constants_table(law: Law, order: int, *, definition: str = "brugger") -> ConstantsTable:
-    """The independent constants of a law.
+    """The independent constants of a law at zero strain.
+
+    Parameters
+    ----------
+    law : Law
+    order : int
+        2, 3 or 4.
+    definition : {"brugger", "taylor"}
+        Derivatives of the energy, eq. (13), or coefficients of its Taylor series (each constant divided by :func:`repetition`).
+
+    Returns
+    -------
+    ConstantsTable
+        GPa, in the law's frame.
 
     Raises
     ------
@@ -141,17 +178,51 @@ def constants_table(law: Law, order: int, *, definition: str = "brugger") -> Con
 
 
 def name_of(place: tuple[int, ...]) -> str:
-    """Name of a constant, such as C112 for (0, 0, 1)."""
+    """Name of a constant, such as C112 for (0, 0, 1).
+
+    Parameters
+    ----------
+    place : tuple of int
+        Voigt indices from 0.
+
+    Returns
+    -------
+    str
+    """
     return "C" + "".join(str(index + 1) for index in place)
 
 
 def repetition(place: tuple[int, ...]) -> int:
-    """Product of the factorials of how often each index occurs: Brugger's constant over Taylor's."""
+    """Product of the factorials of how often each index occurs: Brugger's constant over Taylor's.
+
+    Parameters
+    ----------
+    place : tuple of int
+        Voigt indices.
+
+    Returns
+    -------
+    int
+        6 for C111, 2 for C112, 1 for C123.
+    """
     return prod(factorial(count) for count in Counter(place).values())
 
 
 def voigt_of_polynomial(row: Float[np.ndarray, " terms"], order: int) -> Float[np.ndarray, "..."]:
-    """Voigt array of Brugger's constants of ψ = Σ row·x^α, over ``exponents(order)`` in Mandel components."""
+    """Voigt array of Brugger's constants of ψ = Σ row·x^α, over ``exponents(order)`` in Mandel components.
+
+    Parameters
+    ----------
+    row : array (terms,)
+        Coefficients of one degree, GPa.
+    order : int
+        Their degree.
+
+    Returns
+    -------
+    array (6,) * order
+        GPa.
+    """
     table = np.zeros((6,) * order)
     for value, powers in zip(row, exponents(order), strict=True):
         index = tuple(int(i) for i in np.repeat(np.arange(6), powers))
@@ -191,6 +262,19 @@ def constants_under_pressure(law: Law, pressure: float, *, steps: int = 60) -> P
 
     with c the tangent pushed forward (Wallace, *Thermodynamics of Crystals*, 1972, eq. 2.24; Barron & Klein, Proc. Phys. Soc. 85
     (1965) 523). Under pressure B11 = c11 − p, B12 = c12 + p, B44 = c44 − p.
+
+    Parameters
+    ----------
+    law : Law
+    pressure : float
+        GPa, compression positive; reached from zero in parts of at most 2 GPa.
+    steps : int
+        Most Newton steps in each part.
+
+    Returns
+    -------
+    PressureState
+        Strain, relative volume, and B as a 6×6 Voigt array (GPa).
 
     Raises
     ------

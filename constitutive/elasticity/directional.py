@@ -48,7 +48,15 @@ _TRACE = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])  # the identity tensor in Mand
 
 @dataclass(frozen=True)
 class Averages:
-    """Moduli of a polycrystal without texture, in GPa: Voigt's upper bound, Reuss's lower bound, Hill's mean."""
+    """Moduli of a polycrystal without texture, in GPa: Voigt's upper bound, Reuss's lower bound, Hill's mean.
+
+    Attributes
+    ----------
+    bulk_voigt, bulk_reuss : float
+        Bounds of the bulk modulus (GPa).
+    shear_voigt, shear_reuss : float
+        Bounds of the shear modulus (GPa).
+    """
 
     bulk_voigt: float
     bulk_reuss: float
@@ -122,6 +130,17 @@ class DirectionalModuli:
     def from_voigt(cls, C: Num[np.ndarray, "rows columns"], *, density: float | None = None) -> DirectionalModuli:
         """From a 6×6 Voigt stiffness in GPa (order xx yy zz yz xz xy) of a crystal without stress.
 
+        Parameters
+        ----------
+        C : array (6, 6)
+            GPa; engineering shear.
+        density : float, optional
+            kg/m³; needed for sound velocities.
+
+        Returns
+        -------
+        DirectionalModuli
+
         Raises
         ------
         ConstitutiveError
@@ -145,6 +164,11 @@ class DirectionalModuli:
             Deformation gradient.
         density
             Of the undeformed crystal in kg/m³.
+
+        Returns
+        -------
+        DirectionalModuli
+            In lab axes, in which F is given.
 
         Raises
         ------
@@ -180,33 +204,113 @@ class DirectionalModuli:
     # -- along a direction ----------------------------------------------------------------------------------------------
 
     def youngs_modulus(self, n: Direction) -> Values:
-        """Young's modulus E(n) in GPa; n need not be of unit length; theory, eq. (15)."""
+        """Young's modulus E(n); theory, eq. (15).
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Directions of the pull, of any length.
+
+        Returns
+        -------
+        array (...)
+            GPa.
+        """
         x = _square(n)
         return 1 / _form(x, self.compliance, x)
 
     def linear_compressibility(self, n: Direction) -> Values:
-        """Shortening along n per pressure, in 1/TPa; negative where the crystal expands under pressure; theory, eq. (18)."""
+        """Shortening along n per pressure; negative where the crystal expands under pressure; theory, eq. (18).
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Directions, of any length.
+
+        Returns
+        -------
+        array (...)
+            1/TPa.
+        """
         return 1e3 * (_square(n) @ self.compliance @ _TRACE)
 
     def shear_modulus(self, n: Direction, m: Direction) -> Values:
-        """Shear modulus G(n, m) in GPa of the plane n sheared along m, which has to be across n; theory, eq. (16)."""
+        """Shear modulus G(n, m) of the plane with normal n sheared along m; theory, eq. (16).
+
+        Parameters
+        ----------
+        n, m : array (..., 3)
+            Perpendicular directions, of any length.
+
+        Returns
+        -------
+        array (...)
+            GPa.
+
+        Raises
+        ------
+        ConstitutiveError
+            n and m are not perpendicular.
+        """
         n, m = _across(n, m)
         x = np.asarray(to_mandel(n[..., :, None] * m[..., None, :]))
         return 1 / (4 * _form(x, self.compliance, x))
 
     def poisson_ratio(self, n: Direction, m: Direction) -> Values:
-        """Poisson's ratio ν(n, m): contraction along m per extension along n, m across n; theory, eq. (17)."""
+        """Poisson's ratio ν(n, m): contraction along m per extension along n; theory, eq. (17).
+
+        Parameters
+        ----------
+        n, m : array (..., 3)
+            Perpendicular directions, of any length.
+
+        Returns
+        -------
+        array (...)
+            Dimensionless.
+
+        Raises
+        ------
+        ConstitutiveError
+            n and m are not perpendicular.
+        """
         n, m = _across(n, m)
         x = _square(n)
         return -_form(_square(m), self.compliance, x) / _form(x, self.compliance, x)
 
     def shear_range(self, n: Direction) -> tuple[Values, Values, np.ndarray, np.ndarray]:
-        """Smallest and largest G(n, m) over all m (GPa), and the two directions m, each of shape (..., 3)."""
+        """Smallest and largest G(n, m) over all m.
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Normals of the sheared plane.
+
+        Returns
+        -------
+        smallest, largest : array (...)
+            GPa.
+        along_smallest, along_largest : array (..., 3)
+            Unit vectors m at which they occur.
+        """
         values, across = self._over_plane(n, "shear_modulus")
         return 1 / (4 * values[..., 1]), 1 / (4 * values[..., 0]), across[..., 1], across[..., 0]
 
     def poisson_range(self, n: Direction) -> tuple[Values, Values, np.ndarray, np.ndarray]:
-        """Smallest and largest ν(n, m) over all m, and the two directions m, each of shape (..., 3)."""
+        """Smallest and largest ν(n, m) over all m.
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Directions of the pull.
+
+        Returns
+        -------
+        smallest, largest : array (...)
+            Dimensionless.
+        along_smallest, along_largest : array (..., 3)
+            Unit vectors m at which they occur.
+        """
         values, across = self._over_plane(n, "poisson_ratio")
         values = -values * np.asarray(self.youngs_modulus(n))[..., None]
         return values[..., 1], values[..., 0], across[..., 1], across[..., 0]
@@ -247,11 +351,39 @@ class DirectionalModuli:
     # -- sound ----------------------------------------------------------------------------------------------------------
 
     def sound_velocities(self, n: Direction) -> Float[np.ndarray, "*batch 3"]:
-        """Phase velocities in m/s of plane waves along n, falling: the (quasi-)longitudinal first; theory, eq. (19)."""
+        """Phase velocities of plane waves along n, the fastest ((quasi-)longitudinal) first; theory, eq. (19).
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Directions of propagation.
+
+        Returns
+        -------
+        array (..., 3)
+            m/s.
+
+        Raises
+        ------
+        ConstitutiveError
+            No density is known, or a wave has no real velocity.
+        """
         return self.sound_modes(n)[0]
 
     def sound_modes(self, n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3 3"]]:
-        """Phase velocities (m/s) along n, falling, and the polarisations as rows of the second array; theory, eq. (19).
+        """Phase velocities and polarisations of plane waves along n, the fastest first; theory, eq. (19).
+
+        Parameters
+        ----------
+        n : array (..., 3)
+            Directions of propagation.
+
+        Returns
+        -------
+        velocities : array (..., 3)
+            m/s.
+        polarisations : array (..., 3, 3)
+            Unit vectors in rows, one for each velocity.
 
         Raises
         ------
@@ -278,6 +410,16 @@ class DirectionalModuli:
 
         A grid of the half sphere gives the starts, a local search refines the best of them: values to rounding error,
         directions to about 1e-7 where the extreme is a point.
+
+        Parameters
+        ----------
+        quantity : str
+            One of :data:`QUANTITIES`.
+
+        Returns
+        -------
+        smallest, largest : Extreme
+            Values in the quantity's unit (:data:`UNITS`), with the directions n and m at which they occur.
         """
         if quantity not in self._found:
             self._found[quantity] = (self._extreme(quantity, 1.0), self._extreme(quantity, -1.0))
@@ -334,7 +476,13 @@ class DirectionalModuli:
         return facts("Directional moduli", rows)
 
     def as_dict(self) -> JsonObject:
-        """Averages, anisotropy and extremes as plain numbers, for ``--json`` and the report."""
+        """Averages, anisotropy and extremes as plain numbers, for ``--json`` and the report.
+
+        Returns
+        -------
+        dict
+            Moduli in GPa, compressibility in 1/TPa, directions as unit vectors.
+        """
         a = self.averages
         found: JsonObject = {
             "bulk_GPa": {"voigt": a.bulk_voigt, "reuss": a.bulk_reuss, "hill": a.bulk_hill},

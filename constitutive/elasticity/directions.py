@@ -17,6 +17,14 @@ Direction: TypeAlias = Num[np.ndarray, "*#batch 3"] | Sequence[float | int]  # o
 def unit(n: Direction) -> Float[np.ndarray, "*batch 3"]:
     """Vectors scaled to length 1.
 
+    Parameters
+    ----------
+    n : array (..., 3)
+
+    Returns
+    -------
+    array (..., 3)
+
     Raises
     ------
     ConstitutiveError
@@ -30,7 +38,17 @@ def unit(n: Direction) -> Float[np.ndarray, "*batch 3"]:
 
 
 def plane_axes(n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.ndarray, "*batch 3"]]:
-    """Two unit vectors u, v across the unit vectors n, with u × v = n."""
+    """Two unit vectors u, v across the unit vectors n, with u × v = n.
+
+    Parameters
+    ----------
+    n : array (..., 3)
+        Unit vectors.
+
+    Returns
+    -------
+    u, v : array (..., 3)
+    """
     n = np.asarray(n, dtype=np.float64)
     helper = np.eye(3)[np.argmin(np.abs(n), axis=-1)]
     u = unit(np.cross(n, helper))
@@ -38,7 +56,18 @@ def plane_axes(n: Direction) -> tuple[Float[np.ndarray, "*batch 3"], Float[np.nd
 
 
 def half_sphere(number: int) -> Float[np.ndarray, "number 3"]:
-    """Directions spread evenly over the upper half sphere (Fibonacci's spiral)."""
+    """Directions spread evenly over the upper half sphere (Fibonacci's spiral).
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Returns
+    -------
+    array (number, 3)
+        Unit vectors with z > 0; a pole and its opposite count once.
+    """
     k = np.arange(number) + 0.5
     z = k / number
     angle = np.pi * (1 + np.sqrt(5)) * k

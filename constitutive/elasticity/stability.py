@@ -28,7 +28,18 @@ ACOUSTIC_DIRECTIONS = 400
 
 
 def born_stable(law: Law) -> tuple[bool, Float[np.ndarray, " 6"]]:
-    """Born's criterion at zero strain: all six eigenvalues of C (GPa, Mandel) positive (Born & Huang 1954, sec. 11)."""
+    """Born's criterion at zero strain: all six eigenvalues of C (GPa, Mandel) positive (Born & Huang 1954, sec. 11).
+
+    Parameters
+    ----------
+    law : Law
+
+    Returns
+    -------
+    stable : bool
+    eigenvalues : array (6,)
+        GPa, rising.
+    """
     values = np.linalg.eigvalsh(stiffness_voigt_to_mandel(elastic_constants(law, 2)))
     return bool(values[0] > 0), values
 
@@ -64,6 +75,11 @@ def ellipticity(law: Law, F: Float[np.ndarray, "n 3 3"], *, directions: int = AC
         Deformation gradients.
     directions
         How many directions of the half sphere are looked at before the worst is refined.
+
+    Returns
+    -------
+    Ellipticity
+        For each F the smallest eigenvalue (GPa), the normal N in the reference configuration, and the polarisation m.
     """
     _, tangent = law(np.asarray(F, dtype=np.float64))
     N = np.asarray(half_sphere(directions))
@@ -119,12 +135,35 @@ class StabilityMap:
     limit: float
 
     def as_dict(self) -> dict[str, float | None]:
-        """Critical |E| by path; None where the law stays elliptic up to the limit."""
+        """Critical |E| by path; None where the law stays elliptic up to the limit.
+
+        Returns
+        -------
+        dict
+            Frobenius norms of the Green–Lagrange strain.
+        """
         return {n: (float(c) if c < self.limit else None) for n, c in zip(self.names, self.critical, strict=True)}
 
 
 def stability_map(law: Law, *, limit: float = 0.15, points: int = 31, random: int = 8, seed: int = 0) -> StabilityMap:
-    """Where a law loses strong ellipticity along tension, compression, shear, hydrostatic and random strains."""
+    """Where a law loses strong ellipticity along tension, compression, shear, hydrostatic and random strains.
+
+    Parameters
+    ----------
+    law : Law
+    limit : float
+        Largest Frobenius norm of the strain that is tried.
+    points : int
+        Strains on each path.
+    random : int
+        Number of paths in random directions, besides the named ones.
+    seed : int
+        Of the random directions.
+
+    Returns
+    -------
+    StabilityMap
+    """
     names, paths = _paths(random, seed)
     sizes = np.linspace(0, limit, points)[1:]
     critical = np.full(len(paths), float(limit))

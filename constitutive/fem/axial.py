@@ -11,7 +11,18 @@ from constitutive.fem.user_material import UserMaterial
 
 
 def axial_force(law: UserMaterial) -> float:
-    """Force along z on the section of a plane model: the integral of P_zz (σ_zz at small strain), over all ranks; collective."""
+    """Force along z on the section of a plane model: the integral of P_zz (σ_zz at small strain), over all ranks; collective.
+
+    Parameters
+    ----------
+    law : UserMaterial
+        Of a plane model.
+
+    Returns
+    -------
+    float
+        In the law's unit times the mesh's length squared, the same on all ranks.
+    """
     return integral(law.evaluation, evaluate_points(law.evaluation, lambda state: state.first_piola()[:, 2, 2], 1))
 
 

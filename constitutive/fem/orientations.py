@@ -47,6 +47,11 @@ def rotation_from_bunge(angles: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarr
     angles : array (..., 3)
         Degrees; Bunge's own matrices turn sample → crystal, these are their transposes (Bunge 1982, eq. 2.32).
 
+    Returns
+    -------
+    array (..., 3, 3)
+        ``v_lab = R @ v_crystal``.
+
     Raises
     ------
     DataError
@@ -68,6 +73,16 @@ def rotation_from_bunge(angles: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarr
 
 def rotation_from_quaternion(q: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Crystal → lab rotations from quaternions (w, x, y, z) that take crystal to lab.
+
+    Parameters
+    ----------
+    q : array (..., 4)
+        Scalar part first.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        ``v_lab = R @ v_crystal``.
 
     Raises
     ------

@@ -94,6 +94,11 @@ class SolveResult:
     def require(self) -> SolveResult:
         """Give the result back if it converged.
 
+        Returns
+        -------
+        SolveResult
+            Itself.
+
         Raises
         ------
         SolveError

@@ -134,6 +134,15 @@ def external_operator(law: UserMaterial) -> ufl.core.external_operator.ExternalO
     Its operand is the strain (``law.kinematics.strain(u)``, written out so that derivatives reach it), its values are
     the active Mandel components of the stress; a residual is ``inner(operator, law.kinematics.variation(u, v)) * law.dx``.
 
+    Parameters
+    ----------
+    law : UserMaterial
+
+    Returns
+    -------
+    FEMExternalOperator
+        Values in the law's unit.
+
     Raises
     ------
     DependencyError

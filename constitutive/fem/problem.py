@@ -136,6 +136,12 @@ class Problem:
         -------
         SolveResult
             The outcome by name; ``.require()`` turns a failure into an exception.
+
+        Raises
+        ------
+        SolveError
+            ``steps`` or ``smallest_step`` is out of range, or the unknown cannot be written to a checkpoint. A solve that does not
+            converge raises nothing: its outcome says so.
         """
         if steps < 1 or not 0 < smallest_step <= 1:
             raise SolveError(f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]")
@@ -164,6 +170,11 @@ class Problem:
     def restart(self, checkpoint: str | Path) -> float:
         """Take the state of a checkpoint, written on any number of ranks; the next ``solve`` goes on from its load.
 
+        Parameters
+        ----------
+        checkpoint : path
+            Folder that ``solve(checkpoint=…)`` wrote.
+
         Returns
         -------
         float
@@ -178,13 +189,32 @@ class Problem:
         return self.load
 
     def resume_at(self, load: float) -> None:
-        """Count a part of the load as reached: the displacement is the solution there."""
+        """Count a part of the load as reached: the displacement is the solution there.
+
+        Parameters
+        ----------
+        load : float
+            Between 0 and 1.
+        """
         self._loading.resume_at(load)
 
     # ---- results ---------------------------------------------------------------------------------------------------------
 
     def reaction(self, where: Where, tag: int | None = None) -> np.ndarray:
-        """Force that the support exerts on the body, component by component; see ``constitutive.fem.reactions``; collective."""
+        """Force that the support exerts on the body, component by component; see ``constitutive.fem.reactions``; collective.
+
+        Parameters
+        ----------
+        where : MeshTags of facets, DirichletBC, array of facets, or callable
+            The boundary.
+        tag : int, optional
+            Of the facets, where MeshTags are given.
+
+        Returns
+        -------
+        array (components,)
+            In the law's unit times the mesh's length squared (per thickness in the plane), the same on all ranks.
+        """
         return reaction_force(self.newton, where, tag)
 
 

@@ -157,7 +157,17 @@ class UserMaterial:
         return np.sort(np.concatenate([region.cells for region in self.regions]))
 
     def tags_without_law(self, cells: np.ndarray) -> set[int]:
-        """Tags of the marked cells of this rank, as far as they have any."""
+        """Tags of the marked cells of this rank, as far as they have any.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+
+        Returns
+        -------
+        set of int
+        """
         if self._tags is None:
             return set()
         return {int(tag) for tag in self._tags[cells]} - {NO_TAG}
@@ -183,19 +193,52 @@ class UserMaterial:
         return self._tangent.function
 
     def residual(self, v: Expr) -> ufl.Form:
-        r"""Virtual work of the stress, :math:`\int S \cdot \delta E(v)`, on all cells that have a law."""
+        r"""Virtual work of the stress, :math:`\int S \cdot \delta E(v)`, on all cells that have a law.
+
+        Parameters
+        ----------
+        v : UFL expression
+            Test function, or the displacement part of a mixed one.
+
+        Returns
+        -------
+        ufl.Form
+            In the law's unit times the mesh's length cubed.
+        """
         return ufl.inner(self.stress, self.kinematics.variation(self.u, v)) * self.dx
 
     def material_jacobian(self, du: Expr, v: Expr) -> ufl.Form:
         r"""Material part of the residual's derivative, :math:`\int \delta E(v)\cdot C\,\Delta E(du)`.
 
         It is what ``ufl.derivative`` of the residual cannot see.
+
+        Parameters
+        ----------
+        du, v : UFL expression
+            Trial and test function.
+
+        Returns
+        -------
+        ufl.Form
         """
         increment = self._stress_of(self.kinematics.variation(self.u, du))
         return ufl.inner(increment, self.kinematics.variation(self.u, v)) * self.dx
 
     def stress_increment(self, u: fem.Function, du: Expr) -> Expr:
-        """Active Mandel components of C dE, the change of the stress when the unknown u changes by du."""
+        """Active Mandel components of C dE, the change of the stress when the unknown u changes by du.
+
+        Parameters
+        ----------
+        u : Function
+            The unknown: the law's displacement, or a mixed Function that contains it.
+        du : UFL expression
+            Its change.
+
+        Returns
+        -------
+        UFL expression
+            In the law's unit.
+        """
         if self.u is u:
             return self._stress_of(self.kinematics.variation(u, du))
         return self._stress_of(ufl.algorithms.expand_derivatives(ufl.derivative(self.kinematics.strain(self.u), u, du)))
@@ -208,7 +251,17 @@ class UserMaterial:
         return ufl.dot(matrix, strain)
 
     def jacobian(self, du: Expr, v: Expr) -> ufl.Form:
-        """Derivative of the residual in the direction du: material and geometric part."""
+        """Derivative of the residual in the direction du: material and geometric part.
+
+        Parameters
+        ----------
+        du, v : UFL expression
+            Trial and test function.
+
+        Returns
+        -------
+        ufl.Form
+        """
         material = self.material_jacobian(du, v)
         if not self.kinematics.finite:
             return material
@@ -219,9 +272,24 @@ class UserMaterial:
     def update(self, *, tangent: bool = True) -> Faults:
         """Evaluate the laws at the present displacement: into ``stress`` and, where asked, ``tangent``.
 
-        Touches this rank's cells only and communicates nothing. Where a point fails (J ≤ 0, not finite, outside its
+        Evaluates this rank's cells only, without communication. Where a point fails (J ≤ 0, not finite, outside its
         domain where ``outside="raise"``), the stress becomes NaN, so that any solver rejects the iterate; the faults are returned
         and kept in ``faults``. At a displacement where the stress is known only what is missing is evaluated.
+
+        Parameters
+        ----------
+        tangent : bool
+            Evaluate the tangent as well.
+
+        Returns
+        -------
+        Faults
+            Points of this rank at which the law cannot be evaluated, by cause; empty where all is well.
+
+        Raises
+        ------
+        Exception
+            Whatever a law raises; the stored stress then counts as unknown.
         """
         moved = self._moved() or bool(self.faults) or bool(self.kinematics.passive)
         if moved:
@@ -269,7 +337,7 @@ class UserMaterial:
             self._tangent.write(cells, packed_tangent.numpy())
 
     def evaluate(self, strain: np.ndarray, *, tangent: bool) -> np.ndarray:
-        """Stress, or tangent, at given strains: for frameworks that bring their own.
+        """Stress, or tangent, at given strains, for frameworks that interpolate the strain themselves.
 
         Parameters
         ----------
@@ -277,6 +345,16 @@ class UserMaterial:
             Active Mandel components at the points of all cells that the rank owns (and, ignored, of its ghosts).
         tangent : bool
             Give the active block of the tangent (cells, points, active, active), otherwise the stress (cells, points, active).
+
+        Returns
+        -------
+        array
+            In the law's unit.
+
+        Raises
+        ------
+        SolveError
+            The model is one of plane stress, whose strain out of the plane only ``update`` finds.
         """
         size = len(self.kinematics.active)
         values = strain.reshape(-1, self.points.per_cell, size)
@@ -298,11 +376,23 @@ class UserMaterial:
     # ---- state ---------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> np.ndarray:
-        """What a failed step has to take back besides the displacement: the strains out of the plane."""
+        """Copy of the state besides the displacement (the strains out of the plane), to be restored after a failed step.
+
+        Returns
+        -------
+        array
+            Dimensionless.
+        """
         return self.evaluation.thickness.copy()
 
     def restore(self, snapshot: np.ndarray) -> None:
-        """Take back to a snapshot."""
+        """Restore the strains out of the plane.
+
+        Parameters
+        ----------
+        snapshot : array
+            What ``snapshot`` returned.
+        """
         self.evaluation.thickness[:] = snapshot
 
     def forget(self) -> None:
@@ -340,7 +430,13 @@ class UserMaterial:
         return fields.field(self.evaluation, name, space)
 
     def total_energy(self) -> float:
-        """Strain energy of all cells with a law, in the unit times the mesh's length cubed (per thickness in the plane); collective."""
+        """Strain energy of all cells with a law; collective.
+
+        Returns
+        -------
+        float
+            In the law's unit times the mesh's length cubed (per thickness in the plane), the same on all ranks.
+        """
         return fields.total_energy(self.evaluation)
 
     def mass(self, length_unit: str = "mm") -> float:
@@ -351,6 +447,11 @@ class UserMaterial:
         length_unit : {"m", "cm", "mm", "um", "nm"}
             The mesh's unit of length.
 
+        Returns
+        -------
+        float
+            The same on all ranks.
+
         Raises
         ------
         MaterialError
@@ -359,11 +460,22 @@ class UserMaterial:
         return fields.mass(self.evaluation, length_unit)
 
     def worst_strain(self) -> float:
-        """Largest Frobenius norm of the strain at a point, over all ranks; collective."""
+        """Largest Frobenius norm of the strain at a point, over all ranks; collective.
+
+        Returns
+        -------
+        float
+            Dimensionless.
+        """
         return fields.worst_strain(self.evaluation)
 
     def count_outside(self) -> int:
-        """Points outside the domain of their law, over all ranks; collective."""
+        """Points outside the domain of their law, over all ranks; collective.
+
+        Returns
+        -------
+        int
+        """
         return fields.count_outside(self.evaluation)
 
 

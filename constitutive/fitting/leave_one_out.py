@@ -86,7 +86,18 @@ def fit_series(problem: FitProblem, degrees: tuple[int, ...], groups: list[np.nd
 
 
 def design_matrix(problem: FitProblem, basis: PolynomialBasis) -> Float[np.ndarray, "n 6 k"]:
-    """Stress of each polynomial at the samples, in the norm of the fit."""
+    """Stress of each polynomial at the samples, in the norm of the fit.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    basis : PolynomialBasis
+
+    Returns
+    -------
+    array (n, 6, k)
+        Columns Φ multiplied by the norm of each sample.
+    """
     return np.einsum("nij,njk->nik", problem.norm, basis(problem.x))
 
 
@@ -130,7 +141,21 @@ def ridge_trial(
 
 
 def series_choices(problem: FitProblem, highest: int = 6, share: float = 0.7) -> list[tuple[int, ...]]:
-    """Degree sets 2…d whose columns stay below a share of the numbers to fit; always at least degree 2."""
+    """Degree sets 2…d whose columns stay below a share of the numbers to fit; always at least degree 2.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    highest : int
+        Largest degree considered.
+    share : float
+        Largest ratio of unknowns to stress components.
+
+    Returns
+    -------
+    list of tuple
+        (2,), (2, 3), (2, 3, 4), …
+    """
     choices, columns = [], 0
     for degree in range(2, highest + 1):
         columns += len(invariant_polynomials(problem.rotations, degree))

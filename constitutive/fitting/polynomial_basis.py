@@ -70,7 +70,18 @@ class PolynomialBasis:
         return np.concatenate(columns, axis=2)
 
     def energies(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n k"]:
-        """Energy of each polynomial, with the gradient that calling the basis returns."""
+        """Energy of each polynomial, with the gradient that calling the basis returns.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, k)
+            In units of the fit.
+        """
         if not self.degrees:
             return np.zeros((len(x), 0))
         values = monomials(torch.from_numpy(x / self.scale), max(self.degrees))
@@ -78,7 +89,19 @@ class PolynomialBasis:
         return np.concatenate(columns, axis=1)
 
     def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
-        """The series law of column coefficients, stresses in units of ``unit`` GPa."""
+        """The series law of column coefficients, stresses in units of ``unit`` GPa.
+
+        Parameters
+        ----------
+        coefficients : array (k,)
+            Of the columns, in units of ``unit``.
+        unit : float
+            The stress that counts as one, GPa.
+
+        Returns
+        -------
+        SeriesLaw
+        """
         rows, start = {}, 0
         for degree, basis in zip(self.degrees, self.energy, strict=True):
             part = coefficients[start : start + len(basis)]
@@ -143,7 +166,18 @@ class LaueGroup:
         return len(self.rotations)
 
     def basis(self, degree: int) -> Float[np.ndarray, "k terms"]:
-        """Invariants of one degree over the monomials."""
+        """Invariants of one degree over the monomials.
+
+        Parameters
+        ----------
+        degree : int
+            Power of the strain.
+
+        Returns
+        -------
+        array (k, terms)
+            One invariant in each row, over ``exponents(degree)``.
+        """
         if degree not in self._bases:
             if self.order == 1:
                 self._bases[degree] = np.eye(len(exponents(degree)))
@@ -152,18 +186,49 @@ class LaueGroup:
         return self._bases[degree]
 
     def size(self, degree: int) -> int:
-        """Number of unknowns of the series up to `degree`."""
+        """Number of unknowns of the series up to `degree`.
+
+        Parameters
+        ----------
+        degree : int
+            Highest power of the strain in the energy.
+
+        Returns
+        -------
+        int
+            Six for the reference stress, and one for each invariant.
+        """
         return REFERENCE_STRESS + sum(len(self.basis(d)) for d in range(2, degree + 1))
 
 
 @lru_cache(maxsize=1)
 def trivial_group() -> LaueGroup:
-    """The group of the identity: no symmetry is assumed."""
+    """The group of the identity: no symmetry is assumed.
+
+    Returns
+    -------
+    LaueGroup
+    """
     return LaueGroup(np.eye(3)[None], "-1")
 
 
 def highest_degree(group: LaueGroup, samples: int, *, limit: int = 4, share: float = 0.5) -> int:
-    """The highest degree up to `limit` whose unknowns number at most `share` of the stress components; at least 2."""
+    """The highest degree up to `limit` whose unknowns number at most `share` of the stress components; at least 2.
+
+    Parameters
+    ----------
+    group : LaueGroup
+    samples : int
+        Number of samples, each with six stress components.
+    limit : int
+        Largest degree considered.
+    share : float
+        Largest ratio of unknowns to stress components.
+
+    Returns
+    -------
+    int
+    """
     degree = limit
     while degree > 2 and group.size(degree) > share * 6 * samples:
         degree -= 1
@@ -192,6 +257,11 @@ def design(group: LaueGroup, x: Float[np.ndarray, "n 6"], degree: int, scale: fl
         D, at least 2.
     scale
         A typical strain, by which x is divided so that the columns are of one size.
+
+    Returns
+    -------
+    Design
+        Rows for the six stress components (Mandel) and for the energy; columns for s₀, then for the coefficients.
     """
     degrees = tuple(range(2, degree + 1))
     basis = PolynomialBasis(group.rotations, degrees, scale, [group.basis(d) for d in degrees])

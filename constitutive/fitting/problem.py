@@ -80,27 +80,88 @@ class FitProblem:
         return paths
 
     def normed(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
-        """An error of S in the norm of the fit."""
+        """An error of S in the norm of the fit.
+
+        Parameters
+        ----------
+        error : array (n, 6)
+            Of S, Mandel (GPa).
+
+        Returns
+        -------
+        array (n, 6)
+            T dS of each sample.
+        """
         return np.einsum("nij,nj->ni", self.norm, error)
 
     def relative_error(self, prediction: Float[np.ndarray, "n 6"]) -> float:
-        """‖prediction − y‖/‖y‖ over all samples, in the norm of the fit."""
+        """‖prediction − y‖/‖y‖ over all samples, in the norm of the fit.
+
+        Parameters
+        ----------
+        prediction : array (n, 6)
+            S, Mandel (GPa).
+
+        Returns
+        -------
+        float
+        """
         return float(np.linalg.norm(self.normed(prediction - self.y)) / np.linalg.norm(self.normed(self.y)))
 
     def subset(self, chosen: Int[np.ndarray, " k"]) -> FitProblem:
-        """Some of the samples."""
+        """Some of the samples.
+
+        Parameters
+        ----------
+        chosen : int array (k,)
+            Positions in this problem.
+
+        Returns
+        -------
+        FitProblem
+        """
         return replace(self, x=self.x[chosen], y=self.y[chosen], norm=self.norm[chosen], numbers=self.numbers[chosen])
 
     def without(self, left_out: Int[np.ndarray, " k"]) -> FitProblem:
-        """All other samples."""
+        """All other samples.
+
+        Parameters
+        ----------
+        left_out : int array (k,)
+            Positions in this problem.
+
+        Returns
+        -------
+        FitProblem
+        """
         return self.subset(np.setdiff1d(np.arange(len(self)), left_out))
 
     def reweighted(self, weights: Float[np.ndarray, " n"]) -> FitProblem:
-        """The same samples with other weights (they multiply squared errors)."""
+        """The same samples with other weights .
+
+        Parameters
+        ----------
+        weights : array (n,)
+            Factors of the squared errors, not negative.
+
+        Returns
+        -------
+        FitProblem
+        """
         return replace(self, norm=self.norm * np.sqrt(np.maximum(weights, 1e-12))[:, None, None])
 
     def in_seth_hill_strain(self, exponent: float) -> FitProblem:
-        """The same samples with another Seth–Hill strain as x, the stress conjugate to it as y; errors count as before."""
+        """The same samples with another Seth–Hill strain as x, the stress conjugate to it as y, errors in the same norm; theory, eq. (23).
+
+        Parameters
+        ----------
+        exponent : float
+            m: 1 Green–Lagrange, 0 Hencky.
+
+        Returns
+        -------
+        FitProblem
+        """
         if exponent == 1:
             return self
         x, slope = seth_hill_mandel(self.x, exponent)
@@ -108,7 +169,13 @@ class FitProblem:
         return replace(self, x=x, y=y, norm=self.norm @ slope)
 
     def ungrouped(self) -> FitProblem:
-        """The same samples without symmetry."""
+        """The same samples without symmetry.
+
+        Returns
+        -------
+        FitProblem
+            With the identity as its group.
+        """
         return replace(self, rotations=np.eye(3)[None])
 
     def __len__(self) -> int:
@@ -149,12 +216,35 @@ def problem_of(
 
 
 def is_large(x: Float[np.ndarray, "n 6"]) -> bool:
-    """Whether the norm of some strain (Mandel) exceeds `LARGE_STRAIN`."""
+    """Whether the norm of some strain (Mandel) exceeds `LARGE_STRAIN`.
+
+    Parameters
+    ----------
+    x : array (n, 6)
+        Green–Lagrange strains.
+
+    Returns
+    -------
+    bool
+    """
     return bool(np.linalg.norm(x, axis=1).max() > LARGE_STRAIN)
 
 
 def stress_norm(F: Float[np.ndarray, "n 3 3"], measure: str) -> Float[np.ndarray, "n 6 6"]:
-    """Matrices T with |T dS| = |dP| or |dsigma| (Frobenius) for the error dS of S at given F."""
+    """Matrices T with |T dS| = |dP| or |dsigma| (Frobenius) for the error dS of S at given F.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients.
+    measure : str
+        "second_piola_kirchhoff", "first_piola_kirchhoff" or "cauchy".
+
+    Returns
+    -------
+    array (n, 6, 6)
+        On Mandel components of dS.
+    """
     if measure == "second_piola_kirchhoff":
         return np.broadcast_to(np.eye(6), (len(F), 6, 6)).copy()
     images = F[:, None] @ MANDEL_BASIS  # of the six basis tensors

@@ -94,6 +94,10 @@ def robust_series_fit(samples: RawSamples, group: LaueGroup, degree: int) -> Rob
         The group of the series.
     degree
         Highest power of the strain in the energy.
+
+    Returns
+    -------
+    RobustFit
     """
     low = min(degree, highest_degree(group, len(samples), limit=4, share=STIFF))
     kept = np.ones(len(samples), dtype=bool)
@@ -124,12 +128,34 @@ def _start_again(samples: RawSamples, group: LaueGroup, degree: int, fit: Robust
 
 
 def plain_series_fit(samples: RawSamples, group: LaueGroup, degree: int) -> RobustFit:
-    """The same fit with every sample kept: fast, for choosing among many groups."""
+    """The same fit with every sample kept: fast, for choosing among many groups.
+
+    Parameters
+    ----------
+    samples : RawSamples
+    group : LaueGroup
+    degree : int
+        Highest power of the strain in the energy.
+
+    Returns
+    -------
+    RobustFit
+    """
     return _fit(samples, group, degree, np.ones(len(samples), dtype=bool))
 
 
 def belonging(deviations: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Samples that are not far from the rest; at least 70 % of them."""
+    """Samples that are not far from the rest; at least 70 % of them.
+
+    Parameters
+    ----------
+    deviations : array (n,)
+        Residual of each sample over the size of its stress.
+
+    Returns
+    -------
+    bool array (n,)
+    """
     limit = max(FAR * float(np.median(deviations)), VISIBLE)
     chosen = deviations <= limit
     if chosen.mean() < 1 - MOST_OUTLIERS:
@@ -206,6 +232,11 @@ def reference_stress_error(samples: RawSamples, group: LaueGroup, degree: int, f
         Of its series.
     fit
         The fit: which samples it kept, and its residual.
+
+    Returns
+    -------
+    float
+        In the unit of the file's stress.
     """
     size = np.sqrt((samples.x**2).sum(1))
     scale = float(np.sqrt((size * size).mean())) or 1.0

@@ -53,7 +53,18 @@ class Shape:
     amplitude_ridge_factor: float = 1.0
 
     def ridges(self, coefficients: int) -> Float[np.ndarray, " k"]:
-        """The ridge of every parameter: directions and biases, amplitudes, coefficients of the series."""
+        """The ridge of every parameter: directions and biases, amplitudes, coefficients of the series.
+
+        Parameters
+        ----------
+        coefficients : int
+            Number of coefficients of the series.
+
+        Returns
+        -------
+        array (8 × channels + coefficients,)
+            Factors of the squared parameters in the objective, in its units of stress.
+        """
         others, amplitudes = np.full(7 * self.channels, self.ridge), np.full(self.channels, self.amplitude_ridge_factor * self.ridge)
         return np.concatenate([others, amplitudes, np.full(coefficients, self.ridge)])
 
@@ -104,11 +115,32 @@ class SeriesNetworkFit:
     strain_exponent: float = 1.0
 
     def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
-        """The design matrix Φ: stress of each linear parameter at one, in units of ``unit``, at Green–Lagrange strains."""
+        """The design matrix Φ: stress of each linear parameter at one, in units of ``unit``, at Green–Lagrange strains.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, 6, k)
+            Amplitudes first, then coefficients of the series.
+        """
         return stress_columns(self.basis, self.group, self.directions, self.biases, x)
 
     def predict(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
-        """Second Piola–Kirchhoff stress (Mandel, GPa) of Green–Lagrange strains."""
+        """Second Piola–Kirchhoff stress (Mandel, GPa) of Green–Lagrange strains.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, 6)
+        """
         if self.strain_exponent != 1:
             strain, slope = seth_hill_mandel(x, self.strain_exponent)
             return (self._conjugate(strain)[:, None] @ slope)[:, 0]
@@ -125,12 +157,28 @@ class SeriesNetworkFit:
         return np.concatenate([self.amplitudes, self.coefficients])
 
     def with_linear_parameters(self, linear: Float[np.ndarray, " k"]) -> SeriesNetworkFit:
-        """The same directions and polynomials with other linear parameters."""
+        """The same directions and polynomials with other linear parameters.
+
+        Parameters
+        ----------
+        linear : array (k,)
+            Amplitudes, then coefficients of the series, in units of ``unit``.
+
+        Returns
+        -------
+        SeriesNetworkFit
+        """
         H = len(self.biases)
         return replace(self, amplitudes=linear[:H], coefficients=linear[H:])
 
     def law(self) -> Law:
-        """The law with these parameters."""
+        """The law with these parameters.
+
+        Returns
+        -------
+        SeriesLaw, NetworkLaw or SumLaw
+            In GPa.
+        """
         terms: list[Law] = []
         if self.basis.degrees:
             terms.append(self.basis.law(self.coefficients, self.unit))
@@ -141,7 +189,13 @@ class SeriesNetworkFit:
         return terms[0] if len(terms) == 1 else SumLaw(terms)
 
     def baseline_law(self) -> UnconstrainedNetworkLaw:
-        """The network alone as a law without symmetry."""
+        """The network alone as a law without symmetry.
+
+        Returns
+        -------
+        UnconstrainedNetworkLaw
+            In GPa.
+        """
         w = self.directions @ change_of_basis().numpy().T
         scale = self.basis.scale
         return UnconstrainedNetworkLaw(w, self.biases, self.amplitudes * self.unit * scale, scale)
@@ -310,6 +364,10 @@ def fit_network(
         Largest number of Gauss–Newton steps.
     start
         Initial directions (Mandel, in units of the scale) and biases instead of random ones.
+
+    Returns
+    -------
+    SeriesNetworkFit
     """
     equations = SeriesNetworkResidual(problem.in_seth_hill_strain(shape.strain_exponent), shape, start, seed)
     return equations.fit(equations.minimise(steps))

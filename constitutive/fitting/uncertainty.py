@@ -56,15 +56,47 @@ class Uncertainty:
         return np.asarray(mandel_matrix(self.basis.rotations))
 
     def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
-        """Φ: the stress of each linear parameter at one."""
+        """Φ: the stress of each linear parameter at one.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, 6, k)
+            Mandel components.
+        """
         return stress_columns(self.basis, self._group, self.directions, self.biases, x)
 
     def deviation_mandel(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
-        """Standard deviation of each Mandel component of S (GPa), before the quantiles widen it."""
+        """Standard deviation of each Mandel component of S (GPa), before the quantiles widen it.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, 6)
+        """
         return np.sqrt(np.sum((self.columns(x) @ self.factor) ** 2, axis=2))
 
     def multiple(self, level: float) -> float:
-        """What to multiply the deviation by for an interval of a level between 0.5 and 0.99."""
+        """What to multiply the deviation by for an interval of a level.
+
+        Parameters
+        ----------
+        level : float
+            Probability, 0.5 to 0.99.
+
+        Returns
+        -------
+        float
+            Interpolated between the measured quantiles.
+        """
         return float(np.interp(level, LEVELS, self.quantiles))
 
     def half_width(self, E: Float[Tensor, "*batch 3 3"], level: float = 0.9) -> Float[Tensor, "*batch 3 3"]:
@@ -76,6 +108,11 @@ class Uncertainty:
             Green–Lagrange strains.
         level
             Probability, 0.5 to 0.99.
+
+        Returns
+        -------
+        tensor (..., 3, 3)
+            GPa.
         """
         E = torch.as_tensor(E, dtype=torch.float64)
         deviation = _size(self._modes(E.reshape(-1, 3, 3).numpy()))
@@ -93,6 +130,11 @@ class Uncertainty:
             Deformation gradients.
         level
             Probability, 0.5 to 0.99.
+
+        Returns
+        -------
+        array (n, 3, 3)
+            GPa.
         """
         modes = cauchy_from_second_piola(F[:, None], self._modes(green_lagrange_strain(F)))
         return self.multiple(level) * _size(modes)
@@ -103,7 +145,17 @@ class Uncertainty:
         return np.asarray(from_mandel(np.ascontiguousarray(spread.transpose(0, 2, 1))))
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Uncertainty:
-        """The uncertainty of the crystal turned by ``rotation`` (crystal → lab): the covariance of S turns with S."""
+        """The uncertainty of the crystal turned by ``rotation`` (crystal → lab): the covariance of S turns with S.
+
+        Parameters
+        ----------
+        rotation : array (3, 3)
+            Crystal → lab.
+
+        Returns
+        -------
+        Uncertainty
+        """
         R = np.asarray(rotation, dtype=np.float64)
         D = np.asarray(mandel_matrix(R))
         own = self.basis
@@ -112,7 +164,15 @@ class Uncertainty:
         return Uncertainty(self.directions @ D.T, self.biases, basis, self.factor, self.quantiles)
 
     def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
-        """Settings and arrays for the material file."""
+        """Settings and arrays for the material file.
+
+        Returns
+        -------
+        settings : dict
+            Plain types.
+        arrays : dict of array
+            By name.
+        """
         arrays = {"directions": self.directions, "biases": self.biases, "factor": self.factor, "quantiles": self.quantiles}
         arrays |= {f"basis_{d}": row for d, row in zip(self.basis.degrees, self.basis.energy, strict=True)}
         return {"degrees": list(self.basis.degrees), "scale": float(self.basis.scale)}, arrays
@@ -120,6 +180,17 @@ class Uncertainty:
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Uncertainty:
         """Rebuild from ``state``.
+
+        Parameters
+        ----------
+        settings, arrays : dict
+            What ``state`` returned.
+        rotations : array (g, 3, 3)
+            The group of the law.
+
+        Returns
+        -------
+        Uncertainty
 
         Raises
         ------

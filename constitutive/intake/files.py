@@ -25,6 +25,10 @@ def check_file(path: str | Path, *, structure: Any = None, options: ReadOptions 
     options : ReadOptions, optional
         What the file does not say.
 
+    Returns
+    -------
+    IntakeReport
+
     Raises
     ------
     ConstitutiveError

@@ -34,7 +34,19 @@ FEW_OUTLIERS = 0.1  # share of outliers up to which a robust loss makes them goo
 
 
 def few_outliers(outliers: int, samples: int) -> bool:
-    """Whether so many outliers are few enough for a robust loss: a tenth, or one."""
+    """Whether so many outliers are few enough for a robust loss: a tenth, or one.
+
+    Parameters
+    ----------
+    outliers : int
+        Number of outliers found.
+    samples : int
+        Number of all samples.
+
+    Returns
+    -------
+    bool
+    """
     return outliers <= max(1, FEW_OUTLIERS * samples)
 
 
@@ -69,7 +81,12 @@ class Finding:
         return self.certainty >= SURE
 
     def error(self) -> DataError:
-        """The finding as the exception that `calibrate` raises; it carries the finding as ``.finding``."""
+        """The finding as the exception that `calibrate` raises; it carries the finding as ``.finding``.
+
+        Returns
+        -------
+        IntakeError
+        """
         advice = f"; mend it by `constitutive convert {self.mend}`" if self.mend.startswith("--") else ""
         raised = IntakeError(f"{self.fault}: {self.message}{advice}")
         raised.finding = self
@@ -77,7 +94,13 @@ class Finding:
 
 
 class IntakeError(DataError):
-    """A sure fault of a data set; `finding` says which."""
+    """A sure fault of a data set; `finding` says which.
+
+    Attributes
+    ----------
+    finding : Finding
+        The fault, with its samples, message and correction.
+    """
 
     finding: Finding
 
@@ -117,11 +140,26 @@ class IntakeReport:
         return not self.findings
 
     def sure_faults(self, *, allowed: tuple[str, ...] = ()) -> tuple[Finding, ...]:
-        """The findings on which calibration stops, without those that the user allowed by name."""
+        """The findings on which calibration stops, without those that the user allowed by name.
+
+        Parameters
+        ----------
+        allowed : tuple of str
+            Names of faults to pass over.
+
+        Returns
+        -------
+        tuple of Finding
+        """
         return tuple(f for f in self.findings if f.is_sure and f.fault not in allowed)
 
     def require_sound(self, *, allowed: tuple[str, ...] = ()) -> None:
         """Raise the first sure fault.
+
+        Parameters
+        ----------
+        allowed : tuple of str
+            Names of faults to pass over.
 
         Raises
         ------
@@ -137,7 +175,13 @@ class IntakeReport:
         raise raised
 
     def payload(self) -> dict[str, Any]:
-        """The JSON object of ``constitutive check --json``."""
+        """The JSON object of ``constitutive check --json``.
+
+        Returns
+        -------
+        dict
+            Plain types; residuals are fractions of the norm of the stress.
+        """
         return {
             "ok": self.ok,
             "largest_group": self.largest_group,

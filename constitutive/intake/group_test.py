@@ -69,7 +69,17 @@ class GroupTest:
         return bool(self.residual > NOTICEABLE and as_good and improbable)
 
     def finding(self, option: str = "") -> Finding:
-        """What to say of a contradiction, with the option of `convert` that gives the right group."""
+        """What to say of a contradiction, with the option of `convert` that gives the right group.
+
+        Parameters
+        ----------
+        option : str
+            Option of ``constitutive convert`` that states the right group.
+
+        Returns
+        -------
+        Finding
+        """
         message = (
             f"found data that contradict the point group {self.group}: laws exact under it miss {100 * self.residual:.1f} % of the "
             f"stress of samples left out, under {self.subgroup} {100 * self.subgroup_residual:.1f} % (chance {self.probability:.0e}); "
@@ -83,6 +93,15 @@ def group_test(problem: FitProblem) -> GroupTest:
     """The series under the group against the series under each of its subgroups; the one with the strongest evidence against the group.
 
     One bad sample may be all that a subgroup fits better. So a contradiction has to stand without the samples that the group misses most.
+
+    Parameters
+    ----------
+    problem : FitProblem
+        Samples under the group to be tested, in GPa.
+
+    Returns
+    -------
+    GroupTest
     """
     own = _best(problem, series_choices(problem))
     residual, group = _error(problem, own), laue_symbol(problem.rotations)

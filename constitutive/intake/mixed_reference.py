@@ -72,6 +72,11 @@ def mixed_reference(problem: FitProblem) -> MixedReference | None:
     ----------
     problem
         Samples under their group.
+
+    Returns
+    -------
+    MixedReference or None
+        The samples of the second cell, and the strain between the two cells.
     """
     n = len(problem)
     features = PolynomialBasis(problem.rotations, DEGREES, problem.scale)

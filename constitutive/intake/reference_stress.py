@@ -56,6 +56,11 @@ def without_reference_stress(data: StressStrainData, kind: str = "crystal") -> R
         "crystal": a second Piola-Kirchhoff stress S₀ that turns with the crystal, and its work S₀ : E from W where W holds it.
         "lab": one and the same Cauchy stress in every sample (a Pulay stress), which is in no energy.
 
+    Returns
+    -------
+    Removal
+        The corrected data, the stress removed (GPa), and how it was determined.
+
     Raises
     ------
     DataError

@@ -38,7 +38,20 @@ def pack_map(
 
 
 def orientation_map(rotation: Float[np.ndarray, "*n 3 3"], unit: float = 1.0) -> Float[np.ndarray, "*n 43"]:
-    """Map of a crystal turned by a rotation (crystal → lab), or of one for each point."""
+    """Map of a crystal turned by a rotation (crystal → lab), or of one for each point.
+
+    Parameters
+    ----------
+    rotation : array (3, 3) or (n, 3, 3)
+        Crystal → lab.
+    unit : float
+        Stress unit of the caller in GPa⁻¹: 1000 for MPa.
+
+    Returns
+    -------
+    array (43,) or (n, 43)
+        6×6 Mandel matrix lab → crystal, six components of a strain offset (zero), and the unit.
+    """
     A = np.asarray(mandel_matrix(np.swapaxes(np.asarray(rotation, dtype=np.float64), -1, -2)))
     return pack_map(A, np.zeros(A.shape[:-1]), np.full(A.shape[:-2], unit))
 

@@ -165,21 +165,54 @@ class Kernel(ABC):
 
     @final
     def energy(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch"]:
-        """Strain-energy density of Green–Lagrange strains."""
+        """Strain-energy density of Green–Lagrange strains.
+
+        Parameters
+        ----------
+        E : array (..., 3, 3)
+            Green–Lagrange strains, in lab axes where the kernel has an orientation.
+
+        Returns
+        -------
+        array (...)
+            In the kernel's unit (GPa by default), per reference volume.
+        """
         out = np.empty(E.shape[:-2])
         self.evaluate(_rows(E), energy=out.reshape(-1))
         return out
 
     @final
     def stress(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-        """Second Piola–Kirchhoff stress of Green–Lagrange strains."""
+        """Second Piola–Kirchhoff stress of Green–Lagrange strains.
+
+        Parameters
+        ----------
+        E : array (..., 3, 3)
+            Green–Lagrange strains, in lab axes where the kernel has an orientation.
+
+        Returns
+        -------
+        array (..., 3, 3)
+            In the kernel's unit (GPa by default).
+        """
         out = np.empty(E.shape)
         self.evaluate(_rows(E), stress=out.reshape(-1, 3, 3))
         return out
 
     @final
     def tangent(self, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3 3 3"]:
-        """Material tangent dS/dE of Green–Lagrange strains."""
+        """Material tangent dS/dE of Green–Lagrange strains.
+
+        Parameters
+        ----------
+        E : array (..., 3, 3)
+            Green–Lagrange strains, in lab axes where the kernel has an orientation.
+
+        Returns
+        -------
+        array (..., 3, 3, 3, 3)
+            In the kernel's unit (GPa by default).
+        """
         out = np.empty((*E.shape[:-2], 6, 6))
         self.evaluate(_rows(E), tangent=out.reshape(-1, 6, 6))
         return tangent_from_mandel(out)
@@ -211,7 +244,28 @@ def innermost_bounded(law: Law) -> BoundedLaw | None:
 
 @final
 class CompiledKernel(Kernel):
-    """A law as compiled C: no allocation and no state in it, so any number of threads may call it."""
+    """A law as compiled C: no allocation and no state in it, so any number of threads may call it.
+
+    Parameters
+    ----------
+    law : Law
+    domain : Domain, optional
+        Of validity, in the law's axes.
+    uncertainty : Uncertainty, optional
+        Of the stress.
+    orientation : array (3, 3), optional
+        Crystal → lab, or the packed map of :func:`orientation_map`.
+    unit : float
+        Factor from GPa to the unit of energy, stress and tangent.
+    source : Source
+        The generated C and its numbers.
+    built : Built
+        The loaded library.
+    information : Information
+        What was built, and why.
+    threads : int
+        Threads that share a batch.
+    """
 
     def __init__(
         self,
@@ -285,7 +339,22 @@ class CompiledKernel(Kernel):
 
 @final
 class TorchKernel(Kernel):
-    """The same by torch: slower, and needs no compiler."""
+    """The same by torch: slower, and needs no compiler.
+
+    Parameters
+    ----------
+    law : Law
+    domain : Domain, optional
+        Of validity, in the law's axes.
+    uncertainty : Uncertainty, optional
+        Of the stress.
+    orientation : array (3, 3), optional
+        Crystal → lab, or the packed map of :func:`orientation_map`.
+    unit : float
+        Factor from GPa to the unit of energy, stress and tangent.
+    information : Information
+        Why torch is used.
+    """
 
     def __init__(
         self,

@@ -275,6 +275,11 @@ def program(law: Law, domain: Domain | None = None) -> Program:
     domain
         Domain of the material in the law's own axes, where the law itself carries none.
 
+    Returns
+    -------
+    Program
+        In GPa, in the law's own axes.
+
     Raises
     ------
     UnsupportedLawError

@@ -31,7 +31,12 @@ class Information:
 
 
 def which() -> Information:
-    """Which kernel a law would get here, and why: for ``constitutive doctor``."""
+    """Which kernel a law would get here, and why: for ``constitutive doctor``.
+
+    Returns
+    -------
+    Information
+    """
     try:
         compiler = find_compiler()
         check_folder(default_folder())

@@ -55,6 +55,19 @@ class FlatUncertainty:
 def flatten_uncertainty(uncertainty: Uncertainty, frame: Float[np.ndarray, "6 6"], signs: Float[np.ndarray, "k 6"]) -> FlatUncertainty:
     """Turn an uncertainty into a program's axes.
 
+    Parameters
+    ----------
+    uncertainty : Uncertainty
+    frame : array (6, 6)
+        Mandel matrix of the rotation into the program's axes.
+    signs : array (k, 6)
+        Signs of the diagonal operations that the program folds.
+
+    Returns
+    -------
+    FlatUncertainty
+        Deviations in GPa.
+
     Raises
     ------
     UnsupportedLawError

@@ -51,52 +51,167 @@ class Law(torch.nn.Module, ABC):
 
     @abstractmethod
     def energy_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
-        """Strain-energy density (GPa) at strains in Mandel components."""
+        """Strain-energy density (GPa) at strains in Mandel components.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Green–Lagrange strains in the law's frame, xx yy zz √2·yz √2·xz √2·xy.
+
+        Returns
+        -------
+        tensor (n,)
+            GPa, per reference volume; 0 at zero strain.
+        """
 
     @abstractmethod
     def stress_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Second Piola–Kirchhoff stress (GPa) in Mandel components: the gradient of the energy."""
+        """Second Piola–Kirchhoff stress (GPa) in Mandel components: the gradient of the energy.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Green–Lagrange strains in the law's frame, xx yy zz √2·yz √2·xz √2·xy.
+
+        Returns
+        -------
+        tensor (n, 6)
+            GPa, in the same order with the same factors.
+        """
 
     @abstractmethod
     def tangent_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
-        """Material tangent dS/dE (GPa) in Mandel components: the Hessian of the energy."""
+        """Material tangent dS/dE (GPa) in Mandel components: the Hessian of the energy.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Green–Lagrange strains in the law's frame, xx yy zz √2·yz √2·xz √2·xy.
+
+        Returns
+        -------
+        tensor (n, 6, 6)
+            GPa; symmetric.
+        """
 
     @abstractmethod
     def derivative_mandel(self, x: Float[Tensor, " 6"], order: int) -> Tensor:
-        """Derivative of the energy of order 1 to 4 at one strain, as an array with ``order`` axes of length 6 (GPa)."""
+        """Derivative of the energy of order 1 to 4 at one strain, as an array with ``order`` axes of length 6 (GPa).
+
+        Parameters
+        ----------
+        x : tensor (6,)
+            Green–Lagrange strain in Mandel components.
+        order : int
+            1 the stress, 2 the tangent, 3 and 4 the constants of third and fourth order.
+
+        Returns
+        -------
+        tensor (6,) * order
+            GPa; symmetric in its axes.
+        """
 
     @abstractmethod
     def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
-        """Settings (plain YAML types) and named arrays that rebuild the law under ``from_state``."""
+        """Settings (plain YAML types) and named arrays that rebuild the law under ``from_state``.
+
+        Returns
+        -------
+        settings : dict
+            With the ``kind`` of the law.
+        arrays : dict of array
+            By name, float64.
+        """
 
     @classmethod
     @abstractmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
-        """Rebuild a law from what ``state`` returned."""
+        """Rebuild a law from what ``state`` returned.
+
+        Parameters
+        ----------
+        settings : dict
+        arrays : dict of array
+            As ``state`` returned them.
+        rotations : array (g, 3, 3)
+            Proper rotations of the group.
+
+        Returns
+        -------
+        Law
+
+        Raises
+        ------
+        KeyError, ValueError, MaterialError
+            A setting or an array is missing or misshapen.
+        """
 
     # -- what a user calls --------------------------------------------------------------------------------------
 
     @final
     @torch.no_grad()
     def energy(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-        """Strain-energy density (GPa, per reference volume) of Green–Lagrange strains; theory, eq. (5)."""
+        """Strain-energy density (GPa, per reference volume) of Green–Lagrange strains; theory, eq. (5).
+
+        Parameters
+        ----------
+        E : tensor (..., 3, 3)
+            Symmetric, in the law's frame.
+
+        Returns
+        -------
+        tensor (...)
+            GPa.
+        """
         return self._in_chunks(self.energy_mandel, E).reshape(E.shape[:-2])
 
     @final
     @torch.no_grad()
     def stress(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-        """Second Piola–Kirchhoff stress S = ∂ψ/∂E (GPa) of Green–Lagrange strains; theory, eq. (4)."""
+        """Second Piola–Kirchhoff stress S = ∂ψ/∂E (GPa) of Green–Lagrange strains; theory, eq. (4).
+
+        Parameters
+        ----------
+        E : tensor (..., 3, 3)
+            Symmetric, in the law's frame.
+
+        Returns
+        -------
+        tensor (..., 3, 3)
+            GPa, in the law's frame.
+        """
         return from_mandel(self._in_chunks(self.stress_mandel, E)).reshape(E.shape)
 
     @final
     @torch.no_grad()
     def tangent(self, E: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3 3 3"]:
-        """Material tangent dS/dE (GPa) of Green–Lagrange strains, with major and minor symmetry; theory, eq. (4)."""
+        """Material tangent dS/dE (GPa) of Green–Lagrange strains, with major and minor symmetry; theory, eq. (4).
+
+        Parameters
+        ----------
+        E : tensor (..., 3, 3)
+            Symmetric, in the law's frame.
+
+        Returns
+        -------
+        tensor (..., 3, 3, 3, 3)
+            GPa.
+        """
         return tangent_from_mandel(self._in_chunks(self.tangent_mandel, E)).reshape(*E.shape, 3, 3)
 
     @final
     def first_piola_kirchhoff(self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-        """First Piola–Kirchhoff stress P = F S (GPa) at deformation gradients; theory, eq. (3).
+        """First Piola–Kirchhoff stress P = F S (GPa) at deformation gradients; theory, eq. (2).
+
+        Parameters
+        ----------
+        deformation_gradient : array (..., 3, 3)
+            F, with det F > 0, in the law's frame.
+
+        Returns
+        -------
+        array (..., 3, 3)
+            GPa, indexed ``[i, J]``.
 
         Examples
         --------
@@ -113,7 +228,20 @@ class Law(torch.nn.Module, ABC):
     def forward(
         self, deformation_gradient: Float[np.ndarray, "*batch 3 3"]
     ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3 3 3 3"]]:
-        """Calling a law: first Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy; theory, eq. (3)."""
+        """Called by ``law(F)``: first Piola–Kirchhoff stress P and first elasticity dP/dF (GPa), from NumPy to NumPy; theory, eq. (3).
+
+        Parameters
+        ----------
+        deformation_gradient : array (..., 3, 3)
+            F, with det F > 0, in the law's frame.
+
+        Returns
+        -------
+        P : array (..., 3, 3)
+            GPa, indexed ``[i, J]``.
+        dPdF : array (..., 3, 3, 3, 3)
+            GPa, indexed ``[i, J, k, L]``.
+        """
         F = np.asarray(deformation_gradient, dtype=np.float64)
         E = torch.from_numpy(green_lagrange_strain(F))
         S, dSdE = self.stress(E).numpy(), self.tangent(E).numpy()
@@ -121,7 +249,18 @@ class Law(torch.nn.Module, ABC):
 
     @final
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Law:
-        """The law of the rotated crystal: ``rotation`` takes crystal axes to lab axes."""
+        """The law of the rotated crystal.
+
+        Parameters
+        ----------
+        rotation : array (3, 3)
+            Crystal → lab: ``v_lab = rotation @ v_crystal``.
+
+        Returns
+        -------
+        Law
+            Of strains and stresses in lab axes.
+        """
         return RotatedLaw(self, rotation)
 
     @final
@@ -130,10 +269,17 @@ class Law(torch.nn.Module, ABC):
 
         Parameters
         ----------
-        rotations
+        rotations : array (g, 3, 3), optional
             The group to test; the law's own when not given.
-        size
+        seed : int
+            Of the random strains.
+        size : float
             Largest component of the random strains.
+
+        Returns
+        -------
+        float
+            Rounding error (about 1e-14) for a law that is exact under the group.
         """
         group = self.rotations.numpy() if rotations is None else np.asarray(rotations)
         x = torch.from_numpy(np.random.default_rng(seed).uniform(-size, size, (16, 6)))
@@ -144,7 +290,12 @@ class Law(torch.nn.Module, ABC):
         return float((found - direct).abs().max() / direct.abs().max().clamp_min(1e-300))
 
     def orbit_units(self) -> int:
-        """Hidden units that one evaluation costs: |G|·H for a network, 0 for a polynomial."""
+        """Hidden units that one evaluation costs: |G|·H for a network, 0 for a polynomial.
+
+        Returns
+        -------
+        int
+        """
         return 0
 
     @staticmethod
@@ -155,6 +306,19 @@ class Law(torch.nn.Module, ABC):
 
 def law_from_state(settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> Law:
     """Rebuild a law of any kind from its ``state``.
+
+    Parameters
+    ----------
+    settings : dict
+        With ``kind``.
+    arrays : dict of array
+        By name.
+    rotations : array (g, 3, 3)
+        Proper rotations of the group.
+
+    Returns
+    -------
+    Law
 
     Raises
     ------
@@ -171,7 +335,17 @@ def law_from_state(settings: JsonObject, arrays: dict[str, np.ndarray], rotation
 
 
 def numbers(array: Tensor) -> np.ndarray:
-    """A contiguous float64 NumPy copy, as the material files hold them."""
+    """A contiguous float64 NumPy copy, as the material files hold them.
+
+    Parameters
+    ----------
+    array : tensor
+        Of any shape, with or without a gradient.
+
+    Returns
+    -------
+    array
+    """
     return np.ascontiguousarray(array.detach().numpy(), dtype=np.float64)
 
 

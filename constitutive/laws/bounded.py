@@ -67,6 +67,10 @@ class Domain:
             Strains of the data in Mandel components.
         rotations
             The group.
+
+        Returns
+        -------
+        Domain
         """
         D = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
         moment = np.mean(D @ (x.T @ x / len(x)) @ D.transpose(0, 2, 1), axis=0)
@@ -76,12 +80,32 @@ class Domain:
         return cls(metric, float(np.sqrt(np.einsum("ni,ij,nj->n", x, metric, x).max())))
 
     def distance(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
-        """Size of each strain relative to the boundary: up to 1 inside, above 1 outside."""
+        """Size of each strain relative to the boundary: up to 1 inside, above 1 outside.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        tensor (n,)
+            √(xᵀMx)/R, dimensionless.
+        """
         M = torch.as_tensor(self.metric)
         return torch.sqrt(((x @ M) * x).sum(-1)) / self.radius
 
     def contains(self, x: Float[np.ndarray, "n 6"]) -> Bool[np.ndarray, " n"]:
         """Which strains (Mandel) are inside, up to rounding.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        bool array (n,)
 
         Examples
         --------
@@ -92,7 +116,18 @@ class Domain:
         return (self.distance(torch.as_tensor(np.asarray(x, dtype=np.float64))) <= EDGE).numpy()
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Domain:
-        """The domain of the crystal turned by ``rotation`` (crystal → lab)."""
+        """The domain of the crystal turned by ``rotation`` (crystal → lab).
+
+        Parameters
+        ----------
+        rotation : array (3, 3)
+            Crystal → lab.
+
+        Returns
+        -------
+        Domain
+            Of strains in lab axes.
+        """
         D = np.asarray(mandel_matrix(np.asarray(rotation, dtype=np.float64)))
         return Domain(D @ self.metric @ D.T, self.radius)
 
@@ -125,7 +160,17 @@ class BoundedLaw(Law):
         self.reach = 0.1 * domain.radius  # L
 
     def outside(self, x: Float[Tensor, "n 6"]) -> Bool[Tensor, " n"]:
-        """Which strains are outside the domain."""
+        """Which strains are outside the domain.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        bool tensor (n,)
+        """
         return self.domain.distance(x) > EDGE
 
     def _judge(self, x: Tensor) -> Tensor:
@@ -187,7 +232,25 @@ class BoundedLaw(Law):
         return f, df, ddf, r, (x @ self.metric) / r[:, None]
 
     def derivative_mandel(self, x: Float[Tensor, " 6"], order: int) -> Tensor:
-        """Derivative of the energy of order 1 to 4 at one strain inside the domain (GPa)."""
+        """Derivative of the energy of order 1 to 4 at one strain inside the domain (GPa).
+
+        Parameters
+        ----------
+        x : tensor (6,)
+            Green–Lagrange strain, Mandel.
+        order : int
+            1 to 4.
+
+        Returns
+        -------
+        tensor (6,) * order
+            GPa.
+
+        Raises
+        ------
+        DomainError
+            The strain is outside the domain, whatever the policy.
+        """
         if bool(self.outside(x[None])[0]):
             raise DomainError("higher derivatives are given inside the domain only; ask the law itself to extrapolate")
         return self.law.derivative_mandel(x, order)

@@ -46,7 +46,19 @@ class LinearLaw(Law):
 
     @classmethod
     def from_voigt(cls, C: Float[np.ndarray, "6 6"], rotations: Float[np.ndarray, "g 3 3"]) -> LinearLaw:
-        """Law of a 6×6 Voigt matrix (GPa; order xx yy zz yz xz xy, engineering shear)."""
+        """Law of a 6×6 Voigt matrix (GPa; order xx yy zz yz xz xy, engineering shear).
+
+        Parameters
+        ----------
+        C : array (6, 6)
+            Second-order elastic constants (GPa).
+        rotations : array (g, 3, 3)
+            Proper rotations of the group, in the frame of C.
+
+        Returns
+        -------
+        LinearLaw
+        """
         return cls(np.asarray(stiffness_voigt_to_mandel(np.asarray(C, dtype=np.float64))), rotations)
 
     def energy_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:

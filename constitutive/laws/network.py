@@ -120,7 +120,26 @@ class NetworkLaw(Law):
 
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> NetworkLaw:
-        """Rebuild from ``state``."""
+        """Rebuild from ``state``.
+
+        Parameters
+        ----------
+        settings : dict
+            With ``scale``.
+        arrays : dict of array
+            "directions", "biases" and "amplitudes".
+        rotations : array (g, 3, 3)
+            The group.
+
+        Returns
+        -------
+        NetworkLaw
+
+        Raises
+        ------
+        ValueError
+            The scale is not positive.
+        """
         H, scale = int(settings["channels"]), float(settings["scale"])
         if not scale > 0:
             raise ValueError(f"scale {scale} is not positive")
@@ -129,7 +148,13 @@ class NetworkLaw(Law):
 
 
 def change_of_basis() -> Float[Tensor, "6 6"]:
-    """Orthogonal matrix from Mandel components to the e3nn irreps 0e + 2e."""
+    """Orthogonal matrix from Mandel components to the e3nn irreps 0e + 2e.
+
+    Returns
+    -------
+    tensor (6, 6)
+        Q of :func:`constitutive.tensors.mandel_to_irreps`, float64.
+    """
     return torch.as_tensor(mandel_to_irreps())
 
 
@@ -137,7 +162,16 @@ def change_of_basis() -> Float[Tensor, "6 6"]:
 class UnconstrainedNetworkLaw(Law):
     """The same network without its group: the baseline that shows what symmetry buys.
 
-    The parameters are those of :class:`NetworkLaw`, under the trivial group.
+    Parameters
+    ----------
+    directions : array (h, 6)
+        Input weights w, in the irreps 0e + 2e.
+    biases : array (h,)
+        b, one for each channel.
+    amplitudes : array (h,)
+        a, in GPa.
+    scale : float
+        s: the strain that counts as one.
     """
 
     kind = "unconstrained"

@@ -97,7 +97,26 @@ class SeriesLaw(Law):
 
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SeriesLaw:
-        """Rebuild from ``state``."""
+        """Rebuild from ``state``.
+
+        Parameters
+        ----------
+        settings : dict
+            With the degrees.
+        arrays : dict of array
+            Coefficients of each degree, GPa.
+        rotations : array (g, 3, 3)
+            The group.
+
+        Returns
+        -------
+        SeriesLaw
+
+        Raises
+        ------
+        ValueError
+            A degree is out of range.
+        """
         orders = [int(d) for d in settings["orders"]]
         if any(not 1 <= d <= 8 for d in orders):
             raise ValueError(f"orders {orders} are not between 1 and 8")

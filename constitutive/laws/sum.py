@@ -17,7 +17,13 @@ from constitutive.plain import JsonObject
 
 @final
 class SumLaw(Law):
-    """Sum of the energies of its terms, all exact under the same group."""
+    """Sum of the energies of its terms, all exact under the same group.
+
+    Parameters
+    ----------
+    terms : sequence of Law
+        At least one, all exact under the same rotations.
+    """
 
     kind = "sum"
 

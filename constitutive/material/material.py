@@ -155,11 +155,26 @@ class Material:
         return storage.stated_reference_stress(self.card)
 
     def stiffness_voigt(self) -> Float[np.ndarray, "6 6"]:
-        """Second-order elastic constants ∂²ψ/∂E² at zero strain (GPa), Voigt order xx yy zz yz xz xy."""
+        """Second-order elastic constants ∂²ψ/∂E² at zero strain (GPa), Voigt order xx yy zz yz xz xy.
+
+        Returns
+        -------
+        array (6, 6)
+            GPa, in the crystal's Cartesian frame; engineering shear.
+        """
         return stiffness_mandel_to_voigt(self.law.derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy())
 
     def bounded(self, policy: str = "warn") -> BoundedLaw:
         """The law with its domain enforced: ``"raise"``, ``"warn"`` or ``"extend"``.
+
+        Parameters
+        ----------
+        policy : {"raise", "warn", "extend"}
+            Outside the domain: an error, a warning, or a conservative continuation of the energy (:class:`~constitutive.laws.BoundedLaw`).
+
+        Returns
+        -------
+        BoundedLaw
 
         Raises
         ------
@@ -171,7 +186,18 @@ class Material:
         return BoundedLaw(self.law, self.domain, policy)
 
     def rotated(self, rotation: Float[np.ndarray, "3 3"]) -> Material:
-        """The turned crystal: law, group, structure, domain and uncertainty, all by one rotation (crystal → lab)."""
+        """The turned crystal: law, group, structure, domain and uncertainty, all by one rotation (crystal → lab).
+
+        Parameters
+        ----------
+        rotation : array (3, 3)
+            Crystal → lab.
+
+        Returns
+        -------
+        Material
+            In lab axes.
+        """
         R = np.asarray(rotation, dtype=np.float64)
         card = {**self.card}
         if "residual_stress" in card:
@@ -188,16 +214,43 @@ class Material:
         )
 
     def second_piola_kirchhoff(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
-        """Second Piola–Kirchhoff stress (GPa) at deformation gradients."""
+        """Second Piola–Kirchhoff stress (GPa) at deformation gradients.
+
+        Parameters
+        ----------
+        F : array (n, 3, 3)
+            Deformation gradients, in the crystal's Cartesian frame.
+
+        Returns
+        -------
+        array (n, 3, 3)
+            GPa, in the same frame.
+        """
         return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
 
     def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
-        """Former name of :meth:`second_piola_kirchhoff`."""
+        """Former name of :meth:`second_piola_kirchhoff`.
+
+        Parameters
+        ----------
+        F : array (n, 3, 3)
+            Deformation gradients.
+
+        Returns
+        -------
+        array (n, 3, 3)
+            GPa.
+        """
         warnings.warn("Material.predict is called second_piola_kirchhoff now", DeprecationWarning, stacklevel=2)
         return self.second_piola_kirchhoff(F)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``card.yaml``, ``law.safetensors`` and ``structure.json`` into a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made where it does not exist.
 
         Raises
         ------
@@ -211,6 +264,15 @@ class Material:
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> Material:
         """Read a material folder; nothing in it can run, and no path in it is followed.
+
+        Parameters
+        ----------
+        folder : path
+            With ``card.yaml`` and ``law.safetensors``.
+
+        Returns
+        -------
+        Material
 
         Raises
         ------

@@ -124,6 +124,10 @@ def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: b
         Found from the structure when not given.
     mirrors : bool, optional
         Draw the mirror planes as discs; by default not.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)

@@ -34,6 +34,10 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
     span : (float, float), optional
         Ends of the scale, in the quantity's unit; its own smallest and largest value when not given. Surfaces of two states are
         compared on one scale: ``constitutive.plots.span``.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     n = shapes.sphere(61)
     found = shapes.values(moduli, quantity, n)
@@ -70,6 +74,10 @@ def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youn
     quantity : str
         One of ``constitutive.elasticity.QUANTITIES``; where a second direction matters, the largest over it is drawn
         solid and the smallest dashed.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     tones, widths = colours(list(states)), shapes.widths(states)
     figure = new_figure(7.0, 3.0)
@@ -114,6 +122,10 @@ def pole_figure(
         Labels and Cartesian vectors of directions to mark.
     span : (float, float), optional
         Ends of the scale, in the quantity's unit, where two states are to be compared.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     axis, n = shapes.hemisphere_map(241)
     value = next(iter(shapes.values(moduli, quantity, n).values()))

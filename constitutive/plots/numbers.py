@@ -131,7 +131,18 @@ def running_median(
 
 
 def rms_error(reference: Float[np.ndarray, "n 3 3"], predicted: Float[np.ndarray, "n 3 3"]) -> float:
-    """Root of the mean square error over all samples and all nine components, in the unit of the stresses."""
+    """Root of the mean square error over all samples and all nine components.
+
+    Parameters
+    ----------
+    reference, predicted : array (n, 3, 3)
+        Stresses in one unit.
+
+    Returns
+    -------
+    float
+        In that unit.
+    """
     return float(np.sqrt(np.mean((predicted - reference) ** 2)))
 
 

@@ -102,6 +102,10 @@ def error_by_strain(
         Name of each law and its stresses.
     unit : str
         Of the stresses.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     tones = colours(list(predictions))
     figure = new_figure(3.5, 3.0)

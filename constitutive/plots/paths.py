@@ -68,13 +68,26 @@ class Path:
         return "path parameter"
 
     def dense(self) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m 3 3"]]:
-        """Many points on the path: its parameter, and F interpolated linearly between the states."""
+        """Many points on the path: its parameter, and F interpolated linearly between the states.
+
+        Returns
+        -------
+        parameter : array (m,)
+            In the unit of the path's own parameter.
+        F : array (m, 3, 3)
+        """
         t = np.linspace(self.parameter[0], self.parameter[-1], DENSE)
         flat = self.F.reshape(len(self.F), 9)
         return t, np.stack([np.interp(t, self.parameter, column) for column in flat.T], -1).reshape(-1, 3, 3)
 
     def components(self) -> list[int]:
-        """Voigt positions of the components that differ from zero and from each other: those worth a curve."""
+        """Voigt positions of the components that differ from zero and from each other: those worth a curve.
+
+        Returns
+        -------
+        list of int
+            0 to 5 for xx yy zz yz xz xy; at least one.
+        """
         stress = stress_to_voigt(self.stress)
         scale = max(float(np.abs(stress).max()), 1e-300)
         kept: list[int] = []
@@ -84,7 +97,17 @@ class Path:
         return kept or [0]
 
     def label(self, component: int) -> str:
-        """Name of a component with those that are equal to it: "yy, zz"."""
+        """Name of a component with those that are equal to it: "yy, zz".
+
+        Parameters
+        ----------
+        component : int
+            Voigt position, 0 to 5.
+
+        Returns
+        -------
+        str
+        """
         stress = stress_to_voigt(self.stress)
         scale = float(np.abs(stress).max())
         same = [j for j in range(len(COMPONENTS)) if np.abs(stress[:, j] - stress[:, component]).max() <= 0.01 * scale]
@@ -172,7 +195,23 @@ def split_paths(
     F: Float[np.ndarray, "n 3 3"],
     stress: Float[np.ndarray, "n 3 3"],
 ) -> list[Path]:
-    """Paths from states that name the path they are on, in the order of first appearance, each sorted along itself."""
+    """Paths from states that name the path they are on, in the order of first appearance, each sorted along itself.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Path of each state.
+    parameter : array (n,)
+        Position of each state along its path.
+    F : array (n, 3, 3)
+        Deformation gradients.
+    stress : array (n, 3, 3)
+        Their stresses, in any one unit and measure.
+
+    Returns
+    -------
+    list of Path
+    """
     found = []
     for name in dict.fromkeys(names):
         rows = np.array([k for k, other in enumerate(names) if other == name])
@@ -236,6 +275,10 @@ def path_errors(
         From deformation gradients (n, 3, 3) to stresses, and to half-widths of their intervals.
     quantity, unit : str
         Names for the axis.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     figure, axes = _panels(len(reference))
     handles: dict[str, Artist] = {}

@@ -24,6 +24,10 @@ def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error 
         Name of each law and its curve.
     error : str
         Name of the error.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     figure = new_figure(3.5, 2.9)
     ax = figure.subplots()
@@ -43,6 +47,10 @@ def learning_curves(panels: Mapping[str, Mapping[str, Curve]], *, error: str = "
         Name of each crystal, and its curves as for `learning_curve`.
     error : str
         Name of the error.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
@@ -99,6 +107,10 @@ def elastic_constants(
         Source and its constants by name; a source need not have them all.
     unit : str
         Of all of them.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     groups, tones = constant_rows(names, values, errors, published), source_colours(published)
     figure = new_figure(3.6, 0.26 * len(names) + 0.6 * len(groups) + 0.2 + 0.16 * len(tones))
@@ -121,7 +133,19 @@ def elastic_constants(
 
 @styled
 def coverage(nominal: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> Figure:
-    """Share of unseen stresses inside the intervals of the law against their nominal probability (both 0 to 1)."""
+    """Share of unseen stresses inside the intervals of the law against their nominal probability (both 0 to 1).
+
+    Parameters
+    ----------
+    nominal : array (n,)
+        Probabilities of the intervals.
+    measured : array (n,)
+        Share of stresses inside each.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
     figure = new_figure(2.7, 2.5)
     ax = figure.subplots()
     ax.axline((0, 0), slope=1, color=MUTED, linewidth=0.8)
@@ -155,6 +179,10 @@ def stability_map(
         Distance from the centre of the domain of validity, 1 at its boundary.
     samples : (n, 2), optional
         Points of the plane to mark: the data.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     figure = new_figure(3.7, 3.0)
     ax = figure.subplots()
@@ -179,6 +207,10 @@ def domain(reach: Mapping[str, tuple[float, float]]) -> Figure:
     ----------
     reach : mapping
         Name of each line ("stretch along x") and the smallest and largest strain on it.
+
+    Returns
+    -------
+    matplotlib Figure
     """
     figure = new_figure(3.6, 0.26 * len(reach) + 0.7)
     ax = figure.subplots()

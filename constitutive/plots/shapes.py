@@ -86,7 +86,19 @@ def frame() -> Float[np.ndarray, "n 2"]:
 
 
 def span(states: Iterable[DirectionalModuli], quantity: Quantity) -> tuple[float, float]:
-    """Smallest and largest value of a quantity over all directions of some states: one scale for pictures to be compared."""
+    """Smallest and largest value of a quantity over all directions of some states: one scale for pictures to be compared.
+
+    Parameters
+    ----------
+    states : iterable of DirectionalModuli
+    quantity : str
+        One of ``constitutive.elasticity.QUANTITIES``.
+
+    Returns
+    -------
+    smallest, largest : float
+        In the quantity's unit (``constitutive.elasticity.UNITS``).
+    """
     ends = [moduli.extremes(quantity) for moduli in states]
     return min(low.value for low, _ in ends), max(high.value for _, high in ends)
 

@@ -80,7 +80,18 @@ class Figure(figure.Figure):
 
 
 def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Run a drawing function under this style, leaving matplotlib's settings as they were."""
+    """Run a drawing function under this style, leaving matplotlib's settings as they were.
+
+    Parameters
+    ----------
+    draw : callable
+        Makes a figure.
+
+    Returns
+    -------
+    callable
+        With the same arguments and result.
+    """
 
     @wraps(draw)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

@@ -215,6 +215,18 @@ def read_any(
 ) -> StressStrainData:
     """One file of any known format as a data set, its sign and unit not yet judged.
 
+    Parameters
+    ----------
+    path : path
+    structure : structure or path, optional
+        Reference cell; it takes the place of the file's own.
+    options : ReadOptions, optional
+        What the file does not say.
+
+    Returns
+    -------
+    StressStrainData
+
     Raises
     ------
     ConstitutiveError

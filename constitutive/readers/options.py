@@ -101,7 +101,13 @@ class ReadOptions:
     skip_failed: bool = False
 
     def require_valid(self) -> None:
-        """Refuse a value that no format knows. Raises DataError naming the option and its values."""
+        """Refuse a value that no format knows.
+
+        Raises
+        ------
+        DataError
+            An option has an unknown value; the message names both.
+        """
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in choices:
@@ -114,7 +120,18 @@ class ReadOptions:
             raise DataError(f"lj: found {self.lj}; needed a positive energy in eV and a positive length in Å")
 
     def require_fitting(self, kinds: Sequence[str]) -> None:
-        """Refuse an option that none of the formats of the sources takes. Raises DataError naming it."""
+        """Refuse an option that none of the formats of the sources takes.
+
+        Parameters
+        ----------
+        kinds : sequence of str
+            Formats of the sources.
+
+        Raises
+        ------
+        DataError
+            An option applies to none of these formats; the message names it.
+        """
         for option in fields(self):
             taken = _TAKEN_BY.get(option.name)
             if taken is None or not getattr(self, option.name) or not kinds or any(kind in taken for kind in kinds):

@@ -94,6 +94,15 @@ def _files_of_folder(folder: Path) -> list[Path]:
 def detect(path: str | os.PathLike[str]) -> str:
     """The format of a file, compressed or not, by its name and its first bytes; the content is not trusted further than that.
 
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+        One of `FORMATS`.
+
     Raises
     ------
     DataError

@@ -65,7 +65,18 @@ def gather(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Known:
-    """Audit a material, fit its baselines and its learning curve: the slow part of a report; parameters as for :func:`report`."""
+    """Audit a material, fit its baselines and its learning curve: the slow part of a report.
+
+    Parameters
+    ----------
+    material, data, unseen, learning_curve, seed, progress
+        As for :func:`report`.
+
+    Returns
+    -------
+    Known
+        What :func:`page` is written from.
+    """
     show = progress or _silent
     show("auditing", 0.05)
     audited = audit(material, data, unseen=unseen, seed=seed)
@@ -82,7 +93,20 @@ def _silent(_what: str, _fraction: float) -> None:
 
 
 def page(known: Known, *, progress: Progress | None = None) -> str:
-    """The HTML of a report from what was gathered."""
+    """The HTML of a report from what was gathered.
+
+    Parameters
+    ----------
+    known : Known
+        What :func:`gather` returned.
+    progress : callable, optional
+        Called with what is being written and the fraction done.
+
+    Returns
+    -------
+    str
+        HTML, UTF-8; it loads nothing from elsewhere.
+    """
     show = progress or _silent
     sections = []
     for k, write in enumerate(SECTIONS):

@@ -36,7 +36,13 @@ class Comparison:
     radius: float
 
     def as_dict(self) -> JsonObject:
-        """Plain data for ``--json``."""
+        """Plain data for ``--json``.
+
+        Returns
+        -------
+        dict
+            Figures of A and B by name, in the units of their names; the difference of the stress as a fraction.
+        """
         rows = {name: {"A": a, "B": b} for name, (a, b) in self.rows.items()}
         return {"figures": rows, "stress_difference": self.stress_difference, "radius": self.radius}
 
@@ -51,6 +57,10 @@ def compare(first: Material, second: Material, *, radius: float = 0.03, seed: in
         Frobenius norm of the largest strain at which their stresses are compared.
     seed : int
         Of these strains.
+
+    Returns
+    -------
+    Comparison
     """
     columns = [_figures(material) for material in (first, second)]
     names = list(dict.fromkeys([*columns[0], *columns[1]]))

@@ -68,7 +68,16 @@ def held_out_of(data: StressStrainData | None, unseen: StressStrainData | None) 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its identity in links, its title, its HTML."""
+    """A part of the page: its identity in links, its title, its HTML.
+
+    Attributes
+    ----------
+    identity : str
+        Of its element, for links within the page.
+    title : str
+    content : list
+        Text, which is escaped, and finished HTML.
+    """
 
     identity: str
     title: str

@@ -26,7 +26,22 @@ LEAST_UNSEEN = 8
 
 
 def baselines(material: Material, data: StressStrainData, seed: int) -> dict[str, Law]:
-    """Linear elasticity and the network without symmetry, fitted to the same samples; what cannot be fitted is left out."""
+    """Linear elasticity and the network without symmetry, fitted to the same samples; what cannot be fitted is left out.
+
+    Parameters
+    ----------
+    material : Material
+        Its group is used where the data state none.
+    data : StressStrainData
+        The samples.
+    seed : int
+        Of folds and initial directions.
+
+    Returns
+    -------
+    dict of Law
+        By name.
+    """
     found: dict[str, Law] = {}
     for name, fit in (
         (FREE, lambda: fit_unconstrained(data, seed=seed, point_group=_group(material, data))),
@@ -57,6 +72,27 @@ def curves(
 
     The states are the unseen ones or the held-out paths where there are any, and otherwise the samples not drawn. No larger
     number of samples is begun that would end later than ``BUDGET``, by the time that the one before took.
+
+    Parameters
+    ----------
+    material : Material
+    data : StressStrainData
+        The samples to draw from.
+    unseen : StressStrainData, optional
+        States to judge by.
+    others : dict of Law
+        The baselines.
+    seed : int
+        Of the draws.
+    progress : callable
+        Called with a text and the part done, 0 to 1.
+
+    Returns
+    -------
+    curves : dict of Curve
+        By name; errors are fractions of the norm of S.
+    note : str
+        What was left out for time.
     """
     held_out = held_out_of(data, unseen)
     sizes = sizes_of(len(data) if held_out is not None else len(data) - LEAST_UNSEEN)

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Markup:
-    """A piece of finished HTML. Only this module makes it; text of any other kind is escaped."""
+    """A piece of finished HTML. Only this module makes it; text of any other kind is escaped.
+
+    Attributes
+    ----------
+    text : str
+        HTML.
+    """
 
     text: str
 
@@ -32,7 +38,17 @@ _VOID = {"meta", "br", "img", "hr"}
 
 
 def render(content: Content) -> str:
-    """The HTML of some content."""
+    """The HTML of some content.
+
+    Parameters
+    ----------
+    content : Markup, text, number, or iterable of these
+
+    Returns
+    -------
+    str
+        Text is escaped, finished HTML is kept.
+    """
     if isinstance(content, Markup):
         return content.text
     if isinstance(content, str) or not isinstance(content, Iterable):
@@ -42,6 +58,19 @@ def render(content: Content) -> str:
 
 def tag(name: str, /, *content: Content, **attributes: str | bool | None) -> Markup:
     """An element; attributes are given with ``_`` for ``-``, and with a trailing ``_`` where the name is a keyword of Python.
+
+    Parameters
+    ----------
+    name : str
+        Of the element.
+    *content
+        What stands inside; text is escaped.
+    **attributes
+        None and False leave an attribute out, True writes its name alone.
+
+    Returns
+    -------
+    Markup
 
     Examples
     --------
@@ -85,7 +114,18 @@ def nested(value: object) -> Content:
 
 
 def packed(text: str, identity: str | None = None) -> Markup:
-    """Text compressed by gzip, in base64, in a script element that no browser runs; the page's script unpacks it."""
+    """Text compressed by gzip, in base64, in a script element that no browser runs; the page's script unpacks it.
+
+    Parameters
+    ----------
+    text : str
+    identity : str, optional
+        The element's ``id``.
+
+    Returns
+    -------
+    Markup
+    """
     letters = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
     return tag("script", letters, type=PACKED, id=identity)
 

@@ -119,6 +119,11 @@ def random_crystal(space_group_number: int, seed: int = 0, *, species: int = 2) 
     species : int
         Number of species, each on one general position; P1 takes a third.
 
+    Returns
+    -------
+    RandomCrystal
+        The cell (Å), its point group in the same frame, and the number of its space group.
+
     Raises
     ------
     SymmetryError
@@ -165,6 +170,11 @@ def quartz(hand: str = "right") -> Structure:
     Parameters
     ----------
     hand : {"right", "left"}
+
+    Returns
+    -------
+    pymatgen Structure
+        Conventional hexagonal cell, c along z (Å).
 
     Raises
     ------

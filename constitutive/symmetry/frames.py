@@ -72,6 +72,10 @@ class CrystalFrames:
         ----------
         start, end : {"input", "conventional", "ieee"}
 
+        Returns
+        -------
+        array (3, 3)
+
         Raises
         ------
         SymmetryError

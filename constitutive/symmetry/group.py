@@ -106,6 +106,11 @@ class PointGroup:
         tolerance : float
             Largest entry of ``|RᵀR − 1|`` that is accepted.
 
+        Returns
+        -------
+        PointGroup
+            In the frame of the operations.
+
         Raises
         ------
         SymmetryError
@@ -136,6 +141,10 @@ class PointGroup:
         disorder : {"refuse", "species"}
             Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
 
+        Returns
+        -------
+        PointGroup
+
         Raises
         ------
         SymmetryError
@@ -165,6 +174,15 @@ class PointGroup:
 
     def rotated(self, R: Float[np.ndarray, "3 3"]) -> PointGroup:
         """Group of the crystal after a rigid rotation R: operations R g Rᵀ.
+
+        Parameters
+        ----------
+        R : array (3, 3)
+            Proper rotation, Cartesian.
+
+        Returns
+        -------
+        PointGroup
 
         Raises
         ------
@@ -277,27 +295,78 @@ class PointGroup:
     # ---- acting
 
     def equivalent_directions(self, direction: Numbers) -> Float[np.ndarray, "n 3"]:
-        """Distinct images of a Cartesian direction (or any vector) under the group, itself first."""
+        """Distinct images of a Cartesian direction (or any vector) under the group, itself first.
+
+        Parameters
+        ----------
+        direction : array (3,)
+            Cartesian, of any length.
+
+        Returns
+        -------
+        array (n, 3)
+            Of the same length; n divides the order of the group.
+        """
         vector = np.asarray(direction, dtype=float)
         return _distinct(self.operations @ vector)
 
     def equivalent_strains(self, strain: Numbers) -> Float[np.ndarray, "n 3 3"]:
-        """Distinct images g E gᵀ of a strain (or any second-rank tensor) under the group, itself first."""
+        """Distinct images g E gᵀ of a strain (or any second-rank tensor) under the group, itself first.
+
+        Parameters
+        ----------
+        strain : array (3, 3)
+            Cartesian, in the frame of the group.
+
+        Returns
+        -------
+        array (n, 3, 3)
+        """
         E = np.asarray(strain, dtype=float)
         return _distinct(self.operations @ E @ self.operations.swapaxes(1, 2))
 
     # ---- subgroups and supergroups
 
     def is_subgroup_of(self, other: PointGroup) -> bool:
-        """Whether every operation, in its Cartesian place, is one of the other group's."""
+        """Whether every operation, in its Cartesian place, is one of the other group's.
+
+        Parameters
+        ----------
+        other : PointGroup
+            In the same Cartesian frame.
+
+        Returns
+        -------
+        bool
+        """
         return bool((ops.index_of(other.operations, self.operations) >= 0).all())
 
     def subgroups(self) -> tuple[PointGroup, ...]:
-        """All subgroups, each in its place, by falling order; the group itself first."""
+        """All subgroups in their orientations, the largest (the group itself) first.
+
+        Returns
+        -------
+        tuple of PointGroup
+
+        Raises
+        ------
+        SymmetryError
+            The group is a limiting one, which has infinitely many.
+        """
         return tuple(self._subgroup(members) for members in standard_subgroups(self._crystallographic))
 
     def maximal_subgroups(self) -> tuple[PointGroup, ...]:
-        """Subgroups with no other between them and the group."""
+        """Proper subgroups that lie in no other proper subgroup.
+
+        Returns
+        -------
+        tuple of PointGroup
+
+        Raises
+        ------
+        SymmetryError
+            The group is a limiting one.
+        """
         return tuple(self._subgroup(members) for members in maximal_indices(self._crystallographic))
 
     @property
@@ -311,7 +380,17 @@ class PointGroup:
         return self.from_symbol(name, frame=self.frame @ place)
 
     def minimal_supergroups(self) -> tuple[PointGroup, ...]:
-        """Point groups above this one, in their places, with none between."""
+        """Point groups that contain this one with no other between them, in their orientations.
+
+        Returns
+        -------
+        tuple of PointGroup
+
+        Raises
+        ------
+        SymmetryError
+            The group is a limiting one.
+        """
         return tuple(self.from_symbol(name, frame=self.frame @ place) for name, place in supergroup_places(self._crystallographic))
 
     def cosets(self, subgroup: PointGroup) -> Float[np.ndarray, "n 3 3"]:

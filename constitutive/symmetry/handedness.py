@@ -36,14 +36,32 @@ ENANTIOMORPHS: dict[int, int] = {a: b for pair in _PAIRS for a, b in (pair, pair
 
 
 def enantiomorph_number(space_group_number: int) -> int:
-    """Number of the space group of the mirror image: another one for the 11 pairs (P3₁21 and P3₂21), else the same."""
+    """Number of the space group of the mirror image: another one for the 11 pairs (P3₁21 and P3₂21), else the same.
+
+    Parameters
+    ----------
+    space_group_number : int
+        1 to 230.
+
+    Returns
+    -------
+    int
+    """
     return ENANTIOMORPHS.get(space_group_number, space_group_number)
 
 
 def enantiomorph(x: AnyStructure) -> Structure:
-    """The crystal after inversion through the origin, in the same Cartesian frame and cell: of a handed crystal the other hand.
+    """The crystal after inversion through the origin, in the same Cartesian frame and cell; the other hand of a chiral crystal.
 
-    Tensors of odd rank that are polar change sign with it, those of even rank stay (axial ones the other way round).
+    Polar tensors of odd rank and axial tensors of even rank change sign, all others stay the same.
+
+    Parameters
+    ----------
+    x : pymatgen Structure, ASE Atoms or path
+
+    Returns
+    -------
+    pymatgen Structure
 
     Raises
     ------
@@ -73,7 +91,20 @@ class WrongOperation:
 
 
 def wrong_operations(report: SymmetryReport, imposed: PointGroup) -> tuple[WrongOperation, ...]:
-    """Operations of an imposed group that the crystal does not have, worst first."""
+    """Operations of an imposed group that the crystal does not have, worst first.
+
+    Parameters
+    ----------
+    report : SymmetryReport
+        Of the crystal.
+    imposed : PointGroup
+        In the Cartesian frame of the structure.
+
+    Returns
+    -------
+    tuple of WrongOperation
+        Empty where the crystal has all of them.
+    """
     foreign = imposed.operations[ops.index_of(report.point_group.operations, imposed.operations) < 0]
     wrong = [WrongOperation(R, operation_in_words(imposed, R), mismatch(report.cell, R)) for R in foreign]
     return tuple(sorted(wrong, key=lambda w: -w.mismatch))
@@ -89,6 +120,11 @@ def require_symmetry(x: SymmetryReport | AnyStructure, imposed: PointGroup, symp
         In the Cartesian frame of the structure.
     symprec : float
         Å.
+
+    Returns
+    -------
+    SymmetryReport
+        Of the crystal.
 
     Raises
     ------

@@ -62,6 +62,19 @@ class MagneticPointGroup:
     def from_groups(cls, point_group: PointGroup, unprimed: PointGroup, *, grey: bool = False) -> MagneticPointGroup:
         """Magnetic group of a point group and its subgroup that does not reverse time.
 
+        Parameters
+        ----------
+        point_group : PointGroup
+            All operations, time reversal disregarded.
+        unprimed : PointGroup
+            Operations that do not reverse time: the same group, or a subgroup of index 2, in the same frame.
+        grey : bool
+            Time reversal itself is an operation (paramagnets, and antiferromagnets with a translation that reverses the moments).
+
+        Returns
+        -------
+        MagneticPointGroup
+
         Raises
         ------
         SymmetryError
@@ -80,7 +93,17 @@ class MagneticPointGroup:
         return cls(_symbol(point_group, unprimed), kind, operations, ~plain, point_group, unprimed)
 
     def rotated(self, R: Float[np.ndarray, "3 3"]) -> MagneticPointGroup:
-        """Group of the crystal after a rigid rotation R, moments turned with it."""
+        """Group of the crystal after a rigid rotation R, moments turned with it.
+
+        Parameters
+        ----------
+        R : array (3, 3)
+            Proper rotation, Cartesian.
+
+        Returns
+        -------
+        MagneticPointGroup
+        """
         return self.from_groups(self.point_group.rotated(R), self.unprimed.rotated(R), grey=self.kind == "grey")
 
     def __repr__(self) -> str:
@@ -88,7 +111,17 @@ class MagneticPointGroup:
 
 
 def black_white_groups(symbol: str) -> tuple[MagneticPointGroup, ...]:
-    """The black-white groups of a point group in its standard axes, one of each symbol."""
+    """The black-white groups of a point group in its standard axes, one of each symbol.
+
+    Parameters
+    ----------
+    symbol : str
+        Of one of the 32 point groups.
+
+    Returns
+    -------
+    tuple of MagneticPointGroup
+    """
     group = PointGroup.from_symbol(symbol)
     halves = [sub for sub in group.subgroups() if 2 * sub.order == group.order]
     found: dict[str, MagneticPointGroup] = {}
@@ -99,7 +132,13 @@ def black_white_groups(symbol: str) -> tuple[MagneticPointGroup, ...]:
 
 
 def all_magnetic_groups() -> tuple[MagneticPointGroup, ...]:
-    """The 122 magnetic point groups in standard axes: colourless, grey, black-white."""
+    """The 122 magnetic point groups in standard axes: colourless, grey, black-white.
+
+    Returns
+    -------
+    tuple of MagneticPointGroup
+        32 colourless, 32 grey and 58 black-white groups.
+    """
     plain = [PointGroup.from_symbol(symbol) for symbol in SYMBOLS]
     colourless = [MagneticPointGroup.from_groups(g, g) for g in plain]
     grey = [MagneticPointGroup.from_groups(g, g, grey=True) for g in plain]
@@ -151,6 +190,10 @@ def find_magnetic_group(
         Moments in Bohr magnetons, Cartesian; numbers mean moments along z. Without them those of the structure are used: the site
         property magmom (pymatgen) or the initial magnetic moments (ASE).
     disorder : {"refuse", "species"}
+
+    Returns
+    -------
+    MagneticPointGroup
 
     Raises
     ------

@@ -190,6 +190,16 @@ def _fingerprints() -> dict[tuple[tuple[str, int], ...], str]:
 def identify(operations: Float[np.ndarray, "n 3 3"]) -> str:
     """Short Hermann–Mauguin symbol of a closed set of operations.
 
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+        Orthogonal, Cartesian; in any orientation.
+
+    Returns
+    -------
+    str
+        One of the 32 symbols, such as "m-3m".
+
     Raises
     ------
     SymmetryError

@@ -36,6 +36,10 @@ def from_miller(
         What lies along that lab axis: ``[1, 1, 0]`` or ``"[110]"`` a lattice direction, ``"(110)"`` the normal of a plane. Four
         indices (Miller–Bravais) are for hexagonal axes.
 
+    Returns
+    -------
+    array (3, 3)
+
     Raises
     ------
     SymmetryError
@@ -73,6 +77,11 @@ def wafer(crystal: SymmetryReport | AnyStructure | np.ndarray | None = None, *, 
         Surface, ``"(001)"`` or [0, 0, 1]: three bare indices mean a plane here.
     flat : indices
         Direction along x, projected into the surface: ``"[110]"``, or ``"(110)"`` for the normal of the flat's plane.
+
+    Returns
+    -------
+    array (3, 3)
+        ``v_lab = R @ v_crystal``.
 
     Raises
     ------

@@ -31,7 +31,17 @@ def project(directions: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
 
 
 def stereogram(group: PointGroup) -> Figure:
-    """Figure with the poles of a general direction on the left and the symmetry elements on the right."""
+    """Figure with the poles of a general direction on the left and the symmetry elements on the right.
+
+    Parameters
+    ----------
+    group : PointGroup
+        Drawn in its standard axes, z upwards.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 4.6), layout="constrained")
@@ -43,7 +53,15 @@ def stereogram(group: PointGroup) -> Figure:
 
 
 def draw_poles(axes: Axes, group: PointGroup) -> None:
-    """Poles of one general direction and its images: dots above the page, rings below."""
+    """Poles of one general direction and its images: dots above the page, rings below.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+        Drawn into.
+    group : PointGroup
+        Drawn in its standard axes.
+    """
     _prepare(axes, group)
     _draw_planes(axes, _standard(group), faint=True)
     direction = _GENERAL / np.linalg.norm(_GENERAL)
@@ -56,7 +74,15 @@ def draw_poles(axes: Axes, group: PointGroup) -> None:
 
 
 def draw_elements(axes: Axes, group: PointGroup) -> None:
-    """Axes, mirror planes and centre of a group."""
+    """Draw axes, mirror planes and centre of a group in stereographic projection.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+        Drawn into.
+    group : PointGroup
+        Drawn in its standard axes.
+    """
     _prepare(axes, group)
     elements = _standard(group)
     _draw_planes(axes, elements)

@@ -41,7 +41,17 @@ class Comparison:
 
 
 def compare(first: PointGroup, second: PointGroup) -> Comparison:
-    """Relation of two point groups: equal, one in the other, or only after a turn."""
+    """Relation of two point groups: equal, one in the other, or only after a turn.
+
+    Parameters
+    ----------
+    first, second : PointGroup
+        In one Cartesian frame.
+
+    Returns
+    -------
+    Comparison
+    """
     in_both = first.operations[ops.index_of(second.operations, first.operations) >= 0]
     common = PointGroup.from_operations(in_both)
     turn = np.eye(3)

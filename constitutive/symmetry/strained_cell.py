@@ -43,9 +43,18 @@ class CellCondition:
 
 
 def cell_condition(report: SymmetryReport) -> CellCondition:
-    """Strain of the given cell against the exact lattice of its symmetry, and whether its operations are sound.
+    """Strain of the given cell against the exact lattice of its symmetry, and whether its operations are orthogonal and form a group.
 
     A strained or badly relaxed cell keeps its label within symprec, with operations that are not orthogonal: RᵀR ≠ 1.
+
+    Parameters
+    ----------
+    report : SymmetryReport
+        Of the cell.
+
+    Returns
+    -------
+    CellCondition
     """
     C = report.deformation.T @ report.deformation
     strain = (C - np.eye(3)) / 2

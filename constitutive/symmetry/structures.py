@@ -76,6 +76,10 @@ def read_structure(x: AnyStructure) -> Structure:
         Files: CIF, POSCAR, extxyz (its last frame), JSON, and what else ASE reads. The Cartesian frame of the file is kept; a
         CIF has none: c is put along z and a in the xz plane, as pymatgen does.
 
+    Returns
+    -------
+    pymatgen Structure
+
     Raises
     ------
     SymmetryError
@@ -164,6 +168,11 @@ def read_cell(x: AnyStructure, *, disorder: str = "refuse") -> Cell:
     x : Structure, Atoms or path
     disorder : {"refuse", "species"}
         Partly occupied sites are an error, or each distinct occupation counts as a species of its own.
+
+    Returns
+    -------
+    Cell
+        Lattice in rows (Å), fractional positions, species as numbers with their names, moments where the structure has them.
 
     Raises
     ------

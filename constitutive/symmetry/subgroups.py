@@ -15,7 +15,17 @@ def multiplication_table(operations: Float[np.ndarray, "g 3 3"]) -> Int[np.ndarr
 
 
 def subgroup_indices(operations: Float[np.ndarray, "g 3 3"]) -> tuple[frozenset[int], ...]:
-    """All subgroups of a group as sets of indices of its operations, by falling order: the group itself first, 1 last."""
+    """All subgroups of a group as sets of indices of its operations, by falling order: the group itself first, 1 last.
+
+    Parameters
+    ----------
+    operations : array (g, 3, 3)
+        Of the whole group.
+
+    Returns
+    -------
+    tuple of frozenset of int
+    """
     table = multiplication_table(operations)
     cyclic = {_closure(frozenset({k}), table) for k in range(len(operations))}
     found = set(cyclic)

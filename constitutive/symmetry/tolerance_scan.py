@@ -17,7 +17,19 @@ _NEAR = 3.5  # a jump within this factor of the tolerance in use is near
 
 
 class ToleranceStep(NamedTuple):
-    """Symmetry at one tolerance (Å)."""
+    """Symmetry at one tolerance (Å).
+
+    Attributes
+    ----------
+    symprec : float
+        Å.
+    point_group : str
+        Hermann–Mauguin symbol of the point group found.
+    space_group : str
+        Hermann–Mauguin symbol.
+    space_group_number : int
+        1 to 230.
+    """
 
     symprec: float
     point_group: str

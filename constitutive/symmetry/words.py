@@ -13,7 +13,16 @@ _NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 6: "six", 9: "nine"}
 
 
 def elements_in_words(group: PointGroup) -> list[str]:
-    """One line for each kind of element and family of directions: ``"three 4-fold axes along [001], [100], [010], …"``."""
+    """One line for each kind of element and family of directions: ``"three 4-fold axes along [001], [100], [010], …"``.
+
+    Parameters
+    ----------
+    group : PointGroup
+
+    Returns
+    -------
+    list of str
+    """
     if group.is_limiting:
         return ["every axis and plane" if group.symbol == "isotropic" else "every axis across [001], and rotations by any angle about it"]
     if group.order == 1:
@@ -52,7 +61,19 @@ def _families(group: PointGroup) -> list[tuple[str, list[SymmetryElement]]]:
 
 
 def operation_in_words(group: PointGroup, R: Float[np.ndarray, "3 3"]) -> str:
-    """One operation of a group in words: ``"rotation by 120° about [111]"``."""
+    """One operation of a group in words: ``"rotation by 120° about [111]"``.
+
+    Parameters
+    ----------
+    group : PointGroup
+        Its frame gives the indices of the axis.
+    R : array (3, 3)
+        One of its operations, Cartesian.
+
+    Returns
+    -------
+    str
+    """
     local = group.frame.T @ R @ group.frame
     name, axis = ops.label(local), ops.axis(local)
     if name in ("1", "-1"):

@@ -96,7 +96,21 @@ def signs(group: GroupLike, parity: Parity, time_odd: bool) -> Float[np.ndarray,
 
 
 def transform(tensors: Float[np.ndarray, "..."], R: Float[np.ndarray, "3 3"], *, rank: int) -> Float[np.ndarray, "..."]:
-    """Turn polar tensors, their last ``rank`` axes being indices, by one matrix: each index contracted with R."""
+    """Turn polar tensors, their last ``rank`` axes being indices, by one matrix: each index contracted with R.
+
+    Parameters
+    ----------
+    tensors : array (..., 3, …, 3)
+    R : array (3, 3)
+        Orthogonal matrix; improper ones act as on polar tensors.
+    rank : int
+        Number of indices.
+
+    Returns
+    -------
+    array
+        Of the same shape: ``R_ia R_jb … T_ab…``.
+    """
     batch = tensors.shape[: tensors.ndim - rank]
     flat = tensors.reshape(-1, 3**rank)
     for _ in range(rank):  # contract the last index, put it first: after `rank` rounds every index is turned and in place
@@ -110,6 +124,20 @@ def number_of_invariants(group: GroupLike, formula: str, parity: Parity = "polar
 
     The mean over the group and over the index permutations of s(g) · sign · ∏ tr(g^length), the product over the cycles of the
     permutation (Fumi 1952; Jahn, Acta Cryst. 2 (1949) 30).
+
+    Parameters
+    ----------
+    group : PointGroup, MagneticPointGroup, or array (n, 3, 3)
+    formula : str
+        Index symmetry, such as ``"ijkl=jikl=klij"``.
+    parity : {"polar", "axial"}
+        Axial tensors change sign under improper operations besides.
+    time_odd : bool
+        The tensor changes sign under time reversal.
+
+    Returns
+    -------
+    int
     """
     operations, factor = operations_of(group), signs(group, parity, time_odd)
     symmetry = parse(formula)
@@ -128,7 +156,21 @@ def number_of_invariants(group: GroupLike, formula: str, parity: Parity = "polar
 def average(
     tensors: Float[np.ndarray, "n ..."], group: GroupLike, parity: Parity = "polar", *, time_odd: bool = False
 ) -> Float[np.ndarray, "n ..."]:
-    """Mean over the group of the images of tensors (their first axis counts them): the plain oracle of all else."""
+    """Mean over the group of the images of tensors (their first axis counts them), the projection on the invariant tensors.
+
+    Parameters
+    ----------
+    tensors : array (n, 3, …, 3)
+    group : PointGroup, MagneticPointGroup, or array (g, 3, 3)
+    parity : {"polar", "axial"}
+        Axial tensors change sign under improper operations besides.
+    time_odd : bool
+        The tensors change sign under time reversal.
+
+    Returns
+    -------
+    array (n, 3, …, 3)
+    """
     factor = signs(group, parity, time_odd)
     rank = tensors.ndim - 1
     images = [s * transform(tensors, R, rank=rank) for s, R in zip(factor, operations_of(group), strict=True)]
@@ -281,6 +323,11 @@ def project(
         Index symmetry to impose as well.
     parity : {"polar", "axial"}
     time_odd : bool
+
+    Returns
+    -------
+    Projection
+        The symmetric part, the rest, and the norm of the rest relative to that of the tensor.
 
     Raises
     ------

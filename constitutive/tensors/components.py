@@ -45,6 +45,11 @@ def parse_order(text: str) -> tuple[int, ...]:
     text : str
         Six names, such as "xx yy zz xy yz xz" ("zx" and "13" are as good as "xz"), or one of `ORDERS`.
 
+    Returns
+    -------
+    tuple of int
+        ``places[k]`` is the position in xx yy zz yz xz xy of the k-th component named.
+
     Raises
     ------
     DataError
@@ -71,6 +76,11 @@ def matrices_of(six: Float[np.ndarray, "n 6"], order: str = VOIGT) -> Float[np.n
     order : str
         As `parse_order` reads it.
 
+    Returns
+    -------
+    array (n, 3, 3)
+        In the unit of the components.
+
     Raises
     ------
     DataError
@@ -84,10 +94,31 @@ def matrices_of(six: Float[np.ndarray, "n 6"], order: str = VOIGT) -> Float[np.n
 
 
 def six_of(T: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 6"]:
-    """Components xx yy zz yz xz xy of symmetric matrices (of the upper triangle)."""
+    """Components xx yy zz yz xz xy of symmetric matrices (of the upper triangle).
+
+    Parameters
+    ----------
+    T : array (n, 3, 3)
+
+    Returns
+    -------
+    array (n, 6)
+        In the unit of T; no factor in the shear components.
+    """
     return np.stack([T[:, i, j] for i, j in VOIGT_PAIRS], 1)
 
 
 def six_text(T: Float[np.ndarray, "3 3"]) -> str:
-    """The six components for a message, "(1.2, ..., 0.3) GPa (xx yy zz yz xz xy)" without the unit."""
+    """The components xx, yy, zz, yz, xz, xy for a message, to three digits.
+
+    Parameters
+    ----------
+    T : array (3, 3)
+        Symmetric.
+
+    Returns
+    -------
+    str
+        "1.2, 0, 0.3, 0, 0, 0".
+    """
     return ", ".join(f"{T[i, j]:.3g}" for i, j in VOIGT_PAIRS)

@@ -34,6 +34,10 @@ def irreps_matrices(group: GroupLike, irreps: str | o3.Irreps) -> Float[Tensor, 
     group : PointGroup, or array (n, 3, 3)
     irreps : e3nn Irreps or str
         For instance ``"0e + 2e"`` for a strain, ``"1o"`` for an electric field.
+
+    Returns
+    -------
+    tensor (n, dim, dim)
     """
     operations = torch.from_numpy(operations_of(group).copy())
     determinant = torch.sign(torch.linalg.det(operations))

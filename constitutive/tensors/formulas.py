@@ -121,6 +121,15 @@ def _generated(generators: list[tuple[Permutation, int]], rank: int) -> dict[Per
 def parse(formula: str) -> IndexSymmetry:
     """Index symmetry of a formula; cached.
 
+    Parameters
+    ----------
+    formula : str
+        Equal rearrangements of one set of letters, each with an optional minus sign: ``"ij=-ji"``.
+
+    Returns
+    -------
+    IndexSymmetry
+
     Raises
     ------
     ConstitutiveError
@@ -155,7 +164,18 @@ def _orbits(group: dict[Permutation, int], rank: int) -> tuple[np.ndarray, np.nd
 
 
 def pairs_formula(pairs: int) -> str:
-    """Formula of a tensor that is symmetric within each pair of indices and between the pairs: elasticity of order ``pairs``."""
+    """Formula of a tensor that is symmetric within each pair of indices and between the pairs: elasticity of order ``pairs``.
+
+    Parameters
+    ----------
+    pairs : int
+        1 to 4; 2 for the stiffness, 3 for third-order constants.
+
+    Returns
+    -------
+    str
+        ``"ijkl=jikl=klij"`` for 2.
+    """
     letters = "ijklmnpq"[: 2 * pairs]
     blocks = [letters[2 * k : 2 * k + 2] for k in range(pairs)]
     terms = [letters, letters[1] + letters[0] + letters[2:]]

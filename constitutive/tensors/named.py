@@ -87,6 +87,16 @@ Term = tuple[float, str]
 def property_tensor(name: str | PropertyTensor) -> PropertyTensor:
     """A property tensor by its name.
 
+    Parameters
+    ----------
+    name : str or PropertyTensor
+        Capitals, ``_`` and ``-`` do not matter; a PropertyTensor is returned as it is.
+
+    Returns
+    -------
+    PropertyTensor
+        Index symmetry, parity under inversion and time reversal, and symbol.
+
     Raises
     ------
     ConstitutiveError
@@ -102,19 +112,52 @@ def property_tensor(name: str | PropertyTensor) -> PropertyTensor:
 
 
 def tensor_basis(group: GroupLike, name: str | PropertyTensor) -> Float[np.ndarray, "n ..."]:
-    """Orthonormal basis of a named property tensor under a group (:func:`invariant_basis`)."""
+    """Orthonormal basis of a named property tensor under a group (:func:`invariant_basis`).
+
+    Parameters
+    ----------
+    group : PointGroup, MagneticPointGroup or array (n, 3, 3)
+    name : str or PropertyTensor
+
+    Returns
+    -------
+    array (k, 3, …, 3)
+        In the frame of the group; k is the number of independent constants.
+    """
     tensor = property_tensor(name)
     return invariant_basis(group, tensor.formula, tensor.parity, time_odd=tensor.time_odd)
 
 
 def independent_constants(group: GroupLike, name: str | PropertyTensor) -> int:
-    """Number of independent components of a named property tensor under a group."""
+    """Number of independent components of a named property tensor under a group.
+
+    Parameters
+    ----------
+    group : PointGroup, MagneticPointGroup or array (n, 3, 3)
+    name : str or PropertyTensor
+
+    Returns
+    -------
+    int
+    """
     tensor = property_tensor(name)
     return number_of_invariants(group, tensor.formula, tensor.parity, time_odd=tensor.time_odd)
 
 
 def elastic_constant_counts(group: GroupLike, orders: tuple[int, ...] = (1, 2, 3, 4)) -> dict[int, int]:
-    """Independent coefficients of each order of strain in the energy: order 1 the residual stress, 2 the stiffness."""
+    """Independent coefficients of each order of strain in the energy: order 1 the residual stress, 2 the stiffness.
+
+    Parameters
+    ----------
+    group : PointGroup or array (n, 3, 3)
+    orders : tuple of int
+        Powers of the strain in the energy.
+
+    Returns
+    -------
+    dict
+        Number of independent coefficients by order.
+    """
     return {order: number_of_invariants(group, pairs_formula(order)) for order in orders}
 
 
@@ -144,7 +187,12 @@ class Pattern:
         return grid(title, rows)
 
     def text(self) -> str:
-        """The pattern for a terminal: a matrix, or groups of equal components for more than two packed indices."""
+        """The pattern for a terminal: a matrix, or groups of equal components for more than two packed indices.
+
+        Returns
+        -------
+        str
+        """
         if len(self.tensor.blocks) > 2:
             return "\n".join(self._relations())
         rows = self._rows(_term_text, "·")
@@ -152,7 +200,13 @@ class Pattern:
         return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
     def latex(self) -> str:
-        """The pattern in LaTeX: a pmatrix, or aligned equations for more than two packed indices."""
+        """The pattern in LaTeX: a pmatrix, or aligned equations for more than two packed indices.
+
+        Returns
+        -------
+        str
+            For math mode.
+        """
         if len(self.tensor.blocks) > 2:
             lines = [line.replace(" = ", " &= ", 1) for line in self._relations(latex=True)]
             return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
@@ -262,6 +316,10 @@ def pattern(group: GroupLike, name: str | PropertyTensor) -> Pattern:
     ----------
     group : PointGroup, MagneticPointGroup or array (n, 3, 3)
     name : str or PropertyTensor
+
+    Returns
+    -------
+    Pattern
 
     Raises
     ------

@@ -43,13 +43,35 @@ def _like(constant: np.ndarray, array: Array) -> Array:
 
 
 def to_mandel(T: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
-    """Mandel components of symmetric tensors (the symmetric part is taken), in the unit of the tensor."""
+    """Mandel components of symmetric tensors (the symmetric part is taken), xx yy zz √2·yz √2·xz √2·xy.
+
+    Parameters
+    ----------
+    T : array (..., 3, 3)
+        NumPy or torch.
+
+    Returns
+    -------
+    array (..., 6)
+        In the unit of T. The scalar product of two such vectors is the double contraction of the tensors.
+    """
     columns = _like(MANDEL_BASIS.reshape(6, 9).T, T)
     return T.reshape(*T.shape[:-2], 9) @ columns
 
 
 def from_mandel(x: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
-    """Symmetric tensors from their Mandel components."""
+    """Symmetric tensors from their Mandel components.
+
+    Parameters
+    ----------
+    x : array (..., 6)
+        xx yy zz √2·yz √2·xz √2·xy.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In the unit of x.
+    """
     rows = _like(MANDEL_BASIS.reshape(6, 9), x)
     return (x @ rows).reshape(*x.shape[:-1], 3, 3)
 
@@ -72,45 +94,133 @@ def mandel_matrix(R: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6 6"]:
 
 
 def strain_to_voigt(E: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
-    """Voigt strain (xx, yy, zz, 2yz, 2xz, 2xy): engineering shear."""
+    """Voigt strain (xx, yy, zz, 2yz, 2xz, 2xy): engineering shear.
+
+    Parameters
+    ----------
+    E : array (..., 3, 3)
+        Strain tensors (the symmetric part is taken).
+
+    Returns
+    -------
+    array (..., 6)
+        Dimensionless.
+    """
     return to_mandel(E) / _like(_MANDEL_FROM_VOIGT_STRAIN, E)
 
 
 def strain_from_voigt(e: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
-    """Strain tensors from Voigt components with engineering shear."""
+    """Strain tensors from Voigt components with engineering shear.
+
+    Parameters
+    ----------
+    e : array (..., 6)
+        xx yy zz 2·yz 2·xz 2·xy.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        Dimensionless.
+    """
     return from_mandel(e * _like(_MANDEL_FROM_VOIGT_STRAIN, e))
 
 
 def stress_to_voigt(S: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
-    """Voigt stress (xx, yy, zz, yz, xz, xy): no factor in the shear, in the unit of S."""
+    """Voigt stress (xx, yy, zz, yz, xz, xy), without a factor in the shear.
+
+    Parameters
+    ----------
+    S : array (..., 3, 3)
+        Stress tensors (the symmetric part is taken).
+
+    Returns
+    -------
+    array (..., 6)
+        In the unit of S.
+    """
     return to_mandel(S) * _like(_MANDEL_FROM_VOIGT_STRAIN, S)
 
 
 def stress_from_voigt(s: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
-    """Stress tensors from Voigt components, in the unit of s."""
+    """Stress tensors from Voigt components.
+
+    Parameters
+    ----------
+    s : array (..., 6)
+        xx yy zz yz xz xy.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        In the unit of s.
+    """
     return from_mandel(s / _like(_MANDEL_FROM_VOIGT_STRAIN, s))
 
 
 def stiffness_mandel_to_voigt(C: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 6 6"]:
-    """Voigt stiffness (S = C e with engineering shear) from the Mandel matrix, in the unit of C."""
+    """Voigt stiffness (S = C e with engineering shear) from the Mandel matrix.
+
+    Parameters
+    ----------
+    C : array (..., 6, 6)
+        On Mandel components.
+
+    Returns
+    -------
+    array (..., 6, 6)
+        In the unit of C.
+    """
     scale = _like(_MANDEL_FROM_VOIGT_STRAIN, C)
     return scale[:, None] * C * scale
 
 
 def stiffness_voigt_to_mandel(C: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 6 6"]:
-    """Mandel matrix of a Voigt stiffness, in the unit of C."""
+    """Mandel matrix of a Voigt stiffness.
+
+    Parameters
+    ----------
+    C : array (..., 6, 6)
+        Maps engineering strains to stresses, order xx yy zz yz xz xy.
+
+    Returns
+    -------
+    array (..., 6, 6)
+        In the unit of C; its eigenvalues are those of the tensor.
+    """
     scale = _like(_MANDEL_FROM_VOIGT_STRAIN, C)
     return C / scale[:, None] / scale
 
 
 def tangent_to_mandel(C: Float[Array, "*batch 3 3 3 3"]) -> Float[Array, "*batch 6 6"]:
-    """Mandel matrix of a fourth-rank tensor with both minor symmetries (their symmetric part is taken)."""
+    """Mandel matrix of a fourth-rank tensor with both minor symmetries (their symmetric part is taken).
+
+    Parameters
+    ----------
+    C : array (..., 3, 3, 3, 3)
+        Stiffness, dS/dE for instance.
+
+    Returns
+    -------
+    array (..., 6, 6)
+        In the unit of C.
+    """
     columns = _like(MANDEL_BASIS.reshape(6, 9).T, C)
     return columns.swapaxes(0, 1) @ C.reshape(*C.shape[:-4], 9, 9) @ columns
 
 
 def tangent_from_mandel(D: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 3 3 3 3"]:
-    """Fourth-rank tensor from its Mandel matrix."""
+    """Fourth-rank tensor from its Mandel matrix.
+
+    Parameters
+    ----------
+    D : array (..., 6, 6)
+        On Mandel components.
+
+    Returns
+    -------
+    array (..., 3, 3, 3, 3)
+        With both minor symmetries, in the unit of D.
+    """
     rows = _like(MANDEL_BASIS.reshape(6, 9), D)
     return (rows.swapaxes(0, 1) @ D @ rows).reshape(*D.shape[:-2], 3, 3, 3, 3)
 
@@ -119,6 +229,10 @@ def mandel_to_irreps() -> Float[np.ndarray, "6 6"]:
     """Orthogonal matrix Q that turns Mandel components into e3nn's ``"0e + 2e"``: ``irreps = Q @ mandel``.
 
     e3nn orders the components of l = 2 as xz, xy, 2yy − xx − zz, yz, zz − xx (its polar axis is y).
+
+    Returns
+    -------
+    array (6, 6)
     """
     Q = np.zeros((6, 6))
     Q[0, :3] = 1 / np.sqrt(3.0)

@@ -25,7 +25,18 @@ SIZE = 6  # Mandel components of a symmetric tensor
 
 @lru_cache(maxsize=16)
 def exponents(degree: int) -> Int[np.ndarray, "terms 6"]:
-    """Exponents of all monomials of one degree in six variables, in lexicographic order."""
+    """Exponents of all monomials of one degree in six variables, in lexicographic order.
+
+    Parameters
+    ----------
+    degree : int
+        Sum of the exponents in each row.
+
+    Returns
+    -------
+    int array (terms, 6)
+        Read-only.
+    """
     choices = combinations_with_replacement(range(SIZE), degree)
     rows = [np.bincount(np.array(c, dtype=np.int64), minlength=SIZE) for c in choices]
     table = np.array(rows, dtype=np.int64).reshape(-1, SIZE)
@@ -35,7 +46,18 @@ def exponents(degree: int) -> Int[np.ndarray, "terms 6"]:
 
 @lru_cache(maxsize=16)
 def raising(degree: int) -> Int[np.ndarray, "terms 6"]:
-    """Where each monomial of one degree goes when multiplied by each variable: positions in ``exponents(degree + 1)``."""
+    """Where each monomial of one degree goes when multiplied by each variable: positions in ``exponents(degree + 1)``.
+
+    Parameters
+    ----------
+    degree : int
+        Of the monomials before the multiplication.
+
+    Returns
+    -------
+    int array (terms, 6)
+        Read-only.
+    """
     position = {tuple(row): k for k, row in enumerate(exponents(degree + 1))}
     steps = np.eye(SIZE, dtype=np.int64)
     table = np.array([[position[tuple(row + step)] for step in steps] for row in exponents(degree)], dtype=np.int64)
@@ -55,7 +77,20 @@ def _recipe(degree: int) -> tuple[Tensor, Tensor]:
 
 
 def monomials(x: Float[Tensor, "n 6"], degree: int) -> list[Float[Tensor, "n terms"]]:
-    """Values of all monomials of degree 0, 1, …, ``degree`` at each point."""
+    """Values of all monomials of degree 0, 1, …, ``degree`` at each point.
+
+    Parameters
+    ----------
+    x : tensor (n, 6)
+        Points, in Mandel components.
+    degree : int
+        The highest.
+
+    Returns
+    -------
+    list of tensor (n, terms)
+        One tensor for each degree, over ``exponents``.
+    """
     values = [torch.ones(x.shape[0], 1, dtype=x.dtype, device=x.device)]
     for k in range(1, degree + 1):
         parent, variable = _recipe(k)
@@ -72,6 +107,11 @@ def differentiate(coefficients: Float[Tensor, "*batch terms"], degree: int) -> F
         Over ``exponents(degree)``, with any leading axes.
     degree
         At least 1.
+
+    Returns
+    -------
+    tensor (..., 6, lower)
+        Over ``exponents(degree - 1)``.
     """
     up = torch.tensor(raising(degree - 1).T)
     factor = torch.as_tensor(exponents(degree - 1).T + 1, dtype=coefficients.dtype)
@@ -79,7 +119,19 @@ def differentiate(coefficients: Float[Tensor, "*batch terms"], degree: int) -> F
 
 
 def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "g terms terms"]:
-    r"""Matrices T with :math:`(D x)^\alpha = \sum_\beta T_{\alpha\beta}\, x^\beta` for each 6×6 matrix D."""
+    r"""Matrices T with :math:`(D x)^\alpha = \sum_\beta T_{\alpha\beta}\, x^\beta` for each 6×6 matrix D.
+
+    Parameters
+    ----------
+    matrices : array (g, 6, 6)
+        D.
+    degree : int
+        |α|.
+
+    Returns
+    -------
+    array (g, terms, terms)
+    """
     table = np.ones((len(matrices), 1, 1))
     for k in range(1, degree + 1):
         parent, variable = (np.asarray(v) for v in _recipe(k))
@@ -94,7 +146,18 @@ def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.
 
 @lru_cache(maxsize=16)
 def apolar_weights(degree: int) -> Float[np.ndarray, " terms"]:
-    """Weights α!/d! of the inner product in which orthogonal substitutions are orthogonal."""
+    """Weights α!/d! of the inner product in which orthogonal substitutions are orthogonal.
+
+    Parameters
+    ----------
+    degree : int
+        |α| = d.
+
+    Returns
+    -------
+    array (terms,)
+        Read-only.
+    """
     products = [np.prod([factorial(int(a)) for a in row]) for row in exponents(degree)]
     weights = np.array(products, dtype=np.float64) / factorial(degree)
     weights.setflags(write=False)

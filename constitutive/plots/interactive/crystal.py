@@ -20,9 +20,18 @@ SYMBOLS = {2: "circle", 3: "diamond", 4: "square", 6: "cross"}
 
 
 def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool | None = None) -> go.Figure:
-    """The conventional cell with atoms and symmetry elements; see :func:`constitutive.plots.crystal`.
+    """The conventional cell with atoms and symmetry elements.
 
     Axes and mirror planes are switched in the legend; by default the mirror planes are shown at first where there are few.
+
+    Parameters
+    ----------
+    structure, group, mirrors
+        As for :func:`constitutive.plots.crystal`.
+
+    Returns
+    -------
+    plotly Figure
     """
     cell = view(structure)
     group = group or PointGroup.from_structure(structure)

@@ -15,9 +15,18 @@ from constitutive.plots.style import INK, PAPER, RULE, SEQUENTIAL, colours
 
 
 def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *, span: tuple[float, float] | None = None) -> go.Figure:
-    """The surface of a quantity, to turn by hand; see :func:`constitutive.plots.surface`.
+    """The surface of a quantity, which can be turned with the mouse.
 
     Where a second direction matters, two views show the largest and the smallest over it.
+
+    Parameters
+    ----------
+    moduli, quantity, span
+        As for :func:`constitutive.plots.surface`.
+
+    Returns
+    -------
+    plotly Figure
     """
     n = shapes.sphere(41)
     found = shapes.values(moduli, quantity, n)
@@ -40,7 +49,17 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
 
 
 def sections(states: Mapping[str, DirectionalModuli], quantity: Quantity = "youngs_modulus") -> go.Figure:
-    """Sections through the three coordinate planes; see :func:`constitutive.plots.sections`."""
+    """Sections through the three coordinate planes.
+
+    Parameters
+    ----------
+    states, quantity
+        As for :func:`constitutive.plots.sections`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     tones, widths = colours(list(states)), shapes.widths(states)
     titles = [f"{shapes.short(quantity)}, {plane} plane" for plane in shapes.PLANES]
     polar = [[{"type": "polar"}] * 3]
@@ -74,7 +93,17 @@ def pole_figure(
     directions: Mapping[str, np.ndarray] | None = None,
     span: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """A quantity over all directions in Lambert's equal-area projection; see :func:`constitutive.plots.pole_figure`."""
+    """A quantity over all directions in Lambert's equal-area projection.
+
+    Parameters
+    ----------
+    moduli, quantity, directions, span
+        As for :func:`constitutive.plots.pole_figure`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     axis, n = shapes.hemisphere_map(81)
     value = next(iter(shapes.values(moduli, quantity, n).values()))
     figure = new_figure(430, margin={"l": 10, "r": 10, "t": 26, "b": 10}, showlegend=False)

@@ -18,7 +18,17 @@ OPEN_SYMBOLS = ("diamond-open", "square-open", "triangle-down-open", "x-open")
 
 
 def learning_curve(curves: Mapping[str, Curve], *, error: str = "relative error of S") -> go.Figure:
-    """Held-out error against the number of training samples; see :func:`constitutive.plots.learning_curve`."""
+    """Held-out error against the number of training samples.
+
+    Parameters
+    ----------
+    curves, error
+        As for :func:`constitutive.plots.learning_curve`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     tones = colours(list(curves))
     figure = new_figure(420)
     for (name, curve), symbol in zip(curves.items(), SYMBOLS * 3, strict=False):
@@ -44,7 +54,17 @@ def elastic_constants(
     published: Mapping[str, Mapping[str, float]] | None = None,
     unit: str = "GPa",
 ) -> go.Figure:
-    """Elastic constants with error bars beside published ones; see :func:`constitutive.plots.elastic_constants`."""
+    """Elastic constants with error bars beside published ones.
+
+    Parameters
+    ----------
+    names, values, errors, published, unit
+        As for :func:`constitutive.plots.elastic_constants`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     groups, tones = constant_rows(names, values, errors, published), source_colours(published)
     heights = [len(group.names) + 1.0 for group in groups]
     plot = 27 * sum(heights) + 62 * (len(groups) - 1)
@@ -69,7 +89,17 @@ def elastic_constants(
 
 
 def coverage(nominal: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> go.Figure:
-    """Nominal against measured coverage of the intervals; see :func:`constitutive.plots.coverage`."""
+    """Nominal against measured coverage of the intervals.
+
+    Parameters
+    ----------
+    nominal, measured
+        As for :func:`constitutive.plots.coverage`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     figure = new_figure(showlegend=False)
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": MUTED, "width": 1}, hoverinfo="skip")
     figure.add_scatter(x=nominal, y=measured, mode="lines+markers", line={"color": BLUE, "width": 2})
@@ -88,7 +118,17 @@ def stability_map(
     distance: Float[np.ndarray, "b a"] | None = None,
     samples: Float[np.ndarray, "n 2"] | None = None,
 ) -> go.Figure:
-    """Where in a plane of strains the crystal is stable; see :func:`constitutive.plots.stability_map`."""
+    """Where in a plane of strains the crystal is stable.
+
+    Parameters
+    ----------
+    x, y, margin, xlabel, ylabel, distance, samples
+        As for :func:`constitutive.plots.stability_map`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     figure = new_figure(460, showlegend=False, margin={"l": 60, "r": 20, "t": 34, "b": 120})
     top = stability_range(margin)
     title = {"text": "weakest acoustic stiffness / at rest", "side": "bottom"}
@@ -110,7 +150,17 @@ def stability_map(
 
 
 def domain(reach: Mapping[str, tuple[float, float]]) -> go.Figure:
-    """How far the domain of validity goes along named lines of strain; see :func:`constitutive.plots.domain`."""
+    """How far the domain of validity goes along named lines of strain.
+
+    Parameters
+    ----------
+    reach
+        As for :func:`constitutive.plots.domain`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     figure = new_figure(30 * len(reach) + 100, showlegend=False)
     names = [plain(name) for name in reach]
     low, high = (100 * np.array([span[k] for span in reach.values()]) for k in (0, 1))

@@ -23,7 +23,17 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def parity(reference: Stresses, predictions: Mapping[str, Stresses], *, quantity: str = "Cauchy stress", unit: str = "GPa") -> go.Figure:
-    """Predicted against reference stress components, a panel for each law; see :func:`constitutive.plots.parity`."""
+    """Predicted against reference stress components, a panel for each law.
+
+    Parameters
+    ----------
+    reference, predictions, quantity, unit
+        As for :func:`constitutive.plots.parity`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     tones = colours(list(predictions))
     errors = {plain(name): rms_error(reference, predicted) for name, predicted in predictions.items()}
     titles = [f"<b>{name}</b><br>rms error {error:.2g} {unit}" for name, error in errors.items()]
@@ -47,7 +57,17 @@ def parity(reference: Stresses, predictions: Mapping[str, Stresses], *, quantity
 def error_by_strain(
     strain: Float[np.ndarray, "n 3 3"], reference: Stresses, predictions: Mapping[str, Stresses], *, unit: str = "GPa"
 ) -> go.Figure:
-    """Error of each sample against the size of its strain; see :func:`constitutive.plots.error_by_strain`."""
+    """Error of each sample against the size of its strain.
+
+    Parameters
+    ----------
+    strain, reference, predictions, unit
+        As for :func:`constitutive.plots.error_by_strain`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     tones = colours(list(predictions))
     figure = new_figure(420)
     text = [f"sample {n}" for n in range(len(strain))]
@@ -74,7 +94,17 @@ def paths(
     unit: str = "GPa",
     xlabel: str = "",
 ) -> go.Figure:
-    """Stress along paths with uncertainty bands; see :func:`constitutive.plots.paths`."""
+    """Stress along paths with uncertainty bands.
+
+    Parameters
+    ----------
+    reference, laws, bands, quantity, unit, xlabel
+        As for :func:`constitutive.plots.paths`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     figure, places = _panels(reference, f"{quantity} ({unit})")
     for path, place in zip(reference, places, strict=True):
         _path_panel(figure, path, laws, bands or {}, place, first=place is places[0])
@@ -85,7 +115,17 @@ def paths(
 def path_errors(
     reference: Sequence[Path], law: StressOf, band: StressOf, *, quantity: str = "simulation − law", unit: str = "GPa"
 ) -> go.Figure:
-    """Errors of a law along paths with its bands; see :func:`constitutive.plots.path_errors`."""
+    """Errors of a law along paths with its bands.
+
+    Parameters
+    ----------
+    reference, law, band, quantity, unit
+        As for :func:`constitutive.plots.path_errors`.
+
+    Returns
+    -------
+    plotly Figure
+    """
     figure, places = _panels(reference, f"{quantity} ({unit})")
     seen: set[int] = set()
     for path, place in zip(reference, places, strict=True):
