@@ -10,8 +10,8 @@ import json
 import os
 from collections.abc import Iterable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from constitutive.data.schema import FIELD_UNITS, MEASURES
@@ -19,6 +19,9 @@ from constitutive.data.storage import require_file
 from constitutive.errors import DataError
 from constitutive.files import replacing
 from constitutive.plain import JsonObject, plain
+
+if TYPE_CHECKING:
+    import h5py
 
 MAX_HDF5_BYTES = 64 * 2**30
 SAMPLES_AT_ONCE = 8192
@@ -73,6 +76,8 @@ def write_documents(path: str | os.PathLike[str], documents: Iterable[JsonObject
     DataError
         The documents have different fields, or the file cannot be written.
     """
+    import h5py  # deferred: needed for HDF5 files only
+
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         created = False
         for document in documents:
@@ -133,6 +138,8 @@ class HDF5File:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        import h5py  # deferred: needed for HDF5 files only
+
         self.path = require_file(path, MAX_HDF5_BYTES)
         try:
             self._file = h5py.File(self.path, "r")
@@ -158,6 +165,8 @@ class HDF5File:
         return document
 
     def _require_arrays(self) -> int:
+        import h5py  # deferred: as above
+
         present = list(self._file)
         for name in present:
             item = self._file.get(name, getlink=True)

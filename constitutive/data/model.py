@@ -201,7 +201,7 @@ class StressStrainData(Samples):
     def _with(self, update: dict[str, Any]) -> StressStrainData:
         """A copy with checked arrays replaced; cached properties are dropped."""
         copy = self.model_copy(update=update)
-        for cached in ("structure", "sha256"):
+        for cached in ("structure", "crystal", "sha256"):
             copy.__dict__.pop(cached, None)
         return copy
 

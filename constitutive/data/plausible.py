@@ -62,15 +62,15 @@ def _require_sign(stiffness: float, S: Float[np.ndarray, "n 3 3"], E: Float[np.n
 def _require_magnitude(stiffness: float, data: Samples) -> None:
     low, high = STIFFNESS_RANGE_GPA
     advice = f"the numbers are probably not in {data.units!r}: correct 'units' (`constitutive convert --unit`)"
-    if data.structure is None:
+    if data.lattice is None:
         low = 0.0  # a lattice of beams or a foam, which a point group alone describes, may be as soft as it likes
     if not low <= stiffness <= high:
         raise DataError(
             f"stress: found a stiffness of {stiffness:.4g} GPa (sum S:E / sum E:E); needed {low:g} to {high:g} GPa for a crystal; {advice}"
         )
-    if data.structure is None or data.reference_volume is None:
+    if data.species is None or data.reference_volume is None:
         return
-    per_atom = stiffness * data.reference_volume / len(data.structure) / EV_PER_CUBIC_ANGSTROM
+    per_atom = stiffness * data.reference_volume / len(data.species) / EV_PER_CUBIC_ANGSTROM
     low, high = ATOMIC_STIFFNESS_RANGE_EV
     if not low <= per_atom <= high:
         raise DataError(

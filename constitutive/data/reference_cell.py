@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Structure
 
 from constitutive.data.samples import Samples
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.vacuum import periodicity
 from constitutive.units import BOHR
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 OTHER_SIZE = 0.08  # mean Hencky strain of all samples from which the reference is looked at
 APART = 3.0  # how many times their own spread all samples have to lie away from the reference
@@ -80,10 +83,10 @@ def require_usable_reference(data: Samples, allow: Collection[str] = ()) -> None
 
 
 def _vacuum(data: Samples) -> ReferenceFault | None:
-    if data.structure is None:
+    if data.crystal is None:
         return None
     try:
-        found = periodicity(data.structure)
+        found = periodicity(data.crystal)
     except ConstitutiveError:  # dummy atoms: nothing can be said of the distances between them
         return None
     if found.is_bulk:

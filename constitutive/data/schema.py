@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pymatgen.core import Lattice, Structure
 
 from constitutive.data.checks import as_float_array, require_orientation
 from constitutive.data.storage import SCHEMA_VERSION
 from constitutive.errors import DataError
+from constitutive.symmetry.structures import Cell, cell_of_elements
 from constitutive.units import force_factor, length_factor, pressure_factor
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 Measure = Literal["cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff"]
 MEASURES: tuple[Measure, ...] = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")
@@ -170,9 +173,9 @@ class Schema(_Document):
         from constitutive.symmetry import PointGroup  # deferred: most data state no group
 
         declared = PointGroup.from_symbol(self.point_group)
-        if self.structure is None:
+        if self.crystal is None:
             return
-        found = PointGroup.from_structure(self.structure)
+        found = PointGroup.from_structure(self.crystal)
         if found.symbol != declared.symbol:
             raise GroupContradictionError(
                 f"point_group: found {declared.symbol!r} declared, but the structure (lattice, species, "
@@ -190,10 +193,19 @@ class Schema(_Document):
         """The reference structure as pymatgen's, or None where the file has none."""
         if self.lattice is None:
             return None
+        from pymatgen.core import Lattice, Structure  # deferred: pymatgen takes a second to import
+
         try:
             return Structure(Lattice(self.lattice), self.species, self.frac_coords)
         except (ValueError, KeyError, AttributeError) as error:
             raise DataError(f"species: found {self.species}, which pymatgen refuses ({error}); needed chemical symbols") from error
+
+    @cached_property
+    def crystal(self) -> Cell | Structure | None:
+        """The reference structure for `constitutive.symmetry`: arrays, made without pymatgen, where all species are elements."""
+        if self.lattice is None or self.species is None or self.frac_coords is None:
+            return None
+        return cell_of_elements(self.lattice, self.species, self.frac_coords) or self.structure
 
 
 def _structure_object(value: Any) -> Structure:
@@ -201,7 +213,9 @@ def _structure_object(value: Any) -> Structure:
 
     Never from a path: a data file must not make us open another file.
     """
-    from constitutive.symmetry import read_structure  # deferred: pymatgen takes a second to import
+    from pymatgen.core import Structure  # deferred: pymatgen takes a second to import
+
+    from constitutive.symmetry import read_structure  # deferred: as above
 
     if isinstance(value, dict):
         try:

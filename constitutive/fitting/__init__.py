@@ -1,11 +1,21 @@
-"""Regression shared by calibration and the intake check: problems, bases, solvers, predictions of samples left out, uncertainty."""
+"""Regression shared by calibration and the intake check: problems, bases, solvers, predictions of samples left out, uncertainty.
 
-from constitutive.fitting.leave_one_out import SeriesFit, fit_and_leave_out, fit_series, series_choices
-from constitutive.fitting.levenberg_marquardt import Minimum, levenberg_marquardt
-from constitutive.fitting.polynomial_basis import PolynomialBasis
-from constitutive.fitting.problem import FitProblem, problem_of
-from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
-from constitutive.fitting.uncertainty import Uncertainty
+Names are loaded when first used: the intake check needs no law, and so no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constitutive.fitting.levenberg_marquardt import Minimum, levenberg_marquardt  # at once: the module has the function's name
+from constitutive.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from constitutive.fitting.leave_one_out import SeriesFit, fit_and_leave_out, fit_series, series_choices
+    from constitutive.fitting.polynomial_basis import PolynomialBasis
+    from constitutive.fitting.problem import FitProblem, problem_of
+    from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
+    from constitutive.fitting.uncertainty import Uncertainty
 
 __all__ = [
     "FitProblem",
@@ -22,3 +32,13 @@ __all__ = [
     "problem_of",
     "series_choices",
 ]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "constitutive.fitting.leave_one_out": ["SeriesFit", "fit_and_leave_out", "fit_series", "series_choices"],
+        "constitutive.fitting.polynomial_basis": ["PolynomialBasis"],
+        "constitutive.fitting.problem": ["FitProblem", "problem_of"],
+        "constitutive.fitting.series_network": ["SeriesNetworkFit", "Shape", "fit_network"],
+        "constitutive.fitting.uncertainty": ["Uncertainty"],
+    },
+)

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from constitutive.laws import SeriesLaw
 from constitutive.tensors.polynomials import differentiate, exponents, invariant_polynomials, monomials
+
+if TYPE_CHECKING:
+    from constitutive.laws import SeriesLaw
 
 CLOUD = 400  # random strains on which the columns of one degree are made orthonormal
 REFERENCE_STRESS = 6  # columns of a free stress at zero strain
@@ -51,7 +52,7 @@ class PolynomialBasis:
         self.rotations, self.degrees, self.scale = rotations, tuple(sorted(degrees)), scale
         #: for each degree the coefficients over the monomials
         self.energy = [orthonormal_basis(rotations, d) for d in self.degrees] if polynomials is None else polynomials
-        self.gradient = [differentiate(torch.tensor(b), d).numpy() for d, b in zip(self.degrees, self.energy, strict=True)]
+        self.gradient = [differentiate(b, d) for d, b in zip(self.degrees, self.energy, strict=True)]
 
     @cached_property
     def degree_of_column(self) -> np.ndarray:
@@ -62,9 +63,9 @@ class PolynomialBasis:
         """Stress of each polynomial at strains (Mandel): a combination of these columns is S in units of the fit."""
         if not self.degrees:
             return np.zeros((len(x), 6, 0))
-        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees) - 1)
+        values = monomials(x / self.scale, max(self.degrees) - 1)
         columns = [
-            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].numpy().T).reshape(len(slope), 6, len(x)).transpose(2, 1, 0)
+            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].T).reshape(len(slope), 6, len(x)).transpose(2, 1, 0)
             for d, slope in zip(self.degrees, self.gradient, strict=True)
         ]
         return np.concatenate(columns, axis=2)
@@ -84,8 +85,8 @@ class PolynomialBasis:
         """
         if not self.degrees:
             return np.zeros((len(x), 0))
-        values = monomials(torch.from_numpy(x / self.scale), max(self.degrees))
-        columns = [values[d].numpy() @ rows.T * self.scale for d, rows in zip(self.degrees, self.energy, strict=True)]
+        values = monomials(x / self.scale, max(self.degrees))
+        columns = [values[d] @ rows.T * self.scale for d, rows in zip(self.degrees, self.energy, strict=True)]
         return np.concatenate(columns, axis=1)
 
     def law(self, coefficients: Float[np.ndarray, " k"], unit: float) -> SeriesLaw:
@@ -102,6 +103,8 @@ class PolynomialBasis:
         -------
         SeriesLaw
         """
+        from constitutive.laws import SeriesLaw  # deferred: torch takes 2 s to import, and a fit needs none
+
         rows, start = {}, 0
         for degree, basis in zip(self.degrees, self.energy, strict=True):
             part = coefficients[start : start + len(basis)]
@@ -134,8 +137,8 @@ def _orthonormal_basis(group: bytes, degree: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(CLOUD, 6))
     cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
-    slope = differentiate(torch.tensor(basis), degree).numpy()
-    values = monomials(torch.from_numpy(cloud), degree - 1)[degree - 1].numpy()
+    slope = differentiate(basis, degree)
+    values = monomials(cloud, degree - 1)[degree - 1]
     columns = (slope.reshape(-1, slope.shape[2]) @ values.T).reshape(len(basis), -1).T / np.sqrt(6 * CLOUD)
     return np.linalg.inv(np.linalg.cholesky(columns.T @ columns)) @ basis
 
@@ -263,7 +266,17 @@ def design(group: LaueGroup, x: Float[np.ndarray, "n 6"], degree: int, scale: fl
     Design
         Rows for the six stress components (Mandel) and for the energy; columns for s₀, then for the coefficients.
     """
+    return _design(group, np.ascontiguousarray(x, dtype=np.float64).tobytes(), degree, scale)
+
+
+@lru_cache(maxsize=8)
+def _design(group: LaueGroup, strains: bytes, degree: int, scale: float) -> Design:
+    """Kept for the next fit: the readings of a file share their strains, and a robust fit comes back to its own."""
+    x = np.frombuffer(strains).reshape(-1, 6)
     degrees = tuple(range(2, degree + 1))
     basis = PolynomialBasis(group.rotations, degrees, scale, [group.basis(d) for d in degrees])
     constant = np.broadcast_to(np.eye(6), (len(x), 6, 6))
-    return Design(np.concatenate([constant, basis(x)], axis=2), np.concatenate([x, basis.energies(x)], axis=1))
+    found = Design(np.concatenate([constant, basis(x)], axis=2), np.concatenate([x, basis.energies(x)], axis=1))
+    found.stress.setflags(write=False)
+    found.energy.setflags(write=False)
+    return found

@@ -208,15 +208,16 @@ def _energy(
         return 0.0, float("nan"), none
     squared = weights * weights
     best = (np.inf, float("nan"), none)
+    spread = squared * (W - np.average(W[kept], weights=squared[kept] ** 2))
+    size, half = max((spread[kept] ** 2).sum(), 1e-300), 0.5 * float(np.std(W[kept]))
     for first in (0, REFERENCE_STRESS):  # with and without the work of the reference stress
         predicted = B[:, first:] @ coefficients[first:]
         columns = np.stack([predicted, np.ones(len(predicted))], 1) * squared[:, None]
         a, b = np.linalg.lstsq(columns[kept], (squared * W)[kept], rcond=None)[0]
         rest = W - a * predicted - b
-        spread = squared * (W - np.average(W[kept], weights=squared[kept] ** 2))
-        residual = float(np.sqrt(((squared * rest)[kept] ** 2).sum() / max((spread[kept] ** 2).sum(), 1e-300)))
+        residual = float(np.sqrt(((squared * rest)[kept] ** 2).sum() / size))
         if residual < best[0]:
-            own = np.abs(rest) / (np.abs(W - b) + 0.5 * float(np.std(W[kept])) + 1e-300)
+            own = np.abs(rest) / (np.abs(W - b) + half + 1e-300)
             best = (residual, float(a), own)
     return best
 

@@ -15,7 +15,7 @@ each channel at amplitude one, :func:`network_jacobian` for all parameters.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from jaxtyping import Float
@@ -23,8 +23,10 @@ from jaxtyping import Float
 from constitutive.fitting.levenberg_marquardt import STEPS, Minimum, levenberg_marquardt
 from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.problem import FitProblem, seth_hill_mandel
-from constitutive.laws import Law, NetworkLaw, SumLaw, UnconstrainedNetworkLaw
-from constitutive.laws.network import change_of_basis
+from constitutive.tensors.packing import mandel_to_irreps
+
+if TYPE_CHECKING:
+    from constitutive.laws import Law, UnconstrainedNetworkLaw
 
 
 @final
@@ -179,11 +181,13 @@ class SeriesNetworkFit:
         SeriesLaw, NetworkLaw or SumLaw
             In GPa.
         """
+        from constitutive.laws import NetworkLaw, SumLaw  # deferred: torch takes 2 s to import, and a fit needs none
+
         terms: list[Law] = []
         if self.basis.degrees:
             terms.append(self.basis.law(self.coefficients, self.unit))
         if len(self.biases):
-            w = self.directions @ change_of_basis().numpy().T
+            w = self.directions @ mandel_to_irreps().T
             a = self.amplitudes * self.unit * self.basis.scale
             terms.append(NetworkLaw(w, self.biases, a, self.basis.scale, self.basis.rotations))
         return terms[0] if len(terms) == 1 else SumLaw(terms)
@@ -196,7 +200,9 @@ class SeriesNetworkFit:
         UnconstrainedNetworkLaw
             In GPa.
         """
-        w = self.directions @ change_of_basis().numpy().T
+        from constitutive.laws import UnconstrainedNetworkLaw  # deferred: as above
+
+        w = self.directions @ mandel_to_irreps().T
         scale = self.basis.scale
         return UnconstrainedNetworkLaw(w, self.biases, self.amplitudes * self.unit * scale, scale)
 

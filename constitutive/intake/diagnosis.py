@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.spatial.transform import Rotation
-from scipy.stats import norm as normal
+from scipy.special import ndtr
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import where
@@ -99,6 +98,8 @@ def _describe_frame(best: Hypothesis) -> tuple[str, str]:
     if best.frame == "lammps":
         text = "with the stress turned back from LAMMPS's frame (first cell vector along x, second in the xy plane)"
         return f"{text}; needed the frame of F; turn it", "--stress-frame lammps"
+    from scipy.spatial.transform import Rotation  # deferred: SciPy's geometry takes 0.2 s to import
+
     vector = np.array(best.rotation)
     degrees = np.degrees(np.linalg.norm(vector))
     numbers = ",".join(f"{v:.5f}" for v in Rotation.from_rotvec(vector).as_matrix().ravel())
@@ -178,9 +179,9 @@ def _implausibility(stiffness: float, data: StressStrainData) -> float:
 
     Without a structure the samples may be of a lattice of beams or a foam, as soft as it likes: then only hardness is judged.
     """
-    if data.structure is None or data.reference_volume is None:
+    if data.species is None or data.reference_volume is None:
         return max(0.0, float(np.log(max(stiffness, 1e-300) / TYPICAL_STIFFNESS)))
-    atomic = stiffness * data.reference_volume / len(data.structure) / EV_PER_CUBIC_ANGSTROM
+    atomic = stiffness * data.reference_volume / len(data.species) / EV_PER_CUBIC_ANGSTROM
     return abs(np.log(max(atomic, 1e-300) / TYPICAL_ATOMIC_STIFFNESS))
 
 
@@ -202,10 +203,10 @@ def _inconsistent(stiffness: float, ratio: float, data: StressStrainData) -> Fin
     candidates = {unit: _factor(unit, data, quantity) for unit in PRESSURE_UNITS}
     if quantity == "stress":
         candidates |= AS_EV
-    if quantity == "W" and data.reference_volume is not None and data.structure is not None:
+    if quantity == "W" and data.reference_volume is not None and data.species is not None:
         own = pressure_factor(_declared_unit(data, "W"))
         candidates["eV/cell"] = EV_PER_CUBIC_ANGSTROM / data.reference_volume / own
-        candidates["eV/atom"] = EV_PER_CUBIC_ANGSTROM / (data.reference_volume / len(data.structure)) / own
+        candidates["eV/atom"] = EV_PER_CUBIC_ANGSTROM / (data.reference_volume / len(data.species)) / own
     unit = min(candidates, key=lambda u: abs(np.log(candidates[u] / factor)))
     known = abs(np.log(candidates[unit] / factor)) < KNOWN_UNIT
     named = f"the {quantity} is probably in {_named(unit)}" if known else "no common unit explains it"
@@ -241,7 +242,7 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
     )
     certainty = certainty_of(1 + min((ratio - 0.005) / 0.005, ratio / max(noise, 1e-12) / 2))
     if error > 0:
-        certainty = min(certainty, float(normal.cdf((ratio - 0.005) * fit.size / error)))
+        certainty = min(certainty, float(ndtr((ratio - 0.005) * fit.size / error)))
     return [Finding("reference_stress", certainty, (), message, "--remove-reference-stress crystal")]
 
 

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from constitutive.data import StressStrainData
 from constitutive.fitting.leave_one_out import SeriesFit, fit_series, series_choices
@@ -137,7 +137,7 @@ def _chance(problem: FitProblem, lower: FitProblem, degrees: tuple[int, ...]) ->
     if more <= columns or more >= rows - 6:
         return 1.0
     ratio = (squares - less) / (more - columns) / max(less / (rows - more), 1e-300)
-    return float(f_distribution.sf(ratio, more - columns, rows - more))
+    return float(fdtrc(more - columns, rows - more, ratio))
 
 
 def _series_squares(problem: FitProblem, degrees: tuple[int, ...]) -> tuple[float, int]:

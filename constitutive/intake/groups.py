@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Lattice, Structure
 
 from constitutive.data import StressStrainData
 from constitutive.errors import SymmetryError
 from constitutive.fitting.polynomial_basis import LaueGroup
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import identify
+from constitutive.symmetry.structures import Cell, cell_of_elements
 from constitutive.symmetry.subgroups import subgroup_indices
 from constitutive.symmetry.tables import LIMIT_GROUPS, POINT_GROUPS
 
@@ -29,13 +31,29 @@ def group_of(rotations: Float[np.ndarray, "g 3 3"], symbol: str) -> LaueGroup:
 
 def declared_group(data: StressStrainData) -> LaueGroup | None:
     """Laue group of the structure, or of the declared symbol in its standard axes; None where there is neither."""
-    if data.structure is not None:
-        found = PointGroup.from_structure(data.structure)
+    crystal = data.crystal
+    if crystal is not None:
+        found = _group_of_cell(crystal) if isinstance(crystal, Cell) else PointGroup.from_structure(crystal)
     elif data.point_group is not None:
         found = PointGroup.from_symbol(data.point_group)
     else:
         return None
     return group_of(found.laue_rotations, found.laue_class)
+
+
+def _group_of_cell(cell: Cell) -> PointGroup:
+    """Point group of a cell, found once for all selections of its samples."""
+    return _group_of_arrays(cell.lattice.tobytes(), cell.names, cell.positions.tobytes(), cell.kinds.tobytes())
+
+
+@lru_cache(maxsize=16)
+def _group_of_arrays(lattice: bytes, names: tuple[str, ...], positions: bytes, kinds: bytes) -> PointGroup:
+    numbers = np.frombuffer(kinds, dtype=np.int32)
+    return PointGroup.from_structure(cell_of_elements(_rows(lattice), [names[k - 1] for k in numbers], _rows(positions)))
+
+
+def _rows(numbers: bytes) -> Float[np.ndarray, "n 3"]:
+    return np.frombuffer(numbers).reshape(-1, 3)
 
 
 def group_option(data: StressStrainData, group: LaueGroup | None) -> str:
@@ -59,8 +77,8 @@ def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
     frames = [PointGroup.from_symbol("m-3m"), PointGroup.from_symbol("6/mmm")]
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     frames.append(PointGroup.from_symbol("6/mmm").rotated(turn))
-    if data.structure is not None:
-        frames.insert(0, PointGroup.from_structure(_bare_lattice(data)))
+    if data.lattice is not None:
+        frames.insert(0, PointGroup.from_structure(_bare_lattice(data.lattice)))
     declared = declared_group(data)
     parents = [np.asarray(frame.laue_rotations) for frame in frames]
     if declared is not None and declared.symbol not in LIMIT_GROUPS:  # the finite stand-in of a limiting group has no crystal's subgroups
@@ -83,8 +101,9 @@ def _key(rotations: Float[np.ndarray, "g 3 3"]) -> bytes:
     return (np.round(np.sort(rotations.reshape(len(rotations), 9) @ _IRRATIONAL), 4) + 0.0).tobytes()
 
 
-def _bare_lattice(data: StressStrainData) -> Structure:
-    return Structure(Lattice(data.lattice), ["X"], [[0, 0, 0]])
+def _bare_lattice(lattice: Float[np.ndarray, "3 3"]) -> Cell | None:
+    """One atom of any kind at every point of the lattice."""
+    return cell_of_elements(lattice, ["H"], np.zeros((1, 3)))
 
 
 def laue_symbol(rotations: Float[np.ndarray, "g 3 3"]) -> str:

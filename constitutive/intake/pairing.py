@@ -14,7 +14,6 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lstsq
-from scipy.optimize import linear_sum_assignment
 
 from constitutive.fitting.polynomial_basis import LaueGroup, design, highest_degree
 from constitutive.intake.findings import Finding
@@ -116,6 +115,8 @@ def _fitted(x: np.ndarray, S: np.ndarray, group: LaueGroup, degree: int) -> tupl
 
 def _assigned(x: np.ndarray, S: np.ndarray, group: LaueGroup, degree: int) -> tuple[float, np.ndarray]:
     """Assign and fit in turn, from an isotropic stiffness of either sign."""
+    from scipy.optimize import linear_sum_assignment  # deferred: SciPy's optimisers take 0.3 s to import
+
     every = np.arange(len(x))
     best = (np.inf, every)
     for sign in (1.0, -1.0):

@@ -17,8 +17,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
-from scipy.spatial.transform import Rotation
 
 from constitutive.data import StressStrainData
 from constitutive.fitting.polynomial_basis import REFERENCE_STRESS, LaueGroup, design
@@ -127,6 +125,8 @@ class Fit:
 
     def best_rotation(self, starts: Float[np.ndarray, "s 3"]) -> tuple[Float[np.ndarray, " 3"], float]:
         """Rotation vector of the constant rotation of the stress with the least residual, and that residual."""
+        from scipy.optimize import minimize  # deferred: SciPy's optimisers take 0.3 s to import, and good data need none
+        from scipy.spatial.transform import Rotation
 
         def residual(vector: Float[np.ndarray, " 3"]) -> float:
             return float(np.log(self.scores(rotation_map(Rotation.from_rotvec(vector).as_matrix())[None])[0][0]))
@@ -153,12 +153,16 @@ def map_of(hypothesis: Hypothesis) -> Float[np.ndarray, "9 9"]:
     """The map of the components that undoes a hypothesis's disorder and constant rotation."""
     L = order_map(hypothesis.order) if hypothesis.order != STANDARD else np.eye(9)
     if hypothesis.rotation is not None:
+        from scipy.spatial.transform import Rotation  # deferred: SciPy's geometry takes 0.2 s to import
+
         L = rotation_map(Rotation.from_rotvec(hypothesis.rotation).as_matrix()) @ L
     return L
 
 
 def rotation_starts() -> Float[np.ndarray, "s 3"]:
     """A deterministic, even cover of the rotations."""
+    from scipy.spatial.transform import Rotation  # deferred: as above
+
     return Rotation.random(160, random_state=7).as_rotvec()
 
 

@@ -6,8 +6,7 @@ ASE gives the stress in eV/Å³, tension positive, whatever the code wrote (ASE 
 from __future__ import annotations
 
 from pathlib import Path
-
-from ase import Atoms
+from typing import TYPE_CHECKING
 
 from constitutive.data.storage import require_file
 from constitutive.errors import DataError
@@ -15,6 +14,9 @@ from constitutive.readers.atoms import chosen_frame
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing
 from constitutive.readers.reading import Reading
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 # Formats of text output without code of their own inside; ASE's databases, pickles and restart files are not read.
 OUTPUTS = (
@@ -47,7 +49,7 @@ def read_ase(path: Path, reading: Reading) -> list[Frame]:
     DataError
         ASE does not know the file, its format is not in `OUTPUTS`, or no state has a stress.
     """
-    import ase.io
+    import ase.io  # deferred: 0.3 s to import, and most files are not read by ASE
     from ase.io.formats import filetype
 
     require_file(path, MAX_BYTES)
@@ -58,7 +60,7 @@ def read_ase(path: Path, reading: Reading) -> list[Frame]:
         if name not in OUTPUTS:
             raise DataError(f"{path}: found ASE's format {name!r}; needed one of {', '.join(OUTPUTS)}; say which by --format ase:NAME")
         images = ase.io.read(path, index=":", format=name)
-        states = [image for image in (images if isinstance(images, list) else [images]) if isinstance(image, Atoms)]
+        states = [image for image in (images if isinstance(images, list) else [images]) if isinstance(image, ase.Atoms)]
         if len(states) > MAX_FRAMES:
             raise DataError(f"{path}: found {len(states)} states, needed at most {MAX_FRAMES}")
         frames = _frames(path, states, name, reading)

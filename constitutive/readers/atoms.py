@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
-from ase import Atoms
 from jaxtyping import Float
 
 from constitutive.data.storage import require_file
@@ -25,6 +24,9 @@ from constitutive.readers.selection import frame_labels
 from constitutive.readers.stress_numbers import from_virial, tensor
 from constitutive.tensors.components import ORDERS
 from constitutive.units import ENERGY_UNITS, energy_factor, pressure_factor
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _ULM = b"- of UlmASE-Trajectory"
 _KEYS = ("stress", "REF_stress", "virial", "virials", "REF_virial", "REF_virials")

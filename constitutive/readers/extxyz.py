@@ -11,9 +11,9 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ase import Atoms
 
 from constitutive.errors import DataError
 from constitutive.readers.atoms import frame_of_atoms
@@ -21,6 +21,9 @@ from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_FRAMES, parsing, read_whole_text
 from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _ENTRY = re.compile(r"""([A-Za-z_][\w:./-]*)\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*'|\{[^}]*\}|\[[^=]*\]|[^\s"'{\[]\S*)""")
 _TENSOR_NAME = re.compile(r"(?i)(?:^|_)(?:stress(?:es)?|virials?)(?:_|$)")
@@ -118,11 +121,11 @@ def _numbers(value: str, where: str) -> np.ndarray | None:
 
 def _atoms(block: Block, tensors: dict[str, np.ndarray]) -> Atoms:
     """ASE's atoms of a frame, without the tensors, which ASE reads in nine numbers only."""
-    import ase.io
+    import ase.io  # deferred: 0.3 s to import, and most files are not read by ASE
 
     kept = {("Lattice" if key.lower() == "lattice" else key): value for key, value in block.entries.items() if key not in tensors}
     comment = " ".join(f"{key}={value}" for key, value in kept.items())
     atoms = ase.io.read(io.StringIO(f"{block.count}\n{comment}\n{block.atoms}\n"), index=0, format="extxyz")
-    if not isinstance(atoms, Atoms):
+    if not isinstance(atoms, ase.Atoms):
         raise DataError("found no atoms; needed a frame of extended XYZ")
     return atoms

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Lattice, Structure
 
 from constitutive.data import StressStrainData
 from constitutive.data.checks import as_float_array
@@ -135,6 +134,8 @@ def _require_undeformed(frames: Sequence[Frame]) -> None:
     """Refuse to take the first state for the undeformed cell where another one plainly is."""
     if not frames[0].species or any(frame.frac is None or frame.species != frames[0].species for frame in frames):
         return  # without the atoms there is no symmetry to compare (a dump of LAMMPS may name no elements)
+    from pymatgen.core import Lattice, Structure  # deferred: pymatgen takes a second to import
+
     cells = [Structure(Lattice(frame.cell), frame.species, frame.frac) for frame in frames]
     fault = first_frame_fault(cells, np.stack([frame.stress for frame in frames]))
     if fault is None:

@@ -14,7 +14,6 @@ from typing import cast
 
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Structure
 
 from constitutive.data.checks import as_float_array
 from constitutive.errors import DataError
@@ -123,6 +122,8 @@ def _entry(entry: Json, where: str, reading: Reading) -> list[Frame]:
     outputs = entry.get("outputs")
     if not isinstance(outputs, Mapping) or not isinstance(entry.get("structure"), dict):
         raise DataError(f"{where}: found no structure with outputs; needed both")
+    from pymatgen.core import Structure  # deferred: pymatgen takes a second to import
+
     structure = Structure.from_dict(cast(Json, entry["structure"]))
     if not structure.is_ordered:
         raise DataError(f"{where}: found partly occupied sites; needed an ordered structure")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pymatgen.core import Structure
 
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.readers.frames import SAME_CELL, Frame, Reference
@@ -14,6 +14,9 @@ from constitutive.readers.options import SETS
 from constitutive.readers.sources import detect
 from constitutive.symmetry import read_structure
 from constitutive.symmetry.structures import AnyStructure
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 # Names of species for mixed sites: no chemical symbol begins like them, so that pymatgen takes them as dummies.
 _DUMMIES = [f"Q{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"] + [f"X{letter}" for letter in "abcd"]
@@ -97,5 +100,7 @@ def ordered(structure: Structure, disorder: str, where: str) -> Structure:
     names = dict(zip(dict.fromkeys(site.species_string for site in mixed), _DUMMIES, strict=False))
     if len(names) < len({site.species_string for site in mixed}):
         raise DataError(f"{where}: found more than {len(_DUMMIES)} kinds of mixed sites; needed fewer; order the structure")
+    from pymatgen.core import Structure  # deferred: pymatgen takes a second to import
+
     species = [site.species_string if site.is_ordered else names[site.species_string] for site in structure]
     return Structure(structure.lattice, species, structure.frac_coords)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -125,9 +125,7 @@ class PointGroup:
                 f"the operations are not orthogonal: |RᵀR − 1| reaches {error:.2g}, more than {tolerance:.2g}; "
                 "fractional matrices must be turned to Cartesian ones, and a strained cell relaxed first"
             )
-        group = ops.generate(ops.nearest_orthogonal(given))
-        symbol = ops.identify(group)
-        return cls._placed(symbol, ops.standard_frame(symbol, group))
+        return _of_exact_operations(ops.nearest_orthogonal(given).tobytes())
 
     @classmethod
     def from_structure(cls, x: AnyStructure, symprec: float = 0.01, *, disorder: str = "refuse") -> PointGroup:
@@ -457,6 +455,14 @@ def _positions(symbol: str | int) -> tuple[str, ...] | None:
     from constitutive.symmetry.space_groups import point_group_positions  # deferred: spglib is needed for names of space groups only
 
     return (positions_of(symbol) if isinstance(symbol, str) else None) or point_group_positions(symbol)
+
+
+@lru_cache(maxsize=64)
+def _of_exact_operations(operations: bytes) -> PointGroup:
+    """The group that orthogonal matrices generate: a data set asks for that of its structure again and again."""
+    group = ops.generate(np.frombuffer(operations).reshape(-1, 3, 3))
+    symbol = ops.identify(group)
+    return PointGroup._placed(symbol, ops.standard_frame(symbol, group))
 
 
 def _checked_rotation(R: Numbers) -> np.ndarray:

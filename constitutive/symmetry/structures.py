@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
@@ -200,6 +201,34 @@ def _read_cell(loaded: Structure | Atoms, disorder: str) -> Cell:
     weights = np.array([_species_weight(site) for site in structure])
     lattice, positions = np.array(structure.lattice.matrix, dtype=float), np.array(structure.frac_coords, dtype=float)
     return _cell(lattice, positions, labels, weights, _magnetic_moments(structure))
+
+
+def cell_of_elements(lattice: Float[np.ndarray, "3 3"], symbols: Sequence[str], positions: Float[np.ndarray, "n 3"]) -> Cell | None:
+    """Arrays of a crystal whose species are plain chemical elements, without making pymatgen's Structure, which takes a second to import.
+
+    Parameters
+    ----------
+    lattice : (3, 3)
+        Rows are the cell vectors, Å.
+    symbols : sequence of str
+        One for each site.
+    positions : (n, 3)
+        Fractional coordinates.
+
+    Returns
+    -------
+    Cell or None
+        None where a name is no element's symbol (an ion such as Na+, a dummy): pymatgen knows these.
+
+    Raises
+    ------
+    SymmetryError
+        A flat cell, or numbers that are not finite.
+    """
+    from ase.data import atomic_numbers  # deferred: ASE is read only where it is needed
+
+    numbers = np.array([atomic_numbers.get(symbol, 0) for symbol in symbols], dtype=float)
+    return _cell(lattice, positions, list(symbols), numbers, None) if len(symbols) and numbers.min() > 0 else None
 
 
 def atom_arrays(x: AnyStructure) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[bool, bool, bool]]:

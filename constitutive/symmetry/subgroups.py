@@ -26,21 +26,25 @@ def subgroup_indices(operations: Float[np.ndarray, "g 3 3"]) -> tuple[frozenset[
     -------
     tuple of frozenset of int
     """
-    table = multiplication_table(operations)
-    cyclic = {_closure(frozenset({k}), table) for k in range(len(operations))}
-    found = set(cyclic)
+    table: list[list[int]] = [[int(k) for k in row] for row in multiplication_table(operations)]
+    identity = next(k for k in range(len(table)) if table[k][k] == k)
+    cyclic = {_generated((k,), table, identity): k for k in range(len(table))}
+    generators: dict[frozenset[int], tuple[int, ...]] = {members: (k,) for members, k in cyclic.items()}
     frontier = set(cyclic)
     while frontier:
-        fresh = {_closure(a | b, table) for a in frontier for b in cyclic if not b <= a} - found
-        found |= fresh
-        frontier = fresh
-    return tuple(sorted(found, key=lambda members: (-len(members), sorted(members))))
+        fresh = {}
+        for a in frontier:
+            for k in (k for b, k in cyclic.items() if not b <= a):
+                fresh[_generated((*generators[a], k), table, identity)] = (*generators[a], k)
+        frontier = fresh.keys() - generators.keys()
+        generators |= {members: fresh[members] for members in frontier}
+    return tuple(sorted(generators, key=lambda members: (-len(members), sorted(members))))
 
 
-def _closure(members: frozenset[int], table: np.ndarray) -> frozenset[int]:
-    while True:
-        listed = sorted(members)
-        larger = members | frozenset(int(k) for k in table[np.ix_(listed, listed)].ravel())
-        if larger == members:
-            return members
-        members = larger
+def _generated(generators: tuple[int, ...], table: list[list[int]], identity: int) -> frozenset[int]:
+    """The group that some operations generate: all products, in a finite group, of generators alone."""
+    reached, frontier = {identity}, [identity]
+    while frontier:
+        frontier = list({table[k][g] for k in frontier for g in generators} - reached)
+        reached.update(frontier)
+    return frozenset(reached)

@@ -35,8 +35,21 @@ MANDEL_BASIS = _mandel_basis()  # the six orthonormal symmetric tensors behind t
 _MANDEL_FROM_VOIGT_STRAIN = np.array([1, 1, 1, 1 / ROOT2, 1 / ROOT2, 1 / ROOT2])
 
 
-def _like(constant: np.ndarray, array: Array) -> Array:
-    """Give a constant in the kind, dtype and device of an array."""
+def like(constant: np.ndarray, array: Array) -> Array:
+    """Give a constant in the kind, dtype and device of an array.
+
+    Parameters
+    ----------
+    constant : ndarray
+        The numbers.
+    array : ndarray or tensor
+        Of NumPy or torch.
+
+    Returns
+    -------
+    ndarray or tensor
+        Of the kind of ``array``.
+    """
     if isinstance(array, np.ndarray):
         return constant.astype(np.result_type(array.dtype, np.float32), copy=False)
     return array.new_tensor(constant)
@@ -55,7 +68,7 @@ def to_mandel(T: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
     array (..., 6)
         In the unit of T. The scalar product of two such vectors is the double contraction of the tensors.
     """
-    columns = _like(MANDEL_BASIS.reshape(6, 9).T, T)
+    columns = like(MANDEL_BASIS.reshape(6, 9).T, T)
     return T.reshape(*T.shape[:-2], 9) @ columns
 
 
@@ -72,7 +85,7 @@ def from_mandel(x: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
     array (..., 3, 3)
         In the unit of x.
     """
-    rows = _like(MANDEL_BASIS.reshape(6, 9), x)
+    rows = like(MANDEL_BASIS.reshape(6, 9), x)
     return (x @ rows).reshape(*x.shape[:-1], 3, 3)
 
 
@@ -88,7 +101,7 @@ def mandel_matrix(R: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6 6"]:
     -------
     array (..., 6, 6)
     """
-    basis = _like(MANDEL_BASIS, R)
+    basis = like(MANDEL_BASIS, R)
     turned = R[..., None, :, :] @ basis @ R.swapaxes(-1, -2)[..., None, :, :]  # row b: R B_b Rᵀ
     return to_mandel(turned).swapaxes(-1, -2)
 
@@ -106,7 +119,7 @@ def strain_to_voigt(E: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
     array (..., 6)
         Dimensionless.
     """
-    return to_mandel(E) / _like(_MANDEL_FROM_VOIGT_STRAIN, E)
+    return to_mandel(E) / like(_MANDEL_FROM_VOIGT_STRAIN, E)
 
 
 def strain_from_voigt(e: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
@@ -122,7 +135,7 @@ def strain_from_voigt(e: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]
     array (..., 3, 3)
         Dimensionless.
     """
-    return from_mandel(e * _like(_MANDEL_FROM_VOIGT_STRAIN, e))
+    return from_mandel(e * like(_MANDEL_FROM_VOIGT_STRAIN, e))
 
 
 def stress_to_voigt(S: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
@@ -138,7 +151,7 @@ def stress_to_voigt(S: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:
     array (..., 6)
         In the unit of S.
     """
-    return to_mandel(S) * _like(_MANDEL_FROM_VOIGT_STRAIN, S)
+    return to_mandel(S) * like(_MANDEL_FROM_VOIGT_STRAIN, S)
 
 
 def stress_from_voigt(s: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]:
@@ -154,7 +167,7 @@ def stress_from_voigt(s: Float[Array, "*batch 6"]) -> Float[Array, "*batch 3 3"]
     array (..., 3, 3)
         In the unit of s.
     """
-    return from_mandel(s / _like(_MANDEL_FROM_VOIGT_STRAIN, s))
+    return from_mandel(s / like(_MANDEL_FROM_VOIGT_STRAIN, s))
 
 
 def stiffness_mandel_to_voigt(C: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 6 6"]:
@@ -170,7 +183,7 @@ def stiffness_mandel_to_voigt(C: Float[Array, "*batch 6 6"]) -> Float[Array, "*b
     array (..., 6, 6)
         In the unit of C.
     """
-    scale = _like(_MANDEL_FROM_VOIGT_STRAIN, C)
+    scale = like(_MANDEL_FROM_VOIGT_STRAIN, C)
     return scale[:, None] * C * scale
 
 
@@ -187,7 +200,7 @@ def stiffness_voigt_to_mandel(C: Float[Array, "*batch 6 6"]) -> Float[Array, "*b
     array (..., 6, 6)
         In the unit of C; its eigenvalues are those of the tensor.
     """
-    scale = _like(_MANDEL_FROM_VOIGT_STRAIN, C)
+    scale = like(_MANDEL_FROM_VOIGT_STRAIN, C)
     return C / scale[:, None] / scale
 
 
@@ -204,7 +217,7 @@ def tangent_to_mandel(C: Float[Array, "*batch 3 3 3 3"]) -> Float[Array, "*batch
     array (..., 6, 6)
         In the unit of C.
     """
-    columns = _like(MANDEL_BASIS.reshape(6, 9).T, C)
+    columns = like(MANDEL_BASIS.reshape(6, 9).T, C)
     return columns.swapaxes(0, 1) @ C.reshape(*C.shape[:-4], 9, 9) @ columns
 
 
@@ -221,7 +234,7 @@ def tangent_from_mandel(D: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 3
     array (..., 3, 3, 3, 3)
         With both minor symmetries, in the unit of D.
     """
-    rows = _like(MANDEL_BASIS.reshape(6, 9), D)
+    rows = like(MANDEL_BASIS.reshape(6, 9), D)
     return (rows.swapaxes(0, 1) @ D @ rows).reshape(*D.shape[:-2], 3, 3, 3, 3)
 
 

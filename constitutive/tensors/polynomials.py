@@ -14,13 +14,13 @@ from itertools import combinations_with_replacement
 from math import factorial
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
-from constitutive.tensors.packing import mandel_matrix
+from constitutive.tensors.packing import Array, like, mandel_matrix
 
 SIZE = 6  # Mandel components of a symmetric tensor
+ROUNDING = 1e-15  # entries of an orthogonal matrix below this are zeros
+KEPT = 4  # degree up to which substitutions are kept: 127 kB each
 
 
 @lru_cache(maxsize=16)
@@ -66,56 +66,65 @@ def raising(degree: int) -> Int[np.ndarray, "terms 6"]:
 
 
 @lru_cache(maxsize=16)
-def _recipe(degree: int) -> tuple[Tensor, Tensor]:
+def _recipe(degree: int) -> tuple[Int[np.ndarray, " terms"], Int[np.ndarray, " terms"]]:
     """For each monomial of a degree: one parent monomial of the degree below, and the variable that multiplies it."""
     table = exponents(degree)
     variable = np.argmax(table > 0, axis=1)
     lower = {tuple(row): k for k, row in enumerate(exponents(degree - 1))}
     reduced = table - np.eye(SIZE, dtype=np.int64)[variable]
     parent = np.array([lower[tuple(row)] for row in reduced], dtype=np.int64)
+    return parent, variable
+
+
+@lru_cache(maxsize=16)
+def _recipe_in_torch(degree: int) -> tuple[Int[Array, " terms"], Int[Array, " terms"]]:
+    """The same as tensors, made once: a law asks for them at every evaluation."""
+    import torch
+
+    parent, variable = _recipe(degree)
     return torch.from_numpy(parent), torch.from_numpy(variable)
 
 
-def monomials(x: Float[Tensor, "n 6"], degree: int) -> list[Float[Tensor, "n terms"]]:
+def monomials(x: Float[Array, "n 6"], degree: int) -> list[Float[Array, "n terms"]]:
     """Values of all monomials of degree 0, 1, …, ``degree`` at each point.
 
     Parameters
     ----------
-    x : tensor (n, 6)
-        Points, in Mandel components.
+    x : array (n, 6)
+        Points, in Mandel components; a tensor of torch or an array of NumPy.
     degree : int
         The highest.
 
     Returns
     -------
-    list of tensor (n, terms)
-        One tensor for each degree, over ``exponents``.
+    list of array (n, terms)
+        One array, of the kind of x, for each degree, over ``exponents``.
     """
-    values = [torch.ones(x.shape[0], 1, dtype=x.dtype, device=x.device)]
+    recipe = _recipe if isinstance(x, np.ndarray) else _recipe_in_torch
+    values = [like(np.ones((len(x), 1)), x)]
     for k in range(1, degree + 1):
-        parent, variable = _recipe(k)
+        parent, variable = recipe(k)
         values.append(values[-1][:, parent] * x[:, variable])
     return values
 
 
-def differentiate(coefficients: Float[Tensor, "*batch terms"], degree: int) -> Float[Tensor, "*batch 6 lower"]:
+def differentiate(coefficients: Float[Array, "*batch terms"], degree: int) -> Float[Array, "*batch 6 lower"]:
     r"""Coefficients of the six partial derivatives: :math:`\partial_i x^{\beta + e_i} = (\beta_i + 1)\, x^\beta`.
 
     Parameters
     ----------
     coefficients
-        Over ``exponents(degree)``, with any leading axes.
+        Over ``exponents(degree)``, with any leading axes; a tensor of torch or an array of NumPy.
     degree
         At least 1.
 
     Returns
     -------
-    tensor (..., 6, lower)
+    array (..., 6, lower)
         Over ``exponents(degree - 1)``.
     """
-    up = torch.tensor(raising(degree - 1).T)
-    factor = torch.as_tensor(exponents(degree - 1).T + 1, dtype=coefficients.dtype)
-    return coefficients[..., up] * factor
+    up = raising(degree - 1).T.copy()  # torch takes no read-only array
+    return coefficients[..., up] * like(exponents(degree - 1).T + 1.0, coefficients)
 
 
 def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "g terms terms"]:
@@ -134,12 +143,13 @@ def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.
     """
     table = np.ones((len(matrices), 1, 1))
     for k in range(1, degree + 1):
-        parent, variable = (np.asarray(v) for v in _recipe(k))
+        parent, variable = _recipe(k)
         terms = len(exponents(k))
         grown = np.zeros((len(matrices), terms, terms))
         for j in range(SIZE):
-            factor = matrices[:, variable, j][:, :, None]
-            grown[:, :, raising(k - 1)[:, j]] += factor * table[:, parent, :]
+            factor = matrices[:, variable, j]
+            rows = np.nonzero(factor.any(axis=0))[0]  # a rotation of the crystal's own axes has few entries
+            grown[:, rows[:, None], raising(k - 1)[:, j]] += factor[:, rows, None] * table[:, parent[rows], :]
         table = grown
     return table
 
@@ -186,6 +196,7 @@ def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) ->
 def _invariants(group: bytes, degree: int) -> Float[np.ndarray, "invariants terms"]:
     """Cached by the very numbers of the rotations: a law, its data and its reload ask for the same basis."""
     matrices = np.asarray(mandel_matrix(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3)))
+    matrices[np.abs(matrices) < ROUNDING] = 0.0
     root = np.sqrt(apolar_weights(degree))
     average = _average(matrices, degree) * root[:, None] / root[None, :]
     values, vectors = np.linalg.eigh((average + average.T) / 2)
@@ -195,10 +206,18 @@ def _invariants(group: bytes, degree: int) -> Float[np.ndarray, "invariants term
 
 
 def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "terms terms"]:
-    total = 0.0
+    of = _kept_substitution if degree <= KEPT else _substitution
+    total: np.ndarray = np.zeros(())
     for matrix in matrices:  # one at a time: 24 matrices of degree 6 together would take 40 MB
-        total = total + substitution(matrix[None], degree)[0]
-    return np.asarray(total).T / len(matrices)
+        total = total + of(matrix.tobytes(), degree)
+    return total.T / len(matrices)
+
+
+def _substitution(matrix: bytes, degree: int) -> Float[np.ndarray, "terms terms"]:
+    return substitution(np.frombuffer(matrix).reshape(1, SIZE, SIZE), degree)[0]
+
+
+_kept_substitution = lru_cache(maxsize=256)(_substitution)  # the subgroups of a group share their operations
 
 
 def _fix_signs(rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
