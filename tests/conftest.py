@@ -8,6 +8,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from pathlib import Path
 
+import first_calls
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,6 +17,10 @@ collect_ignore = [] if os.environ.get("CONSTITUTIVE_CCX") else ["test_export_cal
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+def pytest_runtest_setup() -> None:
+    first_calls.start_test()
 
 
 @pytest.fixture(scope="session")
