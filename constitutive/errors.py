@@ -1,6 +1,6 @@
 """The exceptions of the toolkit.
 
-Every message says what was found, what was needed and what to do about it. ``recoverable`` tells a solver
+Every message says what was found, what was needed and what to do about it. ``recoverable`` states to a solver
 whether a smaller step may help (a diverged load step) or not (a file of the wrong shape).
 """
 
@@ -36,13 +36,13 @@ class MaterialError(ConstitutiveError):
 
 
 class DomainError(ConstitutiveError):
-    """A law was asked about strains outside its domain of validity."""
+    """A law was evaluated at strains outside its domain of validity."""
 
     recoverable = True
 
 
 class SolveError(ConstitutiveError):
-    """A finite-element solve ended without an answer."""
+    """A finite-element solve ended without a solution."""
 
     recoverable = True
 

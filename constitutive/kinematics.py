@@ -1,7 +1,7 @@
 r"""Deformation and stress measures, batched, for torch tensors and NumPy arrays alike.
 
 Every function takes arrays of shape ``(..., 3, 3)``, returns the kind of array it was given, and keeps to closed forms:
-``torch.linalg.det`` under ``vmap(hessian(...))`` is silently wrong in torch 2.6 to 2.14, a determinant written out is not.
+``torch.linalg.det`` under ``vmap(hessian(...))`` is wrong in torch 2.6 to 2.14 without an error; a determinant written out is right.
 
 With the deformation gradient :math:`F_{ij} = \partial x_i / \partial X_j`, :math:`J = \det F`:
 

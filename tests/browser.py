@@ -30,7 +30,7 @@ SWITCHES = [
 
 
 class Page:
-    """One page: what it logs, what it asks the network for, what scripts in it answer."""
+    """One page: what it logs, what it requests from the network, what scripts in it return."""
 
     def __init__(self, width: int = 1366, height: int = 900):
         program = next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -103,7 +103,7 @@ class Page:
             self._receive(60)
 
     def value(self, script: str) -> Any:
-        """What a script in the page (or the promise it returns) answers."""
+        """What a script in the page (or the Promise that it returns) gives."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")

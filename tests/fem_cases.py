@@ -167,7 +167,7 @@ def on_boundary(V: fem.FunctionSpace) -> np.ndarray:
 
 
 def patch(comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, object]:
-    """Distorted elements under an affine displacement: the answer is affine, the stress uniform."""
+    """Distorted elements under an affine displacement: the solution is affine, the stress uniform."""
     A = np.array([[0.04, 0.02, -0.01], [0.01, -0.03, 0.02], [0.0, 0.015, 0.02]])
     figures: dict[str, object] = {}
     for cell, degree in ((HEX, 1), (TET, 1), (HEX, 2), (TET, 2)):

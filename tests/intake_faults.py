@@ -77,7 +77,7 @@ def _transposed_cell(data: StressStrainData, rng: Generator) -> StressStrainData
     """The strained cells read by columns, or the reference cell, or both."""
     if data.lattice is not None and rng.random() < 0.5:
         turned = data.replace(lattice=data.lattice.T.copy(), point_group=None)
-        if lattice_by_columns(turned) is not None:  # else the symmetry does not tell which way round it is
+        if lattice_by_columns(turned) is not None:  # else the symmetry does not show which way round it is
             return turned if rng.random() < 0.5 else _cells_by_columns(data).replace(lattice=turned.lattice, point_group=None)
     return _cells_by_columns(data)
 

@@ -170,7 +170,7 @@ def test_a_docstring_without_its_sections_is_found(tmp_path: Path) -> None:
 
 
 def test_no_host_of_packages_is_named(checkout: Path) -> None:
-    """Set-up uses the package sources of the host: a mirror written down here would be wrong for somebody."""
+    """Set-up uses the package sources of the host: a mirror written down here would be wrong for some users."""
     for name in ("dev", "Makefile", "README.md", "CONTRIBUTING.md", "pyproject.toml"):
         assert not re.search(r"https?://[\w.]*(debian|pypi|ubuntu|mirror)", (checkout / name).read_text(encoding="utf-8")), name
 

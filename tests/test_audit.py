@@ -130,7 +130,7 @@ def _without_structure(symbol: str) -> dict:
     return {"lattice": None, "species": None, "frac_coords": None, "point_group": symbol, "residual_stress": None}
 
 
-def test_without_data_it_says_what_it_could_not_measure(linear):
+def test_without_data_it_reports_what_it_could_not_measure(linear):
     found = audit(linear, samples=10).as_dict()
     assert found["data_symmetry"] is None
     assert "no data were given" in found["reasons"]["data_symmetry"]
@@ -148,9 +148,9 @@ def test_stability_is_measured_from_rest_to_the_border_of_the_domain():
     assert 1 - np.sqrt(3) * (52.5 / 405) / 0.25 - 1 / 128 < found.figure < 0.5
     assert any(text.startswith("lost first at |E| = 0.") for text in found.details)
     assert audit(narrow, samples=60).checks["stability"].figure == 0
-    promised = audit(replace(wide, card={"elliptic": True}), samples=60)
-    assert "stability" in promised.broken
-    assert "--elliptic" in promised.broken["stability"].advice
+    strict = audit(replace(wide, card={"elliptic": True}), samples=60)
+    assert "stability" in strict.broken
+    assert "--elliptic" in strict.broken["stability"].advice
     too_wide = audit(Material(law, group, domain=Domain(np.eye(6), 0.6)), samples=60)
     assert "stability" in too_wide.broken
 
@@ -230,9 +230,9 @@ def test_the_command_names_the_limit_that_a_spoilt_folder_breaks(calibrated, dat
         assert payload["standing"][name] == "broken"
         assert payload["advice"][name]
         assert not payload["passed"]
-    told = run("audit", folder)
-    assert told.returncode == 1
-    assert "stability is broken" in told.stdout
+    printed = run("audit", folder)
+    assert printed.returncode == 1
+    assert "stability is broken" in printed.stdout
 
 
 def test_the_command_exits_by_the_outcome(linear, tmp_path):

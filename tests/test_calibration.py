@@ -39,7 +39,7 @@ def test_silicon_reaches_its_figures(silicon):
     assert material.law.orbit_units() <= 768
 
 
-def test_silicon_knows_what_it_does_not_know(silicon):
+def test_silicon_states_its_uncertainty(silicon):
     data, material = silicon
     paths = data.paths_data()
     E = torch.from_numpy(paths.green_lagrange_strain)
@@ -60,7 +60,7 @@ def test_silicon_knows_what_it_does_not_know(silicon):
     assert material.card["rank_of_data"]["2"] == {"fixed": 3, "of": 3}
 
 
-def test_report_says_why(silicon):
+def test_report_gives_the_reason(silicon):
     _, material = silicon
     report = material.report
     assert "has not seen" in report.reason

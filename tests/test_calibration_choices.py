@@ -31,7 +31,7 @@ from constitutive.symmetry import PointGroup
 def test_residual_stress_needs_a_word(tmp_path):
     law, pressure = cubic_law(), 0.4 * np.eye(3)
     data = samples_of(law, 14, stress=pressure)
-    with pytest.raises(IntakeError, match="say whether to keep it") as raised:
+    with pytest.raises(IntakeError, match="state whether to keep it") as raised:
         calibrate(data)
     assert check(data).findings[0] == raised.value.finding
     with pytest.raises(CalibrationError, match="say residual_stress='remove'"):
@@ -51,7 +51,7 @@ def test_residual_stress_needs_a_word(tmp_path):
     assert np.abs(small.second_piola_kirchhoff(np.eye(3)[None])).max() < 1e-12
 
 
-# -- what the user knows --------------------------------------------------------------------------------------------------
+# -- what the user states ------------------------------------------------------------------------------------------------
 
 
 def test_anchors_pull_towards_known_constants():
@@ -68,7 +68,7 @@ def test_anchors_pull_towards_known_constants():
             calibrate(data, anchors=anchors, laws="series")
 
 
-def test_ellipticity_is_kept_when_asked():
+def test_ellipticity_is_kept_where_chosen():
     """A law that softens to instability at 6 % strain; the penalty keeps it elliptic at the price of the fit."""
     soft = Material.from_constants("m-3m", C2, {name: 6 * value for name, value in C3.items()}).law
     data = samples_of(soft, 24, size=0.1)
@@ -128,11 +128,11 @@ def test_the_group_has_to_come_from_somewhere():
     with pytest.raises(CalibrationError, match="neither a structure nor a point group"):
         calibrate(data)
     assert calibrate(data, point_group="m-3m", laws="series").point_group == CUBIC
-    with pytest.raises(CalibrationError, match="which is it"):
+    with pytest.raises(CalibrationError, match="correct the declaration"):
         calibrate(samples_of(cubic_law(), 8), point_group="6/mmm")
 
 
-def test_a_structure_is_believed_before_a_wish(silicon_data):
+def test_a_structure_takes_precedence_over_an_option(silicon_data):
     with pytest.raises(CalibrationError, match="the structure in the data has m-3m"):
         calibrate(StressStrainData.load(silicon_data), point_group="4/mmm")
 
@@ -148,12 +148,12 @@ def test_too_few_samples():
     assert check(data).findings == (raised.value.finding,)
     with pytest.raises(CalibrationError, match="fix 2 of the 3 second-order constants"):
         require_enough(problem_of(data, CUBIC.laue_rotations))
-    told = calibrate(data, laws="series", allow=("coverage",), anchors={"C44": (79.6, 0.5)})
-    assert told.card["constants_GPa"]["2"]["C44"][0] == pytest.approx(79.6, abs=1)
-    assert any(note.startswith("allowed: coverage") for note in told.report.notes)
+    anchored = calibrate(data, laws="series", allow=("coverage",), anchors={"C44": (79.6, 0.5)})
+    assert anchored.card["constants_GPa"]["2"]["C44"][0] == pytest.approx(79.6, abs=1)
+    assert any(note.startswith("allowed: coverage") for note in anchored.report.notes)
 
 
-def test_repeated_and_wild_samples_are_named():
+def test_repeated_samples_and_outliers_are_named():
     data = samples_of(curved_law(), 20)
     clean = calibrate(data, laws="series")
     twice = data.select([*range(20), 4])
@@ -187,7 +187,7 @@ def test_many_outliers_are_a_certain_fault():
 
 
 @pytest.mark.parametrize("name", ["silicon_sw", "quartz"])
-def test_two_reference_cells_in_one_set_are_told_apart(name: str):
+def test_two_reference_cells_in_one_set_are_distinguished(name: str):
     """Every third sample against a cell that is 1 % larger: named, with the strain; one cell is no fault."""
     data = StressStrainData.load(shipped(name) / "data.json").head(60)
     others = np.arange(60) % 3 == 0
@@ -243,7 +243,7 @@ def test_the_mean_prefers_what_predicts_left_out_samples():
 
 
 def test_samples_of_one_path_stay_in_one_fold():
-    """A neighbour on the same path would tell the answer."""
+    """A neighbour on the same path would determine the answer."""
     directions = strains(6, size=1.0, seed=4)
     x = np.concatenate([np.linspace(0.01, 0.05, 8)[:, None] * d / np.linalg.norm(d) for d in directions])
     problem = FitProblem(x, np.ones_like(x), np.broadcast_to(np.eye(6), (48, 6, 6)).copy(), CUBIC.laue_rotations)

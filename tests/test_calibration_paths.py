@@ -139,7 +139,7 @@ def test_samples_keep_their_numbers():
     assert FitProblem(cubic.x, cubic.y, cubic.norm, cubic.rotations).numbers.tolist() == list(range(10))
 
 
-def test_the_card_says_that_ellipticity_was_imposed_and_the_audit_is_strict():
+def test_the_card_states_that_ellipticity_was_imposed_and_the_audit_is_strict():
     data = cubic_paths()
     imposed, plain = (calibrate(data, laws="series", elliptic=elliptic) for elliptic in (True, False))
     assert imposed.card["elliptic"] is True

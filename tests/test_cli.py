@@ -65,7 +65,7 @@ def test_symmetry(run: Run, silicon_data: Path, tmp_path: Path) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
-def test_evaluate_is_what_the_definitions_say(run: Run, material: Path, silicon_data: Path) -> None:
+def test_evaluate_agrees_with_the_definitions(run: Run, material: Path, silicon_data: Path) -> None:
     """Figures recomputed here from their definitions."""
     code, out, _ = run("evaluate", material, silicon_data, "--json")
     found = json.loads(out)
@@ -235,7 +235,7 @@ def test_bad_data_is_refused_and_nothing_is_written(run: Run, document: dict, tm
     assert not out.exists()
 
 
-def test_calibrate_says_how_stable_the_law_is(run: Run, silicon_data: Path, tmp_path: Path) -> None:
+def test_calibrate_reports_how_stable_the_law_is(run: Run, silicon_data: Path, tmp_path: Path) -> None:
     """The acoustic tensor's smallest eigenvalue beside the error, and what data of one cell cannot see."""
     arguments = ("calibrate", silicon_data, "--out", tmp_path / "si", "--train", "20", "--laws", "series")
     code, out, _ = run(*arguments, "--json")
@@ -252,7 +252,7 @@ def test_calibrate_says_how_stable_the_law_is(run: Run, silicon_data: Path, tmp_
 
 
 def test_a_group_that_the_data_contradict_is_refused(run: Run, checkout: Path, tmp_path: Path) -> None:
-    """Hexagonal data called cubic; its structure taken away, so that only the stresses can tell."""
+    """Hexagonal data called cubic; its structure taken away, so that only the stresses show it."""
     document = json.loads((checkout / "materials" / "gallium_nitride" / "data.json").read_text())
     file, out = tmp_path / "data.json", tmp_path / "out"
     changes = dict.fromkeys(("lattice", "species", "frac_coords", "point_group", "space_group"))

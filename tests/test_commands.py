@@ -133,7 +133,7 @@ def test_the_same_crystal_turned_is_the_same_material(cubic):
     assert compare(cubic, turned).stress_difference < 1e-12
 
 
-def test_different_crystals_are_told_apart(cubic):
+def test_different_crystals_are_distinguished(cubic):
     softer = Material.from_constants("m-3m", {"C11": 150.0, "C12": 63.9, "C44": 79.6})
     assert 0.01 < compare(cubic, softer).stress_difference < 0.1
     hexagonal = Material.from_constants("6/mmm", {"C11": 390.0, "C12": 145.0, "C13": 106.0, "C33": 398.0, "C44": 105.0})

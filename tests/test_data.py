@@ -1,4 +1,4 @@
-"""The data room: the schema, units, files and what is refused."""
+"""Data sets: the schema, units, files and what is refused."""
 
 import copy
 import json
@@ -66,7 +66,7 @@ def test_head_and_select(silicon, document):
     assert head.sha256 != silicon.sha256
     assert head.structure == silicon.structure
     for n in (0, 56):
-        with pytest.raises(DataError, match="ask for 1 to 55"):
+        with pytest.raises(DataError, match="take 1 to 55"):
             silicon.head(n)
 
 

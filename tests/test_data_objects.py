@@ -50,14 +50,14 @@ def test_to_pandas_and_back(silicon, tmp_path):
     np.testing.assert_allclose(back.W, silicon.W, rtol=1e-14)
 
 
-def test_mends_undo_what_they_name(silicon):
+def test_corrections_undo_the_faults_that_they_name(silicon):
     from constitutive.data.corrections import Corrections, lammps_frames
     from constitutive.tensors.components import matrices_of, parse_order, six_of
 
     order = "xx yy zz xy yz xz"
     spoiled = silicon.replace(cauchy=-10 * matrices_of(six_of(silicon.cauchy)[:, parse_order(order)]))
-    mended = Corrections(order=order, sign="pressure", unit="kbar").apply(spoiled)
-    np.testing.assert_allclose(mended.cauchy, silicon.cauchy, atol=2e-4)  # the file's stress is symmetric to 1e-4
+    corrected = Corrections(order=order, sign="pressure", unit="kbar").apply(spoiled)
+    np.testing.assert_allclose(corrected.cauchy, silicon.cauchy, atol=2e-4)  # the file's stress is symmetric to 1e-4
     Q = lammps_frames(silicon.F, silicon.lattice)
     np.testing.assert_allclose(np.triu(silicon.lattice @ silicon.F.swapaxes(1, 2) @ Q.swapaxes(1, 2), 1), 0, atol=1e-12)
     turned = silicon.replace(cauchy=Q @ silicon.cauchy @ Q.swapaxes(1, 2))

@@ -91,12 +91,12 @@ def test_the_site_loads_nothing_from_elsewhere(site):
 
 
 def test_the_reference_shows_every_public_name(site):
-    for room in ("symmetry", "laws", "material", "calibration", "elasticity", "audit", "plots", "kernel", "intake"):
-        text = (site / "reference" / f"{room}.html").read_text(encoding="utf-8")
-        shown = {identity.rpartition(".")[2] for identity in re.findall(rf'id="(constitutive\.{room}\.[\w.]+)"', text)}
-        module = __import__(f"constitutive.{room}", fromlist=["__all__"])
+    for package in ("symmetry", "laws", "material", "calibration", "elasticity", "audit", "plots", "kernel", "intake"):
+        text = (site / "reference" / f"{package}.html").read_text(encoding="utf-8")
+        shown = {identity.rpartition(".")[2] for identity in re.findall(rf'id="(constitutive\.{package}\.[\w.]+)"', text)}
+        module = __import__(f"constitutive.{package}", fromlist=["__all__"])
         functions = {name for name in module.__all__ if callable(getattr(module, name))}
-        assert functions - shown == set(), room
+        assert functions - shown == set(), package
 
 
 def test_every_page_is_in_the_navigation():
@@ -204,21 +204,21 @@ NAMED = {
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_formula_of_the_theory_page_is_named_where_it_is_evaluated(name):
-    room, _, rest = name.partition(".")
-    found = __import__(f"constitutive.{room}", fromlist=["__doc__"])
+    package, _, rest = name.partition(".")
+    found = __import__(f"constitutive.{package}", fromlist=["__doc__"])
     for part in rest.split("."):
         found = getattr(found, part)
     assert str(NAMED[name]) in THEORY.findall(found.__doc__)
 
 
-def test_the_command_line_page_knows_every_command():
+def test_the_command_line_page_has_every_command():
     text = (CHECKOUT / "docs" / "cli.md").read_text(encoding="utf-8")
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     documented = set(re.findall(r"^\| `(\w+)[^`]*` \| `", text, re.MULTILINE))
     assert documented == commands
 
 
-def test_the_json_keys_that_are_promised_are_there(tmp_path):
+def test_the_documented_json_keys_are_there(tmp_path):
     from constitutive.material import Material
 
     text = (CHECKOUT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -227,10 +227,10 @@ def test_the_json_keys_that_are_promised_are_there(tmp_path):
     calls = {"audit": [m], "constants": [m], "compare": [m, m], "new": [str(tmp_path / "p")]}
     for command, arguments in calls.items():
         row = re.search(rf"^\| `{command}[^`]*` \| (.*) \|$", text, re.MULTILINE)[1]
-        promised = set(re.findall(r"`(\w+)`", row)) - {"A", "B"}
+        documented_keys = set(re.findall(r"`(\w+)`", row)) - {"A", "B"}
         program = str(Path(sys.executable).with_name("constitutive"))
         done = subprocess.run([program, command, *arguments, "--json"], capture_output=True, text=True)
-        assert promised <= set(json.loads(done.stdout)), command
+        assert documented_keys <= set(json.loads(done.stdout)), command
 
 
 def test_the_benchmarks_page_claims_only_what_was_recorded():

@@ -118,7 +118,7 @@ def test_ellipticity_of_an_isotropic_solid():
     assert sorted(np.abs(found.direction[0])) == pytest.approx([0, np.sqrt(0.5), np.sqrt(0.5)], abs=0.02)
 
 
-def test_st_venant_kirchhoff_fails_in_compression_where_theory_says():
+def test_st_venant_kirchhoff_fails_in_compression_at_the_stretch_of_theory():
     """Uniaxial S = C11 (λ²−1)/2 gives dP/dλ = C11 (3λ²−1)/2: zero at λ = 0.577, |E| = 1/3."""
     lam, mu = 0.0, 50.0
     C = np.diag([2 * mu] * 3 + [mu] * 3).astype(float)

@@ -137,7 +137,7 @@ def test_damask_phase_in_standard_axes(tmp_path):
 
 @pytest.mark.parametrize("name", ["silicon", "magnesium"])
 def test_damask_reads_its_phase(name, tmp_path):
-    """Read by DAMASK's own Python package: a valid configuration, a lattice it knows, the constants."""
+    """Read by DAMASK's own Python package: a valid configuration, a lattice that it has, the constants."""
     import damask
 
     m = Material.load(shipped(name))

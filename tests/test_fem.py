@@ -192,7 +192,7 @@ def test_newtons_last_steps_are_quadratic() -> None:
         assert after[0] < 0.1 * before[0]
 
 
-def test_without_dolfinx_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dolfinx_the_error_explains_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     import constitutive.fem
 
     monkeypatch.setitem(sys.modules, "dolfinx", None)

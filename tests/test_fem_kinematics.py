@@ -81,7 +81,7 @@ def test_generalised_plane_strain_equals_a_block_in_3d() -> None:
     np.testing.assert_allclose(law.field("first_piola_kirchhoff").x.array.reshape(-1, 3, 3)[0], P, rtol=1e-12, atol=1e-14)
 
 
-def test_a_bar_free_along_z_contracts_as_poisson_says() -> None:
+def test_a_bar_free_along_z_contracts_by_poissons_ratio() -> None:
     V = square()
     u, v, axial = fem.Function(V), ufl.TestFunction(V), fem.Constant(V.mesh, 0.0)
     law = UserMaterial(u, isotropic(210.0, 0.3), plane="generalised_strain", axial_strain=axial, strain="small")
@@ -139,7 +139,7 @@ def test_a_free_body_takes_its_stress_free_shape(strain: str) -> None:
 
 
 def test_a_held_body_is_stressed_by_its_eigenstrain() -> None:
-    """A clamped crystal that wants to grow by 1 %: S = −J₀ F₀⁻¹ S_c(E_c) F₀⁻ᵀ; energies per reference volume."""
+    """A clamped crystal whose stress-free size is larger by 1 %: S = −J₀ F₀⁻¹ S_c(E_c) F₀⁻ᵀ; energies per reference volume."""
     V = block(1, HEX, 1, COMM)
     law = UserMaterial(fem.Function(V), cubic(), stress_free_deformation=1.01, unit="GPa")
     assert not law.update()

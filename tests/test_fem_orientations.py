@@ -91,7 +91,7 @@ def test_rodrigues_read_as_angles_is_something_else(tmp_path: Path) -> None:
         ("rodrigues", "", " 1"),
     ],
 )
-def test_columns_that_nobody_named_are_refused(columns: str, before: str, after: str, tmp_path: Path) -> None:
+def test_columns_without_a_name_are_refused(columns: str, before: str, after: str, tmp_path: Path) -> None:
     path = write(tmp_path, "table.txt", rows(HEADLESS[columns](TURNS), before, after))
     with pytest.raises(DataError, match=r"has no header and \d+ columns.*names its columns"):
         read_orientations(path, columns=columns)

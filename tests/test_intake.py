@@ -1,4 +1,4 @@
-"""The intake check: every fault named first in a good set, no alarm on good sets, and "cannot tell" where nothing can be told.
+"""The intake check: every fault named first in a good set, no finding on good sets, and "undecided" where nothing can be determined.
 
 benchmarks/intake.py does the same for all sets, variants and pairs.
 """
@@ -72,7 +72,7 @@ def test_no_alarm_on_the_dft_set(silicon_data):
         report = check(data.head(n))
         assert report.ok, report.findings
     assert report.largest_group == "m-3m"
-    assert any("transposed F" in remark for remark in report.undecided)  # every F is symmetric: nothing can be told
+    assert any("transposed F" in remark for remark in report.undecided)  # every F is symmetric: nothing decides it
 
 
 def test_all_faults_are_tried():
@@ -122,7 +122,7 @@ def test_contradicting_duplicates_are_said_to_contradict(sets):
     assert "another stress at 40" in check(good.replace(cauchy=sigma)).findings[0].message
 
 
-# --- cannot tell ---
+# --- undecided ---
 
 
 def test_symmetric_f_cannot_show_a_transposition(silicon_data):
@@ -140,7 +140,7 @@ def test_without_energy_the_unit_is_judged_by_magnitude_only(sets):
     assert named(check(bare.replace(cauchy=-bare.cauchy)))[:1] == ["sign"]
 
 
-def test_without_forces_a_mixture_cannot_be_told(sets):
+def test_without_forces_a_mixture_is_undecided(sets):
     report = check(sets["quartz"].replace(forces=None, positions=None))
     assert any("neither forces nor positions" in remark for remark in report.undecided)
 
@@ -178,7 +178,7 @@ def test_declared_group_without_structure(sets):
 # --- findings as calibrate sees them ---
 
 
-def test_sure_faults_are_raised(sets):
+def test_certain_faults_are_raised(sets):
     report = check(inject(sets["silicon"], "sign", np.random.default_rng(0)))
     with pytest.raises(IntakeError, match=r"sign: .*convert --sign pressure") as caught:
         report.require_sound()
@@ -190,7 +190,7 @@ def test_sure_faults_are_raised(sets):
 
 # --- the command line ---
 
-MENDED = (
+CORRECTED = (
     "unit",
     "sign",
     "component_order",
@@ -205,20 +205,20 @@ MENDED = (
 _SEED = count(11)
 
 
-@pytest.mark.parametrize("fault", MENDED)
-def test_the_proposed_option_mends_it(sets, tmp_path, fault):
+@pytest.mark.parametrize("fault", CORRECTED)
+def test_the_proposed_option_corrects_it(sets, tmp_path, fault):
     spoiled = inject(sets["gallium_nitride"], fault, np.random.default_rng(next(_SEED)))
     bad, good = tmp_path / "bad.json", tmp_path / "good.json"
     spoiled.save(bad)
     result = invoke("check", bad, "--json")
-    told = json.loads(result.stdout)
+    printed = json.loads(result.stdout)
     assert result.exit_code == 1
-    assert not told["ok"]
-    assert told["findings"][0]["fault"] == fault
-    assert set(told["findings"][0]) == {"fault", "certainty", "samples", "message", "mend"}
-    mended = invoke("convert", bad, "-o", good, "--json", *shlex.split(told["findings"][0]["mend"]))
-    assert mended.exit_code == 0, mended.output
-    assert json.loads(mended.stdout)["samples"] > 60
+    assert not printed["ok"]
+    assert printed["findings"][0]["fault"] == fault
+    assert set(printed["findings"][0]) == {"fault", "certainty", "samples", "message", "mend"}
+    corrected = invoke("convert", bad, "-o", good, "--json", *shlex.split(printed["findings"][0]["mend"]))
+    assert corrected.exit_code == 0, corrected.output
+    assert json.loads(corrected.stdout)["samples"] > 60
     again = json.loads(invoke("check", good, "--json").stdout)
     assert again["ok"], again["findings"]
     assert again["largest_group"] == "6/mmm"
@@ -268,7 +268,7 @@ def test_data_without_rhyme_are_not_ok(sets):
     assert report.residual > 0.4
 
 
-def test_calibrate_stops_on_a_sure_fault_unless_told_otherwise(sets, tmp_path):
+def test_calibrate_stops_on_a_certain_fault_unless_it_is_allowed(sets, tmp_path):
     from constitutive.calibration import calibrate
     from constitutive.errors import CalibrationError
 

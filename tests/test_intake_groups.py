@@ -1,4 +1,4 @@
-"""Which group the data bear: one rule for check and calibrate."""
+"""Which group the data agree with: one rule for check and calibrate."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_no_right_group_is_doubted_for_few_samples(name, samples):
 
 
 def test_a_group_in_other_axes_needs_a_structure():
-    """A symbol stands for standard axes; turned data bear the group, but no symbol can say so."""
+    """A symbol stands for standard axes; turned data have the group, but no symbol can state it."""
     data = StressStrainData.load(shipped("quartz") / "data.json")
     standard = check(declared(data, "-3m"))
     R = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])  # its twofold axes no longer along x

@@ -42,13 +42,13 @@ def test_parallel_sets_do_not_hide_another_order(sets, seed):
 
 
 def test_a_few_strains_twice_are_enough(sets, tmp_path):
-    """Twelve of forty strains also with clamped ions; dropping what the finding names mends the set."""
+    """Twelve of forty strains also with clamped ions; dropping what the finding names corrects the set."""
     data = parallel(sets["quartz"].head(40), slice(None), slice(12))
     (finding,) = check(data).findings
     assert (finding.fault, finding.samples) == ("clamped_mixture", tuple(range(40, 52)))
     data.save(tmp_path / "bad.json")
-    mended = invoke("convert", tmp_path / "bad.json", "-o", tmp_path / "good.json", *shlex.split(finding.mend))
-    assert mended.exit_code == 0, mended.output
+    corrected = invoke("convert", tmp_path / "bad.json", "-o", tmp_path / "good.json", *shlex.split(finding.mend))
+    assert corrected.exit_code == 0, corrected.output
     assert check_file(tmp_path / "good.json").ok
 
 

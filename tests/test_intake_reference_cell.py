@@ -132,5 +132,5 @@ def test_a_unit_taken_for_that_of_ase_is_named(sets, tmp_path, unit, energy):
         spoiled.save(tmp_path / "bad.json")
         number = finding.mend.split("'")[1]
         assert invoke("convert", tmp_path / "bad.json", "--unit", number, "-o", tmp_path / "good.json").exit_code == 0
-        mended = StressStrainData.load(tmp_path / "good.json")
-        np.testing.assert_allclose(mended.cauchy, good.cauchy, rtol=1e-6, atol=1e-9)
+        corrected = StressStrainData.load(tmp_path / "good.json")
+        np.testing.assert_allclose(corrected.cauchy, good.cauchy, rtol=1e-6, atol=1e-9)

@@ -108,7 +108,7 @@ def one_of(seed, kernels):
     wanted=st.sets(st.sampled_from(["stress", "tangent", "energy"]), min_size=1),
     seed=st.integers(0, 3),
 )
-def test_any_batch_and_any_choice_of_answers(rows, wanted, seed, kernels):
+def test_any_batch_and_any_choice_of_results(rows, wanted, seed, kernels):
     """Batches of any length, answers in any combination: each the same as all of them by torch."""
     law, compiled = one_of(seed, kernels)
     x = np.array(rows)
@@ -185,7 +185,7 @@ def test_a_map_for_each_point(choice, kernels):
     assert error(by_kernel(compiled, x, point_map=kernel.pack_map(A, x0, w)), expected) <= 1e-12
 
 
-def test_both_kernels_answer_alike(kernels):
+def test_both_kernels_agree(kernels):
     law = everything(group("2/m"))
     F = np.eye(3) + np.random.default_rng(5).uniform(-0.08, 0.08, (65, 3, 3))
     R = rotation((1.0, 1.0, 0.0), 50.0)

@@ -209,7 +209,7 @@ def test_a_compiler_that_refuses_is_reported(tmp_path, monkeypatch):
     assert not [p for p in (tmp_path / "k").iterdir() if p.suffix != ".lock"]  # nothing half-made
 
 
-def test_which_says_the_compiler():
+def test_which_names_the_compiler():
     found = kernel.which()
     assert found.kind == "c"
     assert found.path is not None

@@ -60,7 +60,7 @@ def test_a_parameter_that_is_not_finite_is_refused(value):
         kernel.generate(law)
 
 
-def test_head_comment_says_what_it_is(kernels):
+def test_head_comment_describes_the_law(kernels):
     law = everything(group("6/mmm"))
     material = material_of(law, "6/mmm", SKEW, name="magnesium by EAM")
     source = kernel.generate(material)

@@ -192,7 +192,7 @@ def test_higher_derivatives_by_differences(kind):
 
 
 @given(name=st.sampled_from(list(GROUPS)), kind=st.sampled_from(("linear", "series", "network", "sum")))
-def test_turning_the_law_turns_the_answer(name, kind):
+def test_turning_the_law_turns_its_stress(name, kind):
     law, x = a_law(kind, GROUPS[name]), strains(4)
     D = torch.as_tensor(mandel_matrix(SKEW))
     S, T = law.stress_mandel(x @ D) @ D.T, D @ law.tangent_mandel(x @ D) @ D.T

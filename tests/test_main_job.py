@@ -1,4 +1,4 @@
-"""The main job holds what the project promises of it: the figures, and the pictures."""
+"""The main job reaches its required figures, and draws its pictures."""
 
 import importlib.util
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_elastic_constants_are_those_of_the_dft(job: tuple[dict[str, float], Pat
     assert job[0][name] == pytest.approx(dft, rel=0.015)
 
 
-def test_the_block_is_softer_than_linear_elasticity_says(job: tuple[dict[str, float], Path]) -> None:
+def test_the_block_is_softer_than_by_linear_elasticity(job: tuple[dict[str, float], Path]) -> None:
     """Silicon softens under stretch (C111 < 0)."""
     assert 0.8 < job[0][f"pull_N ({LEARNED})"] / job[0]["pull_N (linear elasticity)"] < 0.97
 

@@ -35,7 +35,7 @@ def test_a_shipped_set_is_made_again(generator, checkout, name):
     assert np.abs(other.stress("cauchy") - given).max() > 0.1 * np.abs(given).max()
 
 
-def test_random_deformations_are_stretches_of_the_size_asked(generator):
+def test_random_deformations_are_stretches_of_the_given_size(generator):
     F = generator.random_deformations(300, 0.1, np.random.default_rng(0))
     E = (F.transpose(0, 2, 1) @ F - np.eye(3)) / 2
     size = np.linalg.norm(E, axis=(1, 2))

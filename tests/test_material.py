@@ -96,11 +96,11 @@ def test_missing_and_damaged_files(folder, name):
 
 
 def test_nothing_in_a_card_runs(folder, tmp_path):
-    victim = tmp_path / "ran"
-    (folder / "card.yaml").write_text(f"schema_version: !!python/object/apply:os.system ['touch {victim}']\n")
+    trace = tmp_path / "ran"
+    (folder / "card.yaml").write_text(f"schema_version: !!python/object/apply:os.system ['touch {trace}']\n")
     with pytest.raises(MaterialError, match="tags and objects are refused"):
         Material.load(folder)
-    assert not victim.exists()
+    assert not trace.exists()
     (folder / "card.yaml").write_text("a: &a [1, 2]\nb: [*a, *a]\nschema_version: 1\n")
     with pytest.raises(MaterialError, match="aliases"):
         Material.load(folder)

@@ -37,7 +37,7 @@ def test_a_sample_that_jumped_is_found():
 
 
 @pytest.mark.parametrize("name", ["quartz", "coesite", "gallium_nitride", "silicon_sw", "silicon"])
-def test_sharp_turns_of_a_law_are_no_outliers(name):
+def test_sharp_bends_of_a_law_are_no_outliers(name):
     """Silicon's own are the second neighbours that come within the cutoff: the errors left out there are a hundred times the usual."""
     problem = first_samples(name, 50)
     assert find_outliers(problem, 0, quiet).outlying == []

@@ -96,7 +96,7 @@ def silicon() -> DirectionalModuli:
     return DirectionalModuli.from_voigt(C, density=2330.0)
 
 
-def test_the_map_is_of_equal_area_and_knows_where_directions_are():
+def test_the_map_is_of_equal_area_and_places_directions():
     n = half_sphere(4000)
     points = shapes.project(n)
     inside = np.linalg.norm(points, axis=1) < 0.5
@@ -173,14 +173,16 @@ def test_numbers_of_pictures():
     assert (third.names, third.published["x"]) == (["C111"], (["C111"], [3.0]))
 
 
-def test_a_path_tells_what_its_parameter_is():
+def test_a_path_names_its_parameter():
     t = np.array([0.95, 1.0, 1.05])
     n = np.ones(3) / np.sqrt(3)
     stretched = np.eye(3) + (t - 1)[:, None, None] * np.outer(n, n)
     sheared = np.eye(3) + (t - 1)[:, None, None] * np.outer([1, 0, 0], [0, 1, 0])
     strained = np.sqrt(1 + 2 * (t - 1))[:, None, None] * np.diag([1.0, 0, 0]) + np.diag([0, 1.0, 1.0])
-    told = [plots.Path("p_1", p, F, F).coordinate for p, F in ((t, stretched), (t - 1, sheared), (t - 1, strained), (2 * t, sheared))]
-    assert told == ["stretch λ", "shear γ", "Green–Lagrange strain E", "path parameter"]
+    shown = [
+        plots.Path("p_1", p, F, F).coordinate for p, F in ((t, stretched), (t - 1, sheared), (t - 1, strained), (2 * t, sheared))
+    ]
+    assert coordinates == ["stretch λ", "shear γ", "Green–Lagrange strain E", "path parameter"]
     assert plots.Path("uniaxial100", t, sheared, sheared).title == "uniaxial 100"
 
 

@@ -54,7 +54,7 @@ def test_other_names_are_named_or_given(tmp_path, key):
         read(tmp_path, text, stress_key="stress")
 
 
-def test_two_stresses_that_differ_ask_which(tmp_path):
+def test_two_stresses_that_differ_need_a_choice(tmp_path):
     second = f' REF_stress="{oracle.words(2 * EV[0])}"'
     text = oracle.extxyz(F[:1], EV[:1], entry=second)
     with pytest.raises(DataError, match="stress and REF_stress that contradict"):
@@ -79,7 +79,7 @@ def test_six_numbers_in_a_stated_order(tmp_path, order):
     text = oracle.extxyz(F, [oracle.six(s, order) for s in EV])
     np.testing.assert_allclose(read(tmp_path, text, order=order).cauchy, SIGMA, atol=1e-9)
     np.testing.assert_allclose(read(tmp_path, text, order=oracle.ORDERS[order]).cauchy, SIGMA, atol=1e-9)
-    with pytest.raises(DataError, match=r"six numbers, whose order no file says.*--order"):
+    with pytest.raises(DataError, match=r"six numbers, whose order is not in the file.*--order"):
         read(tmp_path, text)
 
 
@@ -123,7 +123,7 @@ def test_frames_are_chosen_from_mixed_sets(tmp_path, where):
     assert data.provenance["selected"] == list(where)
 
 
-def test_a_condition_that_fits_nothing_says_what_there_is(tmp_path):
+def test_a_condition_that_fits_nothing_lists_what_there_is(tmp_path):
     with pytest.raises(DataError, match=r"found no entry 'config'.*config_type"):
         read(tmp_path, mixed(), where=("config=Elastic",))
     with pytest.raises(DataError, match=r"none of 8 frames.*config_type: Surface, Elastic, Dimer"):

@@ -55,7 +55,7 @@ def test_variants_of_one_table(tmp_path, variant):
         (TEXT.replace(repr(float(SIGMA[1, 0, 0])), "n/a"), "sigma_xx"),
     ],
 )
-def test_what_cannot_be_told_is_refused(tmp_path, text, message):
+def test_what_cannot_be_determined_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, text)
 
@@ -109,15 +109,15 @@ def test_hencky_strain_against_the_exponential(tmp_path):
     np.testing.assert_allclose(data.F, [expm(H) for H in STRAINS["hencky"]], atol=1e-12)
 
 
-def test_columns_named_gamma_say_engineering(tmp_path):
+def test_columns_named_gamma_are_engineering_strains(tmp_path):
     text = table(STRAINS["green-lagrange"], "engineering", GAMMA)
     np.testing.assert_allclose(read(tmp_path, text, strain="green-lagrange").F, STRETCH, atol=1e-12)
     with pytest.raises(DataError, match="gamma"):
         read(tmp_path, text, strain="green-lagrange", shear="tensor")
 
 
-def test_strains_are_asked_about(tmp_path):
-    with pytest.raises(DataError, match=r"measure no table says.*--strain"):
+def test_strains_need_their_measure(tmp_path):
+    with pytest.raises(DataError, match=r"measure not in the table.*--strain"):
         read(tmp_path, table(STRAINS["small"], "tensor", PLAIN))
     with pytest.raises(DataError, match="--shear"):
         read(tmp_path, table(STRAINS["small"], "tensor", PLAIN), strain="small")

@@ -120,7 +120,7 @@ def test_truncated_files_are_refused(tmp_path_factory, name, fraction):
     path.write_bytes(content[: int(fraction * len(content))])
     options = ReadOptions(format=KINDS[name], lammps_units="real" if "real" in name else None)
     if "dump" in name and _whole_frames(content, fraction):
-        return  # a dump cut between two frames cannot be told from a shorter one
+        return  # a dump cut between two frames cannot be distinguished from a shorter one
     with pytest.raises(ConstitutiveError) as caught:
         convert([path], options=options)
     assert str(path) in str(caught.value)

@@ -51,7 +51,7 @@ def test_lammps_dump_against_ase():
         np.testing.assert_allclose(a.forces, b.get_forces(), atol=1e-9)
 
 
-def test_lammps_units_are_asked_for():
+def test_lammps_units_are_required():
     with pytest.raises(DataError, match="lammps-units"):
         convert([GOLDEN / "ar_real.dump"])
 

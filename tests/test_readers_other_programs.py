@@ -43,7 +43,7 @@ def test_third_order_document_of_atomate(tmp_path):
     assert len(fewer) == len(F)
     assert "1 of 5 deformation tasks hold no stress" in fewer.provenance["assumed"][0]
     same = convert([tmp_path / "toec.json"], options=ReadOptions(unit="kbar", sign="pressure"))
-    np.testing.assert_array_equal(same.cauchy, fewer.cauchy)  # what the format says may be said
+    np.testing.assert_array_equal(same.cauchy, fewer.cauchy)  # what the format states may be stated
     for options in (ReadOptions(unit="GPa"), ReadOptions(sign="tension")):
         with pytest.raises(DataError, match="this format has"):
             convert([tmp_path / "toec.json"], options=options)
@@ -73,7 +73,7 @@ def test_documents_in_documents(tmp_path, wrap, key):
         {"output": {"elastic_tensor": {"ieee_format": (100 * np.eye(6)).tolist()}}},
     ],
 )
-def test_documents_of_constants_say_so(tmp_path, document):
+def test_documents_of_constants_are_named_as_such(tmp_path, document):
     path = write(tmp_path / "x.json", document)
     with pytest.raises(DataError, match=r"found elastic constants \(C11 100, C12 0, C44 100 GPa\) but no pairs.*Material.from_constants"):
         convert([path])
@@ -106,7 +106,7 @@ def test_fitsnap_in_its_units(tmp_path, style, unit):
 
 
 @pytest.mark.parametrize("order", oracle.ORDERS)
-def test_mlearn_asks_for_order_unit_and_sign(tmp_path, order):
+def test_mlearn_needs_order_unit_and_sign(tmp_path, order):
     path = write(tmp_path / "x.json", oracle.mlearn(F, oracle.in_unit(SIGMA, "kbar", "pressure"), order))
     with pytest.raises(DataError, match="--order, --unit, --sign"):
         convert([path])

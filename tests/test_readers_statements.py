@@ -1,4 +1,4 @@
-"""Units, signs and orders: every combination of what a file holds, what it says and what the user says is right or refused."""
+"""Units, signs and orders: every combination of what a file holds, what it states and what the user states is right or refused."""
 
 import ase
 import ase.io
@@ -23,7 +23,7 @@ F, SIGMA = oracle.samples()
 
 
 def written(folder, name, numbers, unit, order):
-    """The file of a format, and whether the format says the unit, its default unit and sign, and whether it holds six numbers."""
+    """The file of a format, and whether the format states the unit, its default unit and sign, and whether it holds six numbers."""
     six = order is not None
     rows = [oracle.six(s, order) for s in numbers] if six else numbers
     texts = {
@@ -57,7 +57,7 @@ def takes_order(name):
     said_order=MAYBE_ORDER,
 )
 def test_every_statement_is_right_or_refused(tmp_path_factory, name, unit, sign, order, said_unit, said_sign, said_order):
-    """The oracle: numbers × unit × sign, by what the file says, else what the user says, else the default of the format."""
+    """The oracle: numbers × unit × sign, by what the file states, else what the user states, else the default of the format."""
     six_possible = name in ("extxyz", "extxyz stated", "document", "mlearn")
     order = (order or "ASE") if name == "mlearn" else order if six_possible else None
     assume(said_order is None or order is None or said_order == order)  # a wrong order is not for the reader to find
@@ -68,7 +68,7 @@ def test_every_statement_is_right_or_refused(tmp_path_factory, name, unit, sign,
     used_unit, used_sign = stated or said_unit or default_unit, said_sign or default_sign
     contradiction = stated is not None and said_unit is not None and stated != said_unit
     refused = contradiction or used_unit is None or used_sign is None
-    refused |= order is not None and said_order is None  # six numbers, and nobody says the order
+    refused |= order is not None and said_order is None  # six numbers, and neither states the order
     refused |= said_order is not None and name in ("csv", "csv stated")
     options = ReadOptions(unit=said_unit, sign=said_sign, order=said_order)
     if refused:
@@ -138,7 +138,7 @@ def test_a_trajectory_in_another_unit(tmp_path, unit):
         assert not np.allclose(convert([tmp_path / "x.traj"]).cauchy, SIGMA, atol=1e-3)
 
 
-def test_numpy_arrays_of_six_ask_for_their_order(tmp_path):
+def test_numpy_arrays_of_six_need_their_order(tmp_path):
     np.savez(tmp_path / "x.npz", F=F, cauchy=np.array([oracle.six(s, "VASP") for s in SIGMA]), unit="GPa")
     np.testing.assert_allclose(convert([tmp_path / "x.npz"], options=ReadOptions(order="VASP")).cauchy, SIGMA)
     with pytest.raises(DataError, match="--order"):

@@ -75,16 +75,16 @@ def test_the_energy_at_rest_is_found_by_a_fit(copper, tmp_path):
     found, remark = with_energy_zero(data)
     assert "by a fit" in remark
     assert found.provenance["energy_at_rest"]["eV"] == pytest.approx(copper[-1].get_potential_energy(), abs=2e-3)
-    told = invoke("convert", tmp_path / "cu.xyz", "--reference", tmp_path / "POSCAR", "-o", tmp_path / "x.json")
-    assert "energy of the undeformed cell" in " ".join(told.output.split())
+    printed = invoke("convert", tmp_path / "cu.xyz", "--reference", tmp_path / "POSCAR", "-o", tmp_path / "x.json")
+    assert "energy of the undeformed cell" in " ".join(printed.output.split())
     assert StressStrainData.load(tmp_path / "x.json").W is not None
 
 
 def test_why_the_energy_is_left_out_is_said(copper, tmp_path):
     write(tmp_path / "cu.xyz", copper[:4])
     bulk("Cu", a=A0, cubic=True).write(tmp_path / "POSCAR", format="vasp", direct=True)
-    told = invoke("convert", tmp_path / "cu.xyz", "--reference", tmp_path / "POSCAR", "-o", tmp_path / "x.json")
-    assert "without W: the energy of the undeformed cell is not given" in " ".join(told.output.split())
+    printed = invoke("convert", tmp_path / "cu.xyz", "--reference", tmp_path / "POSCAR", "-o", tmp_path / "x.json")
+    assert "without W: the energy of the undeformed cell is not given" in " ".join(printed.output.split())
     data = convert([tmp_path / "cu.xyz"], reference=tmp_path / "POSCAR")
     scrambled = data.replace(cell_energies_eV=[1.0, -5.0, 3.0, 8.0])
     assert with_energy_zero(scrambled)[0].W is None

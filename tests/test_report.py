@@ -129,7 +129,7 @@ def test_nothing_of_the_material_becomes_markup(written):
     assert set(kinds) == {None, PACKED}
 
 
-def test_the_page_may_run_only_its_own_scripts_and_ask_for_nothing(written):
+def test_the_page_may_run_only_its_own_scripts_and_request_nothing(written):
     text = written.read_text(encoding="utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
     assert policy.startswith("default-src 'none'")
@@ -265,7 +265,7 @@ def test_learning_curves_go_up_to_all_samples():
     assert sizes_of(7) == []
 
 
-def test_provenance_and_constants_are_told_in_words(written):
+def test_provenance_and_constants_are_given_in_words(written):
     text = written.read_text(encoding="utf-8")
     section = re.search(r'<section id="provenance">(.*?)</section>', text, re.DOTALL)[1]
     assert "constants GPa" not in section

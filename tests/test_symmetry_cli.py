@@ -47,7 +47,7 @@ def run(*arguments):
     return result
 
 
-def test_json_has_the_promised_keys(quartz_file):
+def test_json_has_the_documented_keys(quartz_file):
     answer = json.loads(run(quartz_file, "--json").stdout)
     assert set(answer) == {
         "point_group", "laue_class", "crystal_system", "space_group", "space_group_number", "order", "constants",
@@ -61,7 +61,7 @@ def test_json_has_the_promised_keys(quartz_file):
     assert answer["ladder"]["steps"][0]["symprec"] == 1e-5
 
 
-def test_the_panel_tells_what_it_found(quartz_file):
+def test_the_panel_shows_what_was_found(quartz_file):
     text = run(quartz_file).stdout
     for piece in ("P3_221", "32", "-3m", "3-fold axis along [001]", "second order 6", "IEEE 176", "handed", "well inside"):
         assert piece in text
@@ -136,7 +136,7 @@ def test_cells_are_read_once(rutile):
 # ---- the page and the examples
 
 
-def test_the_page_of_the_docs_tells_the_truth(checkout):
+def test_the_page_of_the_docs_is_right(checkout):
     results = doctest.testfile(str(checkout / "docs" / "symmetry.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert results.attempted > 10
     assert results.failed == 0

@@ -73,7 +73,7 @@ def test_without_the_rule_the_sign_would_depend_on_the_cell():
 
 
 @pytest.mark.parametrize("C14", [18.0, -18.0])
-def test_a_measured_tensor_decides_the_sign_as_ieee_wants(C14):
+def test_a_measured_tensor_decides_the_sign_as_in_ieee_176(C14):
     report = find_symmetry(quartz("right"))
     frames = crystal_frames(report, sign_from=elastic(C14))
     pairs = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])

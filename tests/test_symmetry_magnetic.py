@@ -18,7 +18,7 @@ from constitutive.symmetry import (
 from constitutive.symmetry.tables import SYMBOLS
 
 
-def test_moments_are_off_unless_asked_for():
+def test_moments_are_off_by_default():
     assert find_symmetry(iron([2.2, 2.2])).point_group.symbol == "m-3m"
 
 

@@ -89,7 +89,7 @@ def test_numbers_of_constants_of_limiting_groups():
 
 
 def invariant_under(rotations, turn, degree):
-    """Whether every polynomial that rotations leave alone is left alone by one further turn."""
+    """Whether every polynomial that is invariant under rotations is invariant under one further rotation."""
     own = invariant_polynomials(rotations, degree)
     turned = invariant_polynomials(turn @ rotations @ turn.T, degree)
     both = np.concatenate([own, turned])

@@ -17,22 +17,22 @@ from constitutive.symmetry import (
 from constitutive.symmetry import operations as ops
 
 
-def test_the_ladder_of_an_exact_crystal_is_one_plateau(rutile):
-    ladder = scan_tolerances(rutile)
-    assert ladder.plateau == (1e-5, 0.3)
-    assert ladder.steady
-    assert {step.point_group for step in ladder.steps} == {"4/mmm"}
-    assert "well inside" in ladder.sentence
+def test_the_scan_of_an_exact_crystal_is_one_plateau(rutile):
+    scan = scan_tolerances(rutile)
+    assert scan.plateau == (1e-5, 0.3)
+    assert scan.steady
+    assert {step.point_group for step in scan.steps} == {"4/mmm"}
+    assert "well inside" in scan.sentence
 
 
 def test_noise_is_seen_below_the_default():
     silicon = bulk("Si", cubic=True)
     silicon.rattle(1e-3, seed=1)
-    ladder = scan_tolerances(silicon)
-    assert ladder.point_group == "m-3m"
-    assert not ladder.steady
-    assert "just below" in ladder.sentence
-    assert "noise" in ladder.sentence
+    scan = scan_tolerances(silicon)
+    assert scan.point_group == "m-3m"
+    assert not scan.steady
+    assert "just below" in scan.sentence
+    assert "noise" in scan.sentence
 
 
 def test_pseudo_symmetry_is_seen_above_the_default():
@@ -43,11 +43,11 @@ def test_pseudo_symmetry_is_seen_above_the_default():
         spacegroup=99,
         cellpar=[4.0, 4.0, 4.006, 90, 90, 90],
     )
-    ladder = scan_tolerances(small)
-    assert ladder.point_group == "4mm"
-    assert "just above" in ladder.sentence
-    assert "pseudo-symmetry" in ladder.sentence
-    assert scan_tolerances(small, symprec=1e-3).steady  # control: far below the jump nothing is said
+    scan = scan_tolerances(small)
+    assert scan.point_group == "4mm"
+    assert "just above" in scan.sentence
+    assert "pseudo-symmetry" in scan.sentence
+    assert scan_tolerances(small, symprec=1e-3).steady  # control: far below the jump there is no remark
 
 
 def test_tolerances_at_which_spglib_fails_are_left_out():

@@ -1,4 +1,4 @@
-"""Bulk crystals, slabs, wires and molecules told apart, and neighbours found by the k-d tree against a plain count."""
+"""Bulk crystals, slabs, wires and molecules distinguished, and neighbours found by the k-d tree against a plain count."""
 
 import numpy as np
 import pytest

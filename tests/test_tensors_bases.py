@@ -53,7 +53,7 @@ def test_published_numbers_of_constants(symbol):
     assert independent_constants(group, "pyroelectric") == polar.get(symbol, 0)
 
 
-def test_third_order_tells_what_second_order_cannot():
+def test_third_order_distinguishes_groups_that_second_order_cannot():
     for low, high in (("m-3", "m-3m"), ("6/m", "6/mmm")):
         second = [elastic_constant_counts(GROUPS[s])[2] for s in (low, high)]
         third = [elastic_constant_counts(GROUPS[s])[3] for s in (low, high)]

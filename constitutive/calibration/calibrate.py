@@ -82,7 +82,7 @@ def calibrate(
     CalibrationError
         No group, too few samples, or a residual stress with no rule for it.
     IntakeError
-        The intake check is certain of a fault that is not in `allow`, such as a group that the data contradict; ``.finding`` says
+        The intake check is certain of a fault that is not in `allow`, such as a group that the data contradict; ``.finding`` gives
         which, and the correction.
     """
     report_progress = progress or (lambda _what, _fraction: None)

@@ -51,7 +51,7 @@ class Candidate:
 
 
 def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
-    """Networks of the Green–Lagrange strain worth trying for a group and a number of samples: sizes, ridges, series.
+    """Networks of the Green–Lagrange strain to be tried for a group and a number of samples: sizes, ridges, series.
 
     Parameters
     ----------

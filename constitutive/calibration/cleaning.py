@@ -22,13 +22,13 @@ FEWEST_TO_CALIBRATE = 3
 
 
 def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGroup:
-    """The group to calibrate under: of the structure, of the data's declaration, or as the user says.
+    """The group to calibrate under: of the structure, of the data's declaration, or as given.
 
     Parameters
     ----------
     data : StressStrainData
     wish : PointGroup or str, optional
-        What the user asks for; it has to agree with the structure or the declaration.
+        The group given by the user; it has to agree with the structure or the declaration.
 
     Returns
     -------
@@ -45,17 +45,20 @@ def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGrou
         found = PointGroup.from_structure(data.structure)
         if wanted is not None and wanted.symbol != found.symbol:
             raise CalibrationError(
-                f"the point group {wanted.symbol} was asked for, but the structure in the data has {found.symbol}; leave the option "
+                f"the point group {wanted.symbol} was given, but the structure in the data has {found.symbol}; leave the option "
                 "out, or drop the structure from the data to impose another group"
             )
         return found
     declared = None if data.point_group is None else PointGroup.from_symbol(data.point_group)
     if wanted is not None and declared is not None and wanted.symbol != declared.symbol:
-        raise CalibrationError(f"the point group {wanted.symbol} was asked for, but the data declare {declared.symbol}; which is it?")
+        raise CalibrationError(
+            f"the point group {wanted.symbol} was given, but the data declare {declared.symbol}; leave the option out, or correct the "
+            "declaration in the data"
+        )
     chosen = wanted or declared
     if chosen is None:
         raise CalibrationError(
-            "the data hold neither a structure nor a point group; say point_group='m-3m' (--point-group m-3m) in standard axes, "
+            "the data hold neither a structure nor a point group; give point_group='m-3m' (--point-group m-3m) in standard axes, "
             "or add lattice, species and frac_coords to the data"
         )
     return chosen
@@ -144,7 +147,7 @@ def require_group(problem: FitProblem) -> GroupTest:
     Raises
     ------
     IntakeError
-        The group test rules the group out; ``.finding`` is what the intake check says of it.
+        The group test rules the group out; ``.finding`` is the finding of the intake check.
     """
     test = group_test(problem)
     if test.contradicted:

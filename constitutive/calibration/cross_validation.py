@@ -69,7 +69,7 @@ def folds(problem: FitProblem, count: int, seed: int) -> list[np.ndarray]:
     """Disjoint parts of the samples, of like size; samples of one mode of strain stay together.
 
     A sample between two neighbours of its path is no test of a law. Random strains hardly ever share a direction: their folds are random.
-    Where the samples without some mode do not determine the second-order constants, the law without it cannot know them: then half a
+    Where the samples without some mode do not determine the second-order constants, the law without it does not contain them: then half a
     mode is left out at a time, its smaller or its larger amplitudes, those of either sign where the mode has two.
     """
     n = len(problem)
@@ -126,8 +126,8 @@ def groups_to_leave_out(problem: FitProblem) -> list[np.ndarray]:
 def strain_modes(problem: FitProblem) -> Int[np.ndarray, " n"]:
     """Number of the mode that each sample belongs to: strains along one direction, to within 15 degrees.
 
-    Small strains of either sign, and those that the group maps on each other, are one mode: one tells the other. The unstrained cell
-    belongs to the first mode. Large strains (tension and compression differ) are told apart by ``FitProblem.paths``.
+    Small strains of either sign, and those that the group maps on each other, are one mode: one determines the other. The unstrained cell
+    belongs to the first mode. Large strains (tension and compression differ) are distinguished by ``FitProblem.paths``.
     """
     if problem.is_large:
         return problem.paths

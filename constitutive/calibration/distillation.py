@@ -37,7 +37,7 @@ def distil(
 
     Returns
     -------
-    The student, and what it would be like if it followed each member alone, for the spread of its constants.
+    The distilled network, and its linear parameters if fitted to each member separately, for the spread of its constants.
     """
     rng = np.random.default_rng(seed + 7)
     extra = random_strains(domain, 2 * len(problem) + 150, rng)

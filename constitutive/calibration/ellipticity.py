@@ -33,7 +33,7 @@ def made_elliptic(
     parameters
         The fit to change.
     domain
-        Where the law shall be elliptic.
+        Where the law is made elliptic.
     margin
         Wanted minimum of the acoustic tensor, relative to its minimum at zero strain.
     rounds

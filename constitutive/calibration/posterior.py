@@ -17,7 +17,7 @@ POSTERIOR_RIDGES = tuple(10.0**k for k in range(-9, 0))  # relative to the large
 
 
 def uncertainty_of(parameters: LinearParameters, left_out: Float[np.ndarray, "n 6"]) -> Uncertainty:
-    """Posterior over θ with the ridge and the quantiles that the errors of left-out samples ask for.
+    """Posterior over θ with the ridge and the quantiles that the errors of left-out samples determine.
 
     The variance of a left-out sample follows from the posterior with it, :math:`(1 - H)^{-1} H` with H its 6×6 block of the hat matrix.
 
@@ -78,7 +78,7 @@ def constants_with_errors(
         different = [_constants_of(fit, parameters, order, rows) - values for fit in spread]
         model = np.sqrt(np.mean(np.square(different), axis=0)) if different else np.zeros(len(values))
         errors = np.hypot(data, model)
-        unknown = undetermined.get(str(order), []) if np.any(rows) else names  # a law without terms of this order knows none
+        unknown = undetermined.get(str(order), []) if np.any(rows) else names  # a law without terms of this order determines none
         result[str(order)] = {
             name: [float(v), None if name in unknown else float(e)] for name, v, e in zip(names, values, errors, strict=True)
         }

@@ -88,7 +88,7 @@ class CalibrationReport:
         Numbers of samples, and the error on the others of the best single candidate refitted to so many. One network from one start: the
         mean of networks that calibration makes of as many samples errs less.
     notes
-        What else the user should know: dropped duplicates and outliers, the rank of the data.
+        Other remarks: dropped duplicates and outliers, the rank of the data.
     left_out
         Stresses (n, 3, 3), GPa, S: predicted without each sample, and given.
     """

@@ -60,7 +60,7 @@ def find_residual_stress(data: StressStrainData, rotations: Float[np.ndarray, "g
     rotations
         The group.
     rule
-        What the user asked for: ``"keep"``, ``"remove"`` or None.
+        Rule given by the user: ``"keep"``, ``"remove"`` or None.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def find_residual_stress(data: StressStrainData, rotations: Float[np.ndarray, "g
         The residual stress is over 1 % of the rms stress and ``rule`` is None.
     """
     if rule is not None and rule not in RULES:
-        raise CalibrationError(f"residual stress: {rule!r} found; say keep or remove")
+        raise CalibrationError(f"residual stress: {rule!r} found; give keep or remove")
     stress, source = _find(data, rotations)
     size = float(np.linalg.norm(stress))
     rms = float(np.sqrt(np.mean(np.sum(data.stress("second_piola_kirchhoff") ** 2, axis=(1, 2)))))
@@ -78,7 +78,7 @@ def find_residual_stress(data: StressStrainData, rotations: Float[np.ndarray, "g
         return ResidualStress("zero", stress, source)
     raise CalibrationError(
         f"the data carry a residual stress of {np.round(stress, 4).tolist()} GPa at zero strain ({source}), "
-        f"{100 * size / rms:.1f} % of the rms stress, more than {100 * NEGLIGIBLE:.0f} %; it moves third-order constants: say "
+        f"{100 * size / rms:.1f} % of the rms stress, more than {100 * NEGLIGIBLE:.0f} %; it changes third-order constants: give "
         "residual_stress='remove' (--residual-stress remove) for a law with S(0) = 0, or 'keep' for one that carries it"
     )
 

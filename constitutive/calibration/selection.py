@@ -136,7 +136,7 @@ def _elliptic(problem: FitProblem, series: list[tuple[Candidate, SeriesFit]], be
 
 
 def series_candidates(problem: FitProblem, split: Split, *, networks: bool) -> list[tuple[Candidate, SeriesFit]]:
-    """Series of every length that the samples can bear; short ones beside networks on paths of large strain."""
+    """Series of every length that the samples determine; short ones beside networks on paths of large strain."""
     choices = series_choices(problem, FAR_DEGREE) if split.far_apart and networks else series_choices(problem)
     return [try_series(problem, degrees, split) for degrees in choices]
 

@@ -84,8 +84,8 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def _register_commands() -> None:
     """Let the modules add their commands; only its own where the command line names one, which halves the start."""
-    asked = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
-    for module in asked if asked and asked[0] in COMMANDS else COMMANDS:
+    named = sys.argv[1:2] if Path(sys.argv[0]).name == "constitutive" else []
+    for module in named if named and named[0] in COMMANDS else COMMANDS:
         importlib.import_module(f"{__name__}.{MODULES.get(module, module)}").register(app)
 
 

@@ -37,7 +37,7 @@ def calibrate(
     allow: Annotated[
         list[str] | None,
         typer.Option(
-            help="A fault of `check` that shall not stop it, or error: a law that misses over 50 %; repeatable.",
+            help="A fault of `check` that does not stop it, or `error`: a law that misses over 50 %; repeatable.",
             metavar="FAULT",
         ),
     ] = None,
@@ -51,9 +51,9 @@ def calibrate(
 
     Data with energies W and no stress give the constants of second order (the energy–strain method).
 
-    `check` runs first and stops it on a sure fault. At least three samples; a few dozen make a good law.
+    `check` runs first and stops it on a certain fault. At least three samples; a few dozen make a good law.
 
-    Exit codes: 0 done, 2 the data cannot be read, are faulty, do not bear the group, or the best law misses more than 50 % of the
+    Exit codes: 0 done, 2 the data cannot be read, are faulty, contradict the group, or the best law misses more than 50 % of the
     stress of samples that it has not seen; nothing is written then.
 
     [bold]Examples[/]

@@ -24,9 +24,9 @@ def check(
     structure: StructureOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is wrong with a data set: unit, sign, component order, frames, measure, group, samples.
+    """Find what is wrong with a data set: unit, sign, component order, frames, measure, group, samples.
 
-    Each finding says how sure it is, which samples it concerns, and the option of `convert` that mends it.
+    Each finding gives its certainty, the samples concerned, and the option of `convert` that corrects it.
     Exit codes: 0 nothing found, 1 there is a finding, 2 the data cannot be read.
 
     [bold]Examples[/]
@@ -48,11 +48,11 @@ def _render(path: Path, report: IntakeReport) -> None:
     verdict = "[green]no fault found[/]" if report.ok else f"[red]{len(report.findings)} finding(s)[/]"
     out.print(Text(str(path)), verdict, f"residual {report.residual:.2g}", sep="  ")
     declared = f" (declared {report.declared_group})" if report.declared_group else ""
-    out.print(f"  largest group that the data agree with: {report.largest_group or 'cannot tell'}{declared}")
+    out.print(f"  largest group that the data agree with: {report.largest_group or 'undecided'}{declared}")
     for finding in report.findings:
-        out.print(f"  [bold]{finding.fault}[/] ({100 * finding.certainty:.0f} % sure)")
+        out.print(f"  [bold]{finding.fault}[/] ({100 * finding.certainty:.0f} % certain)")
         out.print(Text(f"    {finding.message}"), soft_wrap=True)
         if finding.mend:
-            out.print(Text(f"    mend: {finding.mend}"), soft_wrap=True)
+            out.print(Text(f"    correction: {finding.mend}"), soft_wrap=True)
     for remark in report.undecided:
-        out.print(Text(f"  cannot tell: {remark}", style="dim"), soft_wrap=True)
+        out.print(Text(f"  undecided: {remark}", style="dim"), soft_wrap=True)

@@ -162,7 +162,7 @@ def _normal(name: str) -> str:
 
 
 def _text(value: object) -> object:
-    """What YAML does not know, such as a path, as text."""
+    """Values without a YAML type, such as a path, as text."""
     if isinstance(value, list):
         return [_text(entry) for entry in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -30,7 +30,7 @@ def convert(
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format of the sources; else found out. ase: any that ASE reads.")
     ] = None,
-    lammps_units: Annotated[str | None, typer.Option(help="Unit style, as metal or real, where a LAMMPS file does not say.")] = None,
+    lammps_units: Annotated[str | None, typer.Option(help="Unit style, as metal or real, where a LAMMPS file does not state it.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Chemical symbols of LAMMPS's types, e.g. Si,O.")] = None,
     lj: Annotated[str | None, typer.Option(help="Energy (eV) and length (Å) of LAMMPS's units lj.", metavar="EV,ANGSTROM")] = None,
     unit: Annotated[str | None, typer.Option(help="Unit of the numbers of the stress in the file.")] = None,
@@ -66,10 +66,10 @@ def convert(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, correcting what is said to be wrong.
+    """Read the output of VASP, Quantum ESPRESSO, LAMMPS, ASE and others into one data set, with the corrections given.
 
     Sources are files (gz, xz and bz2 too), folders, or patterns in quotes. Each option is about the numbers in the file; one that
-    contradicts the file is an error. What no file and no option says is printed as assumed.
+    contradicts the file is an error. What neither a file nor an option states is printed as assumed.
 
     Exit codes: 0 done, 2 a source cannot be read or an option does not fit it; the output is written whole or not at all.
 

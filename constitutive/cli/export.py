@@ -29,7 +29,7 @@ def export(
     outside: Annotated[
         str | None,
         typer.Option(
-            help="At strains outside the domain: warn (the law as it is), extend (its energy goes on) or stop.", show_default=False
+            help="At strains outside the domain: warn (the law as it is), extend (its energy is continued) or stop.", show_default=False
         ),
     ] = None,
     precision: Annotated[str, typer.Option(help="double or single (onnx and torch).")] = "double",

@@ -26,16 +26,16 @@ From simulations of a crystal to a finite-element solve.
 
 1. `constitutive convert data/* -o data/data.json`: VASP, Quantum ESPRESSO, LAMMPS, ASE, extxyz, CSV … to one file
    (`constitutive convert --help` lists what is read; `data/example.json` is a stand-in to try the steps with).
-2. `constitutive check data/data.json`: what is wrong with the data, and the option that mends it.
+2. `constitutive check data/data.json`: what is wrong with the data, and the option that corrects it.
 3. `constitutive calibrate --config options.yaml`: the law, in `material/`.
-4. `constitutive audit --config options.yaml`: does it keep its promises?
+4. `constitutive audit --config options.yaml`: does it satisfy its limits?
 5. `constitutive report --config options.yaml`: one page with everything, `report.html`.
 6. `python solve.py`: the law in DOLFINx.
 """
 
 OPTIONS = """\
 # Options of each command, read by `--config options.yaml`; what is given on the command line wins.
-# `constitutive COMMAND --help` says what each one means.
+# `constitutive COMMAND --help` explains each one.
 
 calibrate:
   data: data/example.json      # after `constitutive convert`: data/data.json

@@ -28,7 +28,7 @@ def report(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one HTML page about a material: it opens from disk, asks the network for nothing, and its figures turn.
+    """Write one HTML page about a material: it opens from disk, needs no network, and its figures can be turned.
 
     The crystal with its symmetry elements, provenance, the law and why it was chosen, learning curve, parity and errors,
     stress along paths, elastic constants beside published ones, moduli by direction at rest and at finite strain,
@@ -48,7 +48,7 @@ def report(
     with ProgressBar() as progress:
         samples, others = data_of(folder, data), unseen_of(folder, unseen)
         page = write(material, samples, unseen=others, learning_curve=learning_curve, seed=seed, progress=progress)
-    with contextlib.suppress(OSError):  # write_text says what is wrong
+    with contextlib.suppress(OSError):  # write_text raises the error
         output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, page)
     size = len(page.encode())

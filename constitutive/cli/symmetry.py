@@ -43,7 +43,7 @@ def symmetry(
     output: Annotated[Path, typer.Option("--out", help="Folder of the picture.")] = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Point group, space group and what follows: constants per order, frames, how far the answer may be trusted.
+    """Point group, space group and what follows: constants per order, frames, how the result depends on the tolerance.
 
     With two structures: whether one point group is a subgroup of the other, and the variants of a transition between them.
 
@@ -237,8 +237,8 @@ def _nature(report: SymmetryReport) -> str:
         words.append("polar")
     if group.is_chiral:
         other = enantiomorph_number(report.space_group_number)
-        twin = f"the other hand is No. {other}" if other != report.space_group_number else "the other hand has the same space group"
-        words.append(f"handed ({twin})")
+        mirrored = f"the other hand is No. {other}" if other != report.space_group_number else "the other hand has the same space group"
+        words.append(f"handed ({mirrored})")
     return ", ".join(words)
 
 

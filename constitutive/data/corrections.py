@@ -37,7 +37,7 @@ def turn_sign(data: StressStrainData, *, energy: bool = False) -> StressStrainDa
 
 
 def rescale(data: StressStrainData, unit: str, *, energy: bool = False) -> StressStrainData:
-    """Read the numbers of the stress (or of W) as being in another unit than the file says."""
+    """Read the numbers of the stress (or of W) as being in another unit than the file states."""
     units = data.units if isinstance(data.units, dict) else {"stress": data.units}
     name = "W" if energy else "stress"
     factor = _factor(data, unit, energy) / pressure_factor(units.get(name, units["stress"]))
@@ -301,13 +301,13 @@ class Corrections:
             raise DataError(f"sign: found {self.sign!r}; needed 'pressure' (compression positive) or 'tension'")
         if self.ions not in (None, "relaxed", "clamped"):
             raise DataError(f"ions: found {self.ions!r}; needed 'relaxed' or 'clamped'")
-        mended = self._steps(data)
+        corrected = self._steps(data)
         held_out = data.paths_data()
         if held_out is not None:
-            mended = mended.with_paths(self._steps(held_out))
-        mended = drop(mended, self.drop) if self.drop else mended
-        mended = averaged(mended) if self.average else mended
-        return mended.replace(ions=self.ions, ions_by_sample=None) if self.ions else mended
+            corrected = corrected.with_paths(self._steps(held_out))
+        corrected = drop(corrected, self.drop) if self.drop else corrected
+        corrected = averaged(corrected) if self.average else corrected
+        return corrected.replace(ions=self.ions, ions_by_sample=None) if self.ions else corrected
 
     def _steps(self, data: StressStrainData) -> StressStrainData:
         data = transpose_lattice(data) if self.transpose_lattice else data

@@ -122,7 +122,7 @@ class LargeData(HDF5File):
             There are fewer samples, or ``n`` is below 1.
         """
         if not 1 <= n <= len(self):
-            raise DataError(f"found {len(self)} samples, needed {n}; ask for 1 to {len(self)}")
+            raise DataError(f"found {len(self)} samples, needed {n}; take 1 to {len(self)}")
         return self.read(slice(0, n))
 
     def all(self) -> StressStrainData:

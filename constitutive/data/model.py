@@ -246,7 +246,7 @@ class StressStrainData(Samples):
             There are fewer samples, or ``n`` is below 1.
         """
         if not 1 <= n <= len(self):
-            raise DataError(f"found {len(self)} samples, needed {n}; ask for 1 to {len(self)}")
+            raise DataError(f"found {len(self)} samples, needed {n}; take 1 to {len(self)}")
         return self.select(slice(n))
 
     def with_structure(self, structure: Any) -> StressStrainData:
@@ -286,7 +286,7 @@ class StressStrainData(Samples):
         return copy
 
     def with_provenance(self, entries: dict[str, Any]) -> StressStrainData:
-        """The same data with more said about where they came from.
+        """The same data with additional provenance.
 
         Parameters
         ----------

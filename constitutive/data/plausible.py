@@ -63,7 +63,7 @@ def _require_magnitude(stiffness: float, data: Samples) -> None:
     low, high = STIFFNESS_RANGE_GPA
     advice = f"the numbers are probably not in {data.units!r}: correct 'units' (`constitutive convert --unit`)"
     if data.lattice is None:
-        low = 0.0  # a lattice of beams or a foam, which a point group alone describes, may be as soft as it likes
+        low = 0.0  # a lattice of beams or a foam, declared by a point group without atoms, may be softer
     if not low <= stiffness <= high:
         raise DataError(
             f"stress: found a stiffness of {stiffness:.4g} GPa (sum S:E / sum E:E); needed {low:g} to {high:g} GPa for a crystal; {advice}"
@@ -96,5 +96,5 @@ def _require_same_energy(data: Samples) -> None:
         raise DataError(
             f"W: found {ratio:.4g} times the work of the stress; needed a ratio near 1; the {what} of the stress "
             "or of W is wrong; "
-            "`constitutive check` says which"
+            "`constitutive check` finds which"
         )

@@ -46,7 +46,7 @@ class ReferenceFault:
 
 
 def reference_faults(data: Samples) -> tuple[ReferenceFault, ...]:
-    """What is wrong with the reference cell, as far as structure and deformation gradients tell; nothing is fitted.
+    """What is wrong with the reference cell, as far as structure and deformation gradients show it; nothing is fitted.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _vacuum(data: Samples) -> ReferenceFault | None:
         return None
     try:
         found = periodicity(data.crystal)
-    except ConstitutiveError:  # dummy atoms: nothing can be said of the distances between them
+    except ConstitutiveError:  # dummy atoms: distances between them have no meaning
         return None
     if found.is_bulk:
         return None

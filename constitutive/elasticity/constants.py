@@ -107,8 +107,8 @@ class ConstantsTable:
 
     def _repr_html_(self) -> str:
         errors = self.errors or (None,) * len(self.names)
-        told = [f"{v:.5g}" + ("" if e is None else f" ± {e:.2g}") for v, e in zip(self.values, errors, strict=True)]
-        return facts(f"Elastic constants of order {self.order} (GPa, {self.definition})", dict(zip(self.names, told, strict=True)))
+        shown = [f"{v:.5g}" + ("" if e is None else f" ± {e:.2g}") for v, e in zip(self.values, errors, strict=True)]
+        return facts(f"Elastic constants of order {self.order} (GPa, {self.definition})", dict(zip(self.names, shown, strict=True)))
 
 
 def independent_places(rotations: Float[np.ndarray, "g 3 3"], order: int) -> list[tuple[int, ...]]:
@@ -308,7 +308,7 @@ def _equilibrium(law: Law, pressure: float, x: np.ndarray, steps: int) -> np.nda
             break
         if np.linalg.norm(change) < 1e-12:
             return x
-    raise DomainError(f"no equilibrium of the law under {pressure:g} GPa: it loses stability before; ask for a smaller pressure")
+    raise DomainError(f"no equilibrium of the law under {pressure:g} GPa: it loses stability before; take a smaller pressure")
 
 
 def _pressure_residual(law: Law, pressure: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -192,7 +192,7 @@ class DirectionalModuli:
         if not weakest > 0:
             raise ConstitutiveError(
                 f"the crystal is not stable here: its stiffness has an eigenvalue of {weakest:.3g} GPa, all must be positive; "
-                "ask at a smaller strain"
+                "take a smaller strain"
             )
         return cls(stiffness, acoustic, density)
 
@@ -398,7 +398,7 @@ class DirectionalModuli:
         if values.min() <= 0:
             raise ConstitutiveError(
                 f"a plane wave has no real velocity: Christoffel's matrix has an eigenvalue of {values.min():.3g} GPa; "
-                "the crystal is not stable here, ask at a smaller strain"
+                "the crystal is not stable here, take a smaller strain"
             )
         speeds = np.sqrt(values * 1e9 / self.density)
         return speeds[..., ::-1], vectors.swapaxes(-1, -2)[..., ::-1, :]
@@ -427,7 +427,7 @@ class DirectionalModuli:
 
     @cached_property
     def _found(self) -> dict[Quantity, tuple[Extreme, Extreme]]:
-        """Extremes that were searched before: pictures and tables ask for the same ones."""
+        """Extremes that were searched before: pictures and tables need the same ones."""
         return {}
 
     def _extreme(self, quantity: Quantity, sign: float) -> Extreme:

@@ -1,10 +1,10 @@
 r"""Where a law is stable: Born's criterion, strong ellipticity, and a map of where it is lost.
 
-Strong ellipticity at F asks that the acoustic tensor :math:`A_{ik}(N) = N_J N_L\, \partial P_{iJ}/\partial F_{kL}` be positive definite for
+Strong ellipticity at F: the acoustic tensor :math:`A_{ik}(N) = N_J N_L\, \partial P_{iJ}/\partial F_{kL}` is positive definite for
 every direction N (Ogden, *Non-linear Elastic Deformations*, 1984, sec. 6.2.7): where it fails, bands form and a finite-element
 answer depends on the mesh.
 
-What data of one unit cell can't see: slip, cleavage across many cells, and phonons away from the zone centre. A crystal may
+What data of one unit cell do not contain: slip, cleavage across many cells, and phonons away from the zone centre. A crystal may
 fail by these before its law loses ellipticity.
 """
 

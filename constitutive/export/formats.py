@@ -37,7 +37,7 @@ class Format:
     holds : {"law", "constants"}
         The whole law, or its elastic constants of second order.
     single : bool
-        Whether single precision can be asked for.
+        Whether single precision is available.
     """
 
     name: str
@@ -112,7 +112,7 @@ def subject_of(
     Raises
     ------
     ExportError
-        The format is unknown, or cannot hold what is asked for.
+        The format is unknown, or has no such option.
     """
     if to not in FORMATS:
         raise ExportError(f"format {to!r}: found none of that name; needed one of {', '.join(FORMATS)} (see --list)")

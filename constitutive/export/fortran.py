@@ -83,7 +83,7 @@ def _law(p: Program) -> list[str]:
 
 
 def logical(value: bool) -> str:
-    """A truth value of Fortran."""
+    """A logical constant of Fortran."""
     return ".true." if value else ".false."
 
 

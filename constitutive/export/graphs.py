@@ -44,7 +44,7 @@ class FlatLaw(torch.nn.Module):
 
 
 def flat_law(subject: Subject) -> tuple[FlatLaw, Tensor]:
-    """The module in the precision asked for, and a batch of two strains to trace it with."""
+    """The module in the chosen precision, and a batch of two strains to trace it with."""
     dtype = torch.float64 if subject.precision == "double" else torch.float32
     return FlatLaw(flat.arrays(subject), dtype), 0.001 * torch.arange(18, dtype=dtype).reshape(2, 3, 3)
 

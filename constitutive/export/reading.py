@@ -227,7 +227,7 @@ def _abaqus(path: Path, text: str, unit: str | None, order: str | None) -> Impor
     for (a, b), value in zip(pairs, values, strict=False):
         C[a, b] = C[b, a] = value
     place = np.argsort(parse_order(ORDERS["Abaqus"]))
-    assumed = () if unit is not None else (f"the unit is {own[1]}, as the card's comment says",) if own else ()
+    assumed = () if unit is not None else (f"the unit is {own[1]}, as the card's comment states",) if own else ()
     return Imported(C[np.ix_(place, place)] / STRESS_UNITS[unit or (own[1] if own else "GPa")], assumed, f"Abaqus *ELASTIC, TYPE={kind}")
 
 

@@ -138,7 +138,7 @@ def printable(text: str) -> str:
 
 
 def header(subject: Subject, *, constants: bool = False) -> list[str]:
-    """Lines that say what an output holds: material, group, frame, units, domain, error, hash. Plain ASCII.
+    """Lines on what an output holds: material, group, frame, units, domain, error, hash. Plain ASCII.
 
     Parameters
     ----------

@@ -111,7 +111,7 @@ def damask(subject: Subject) -> str:
     system = group.crystal_system
     if system not in HOOKE:
         raise ExportError(
-            f"damask: found a {system} crystal; DAMASK's Hooke law knows the lattices cF, cI, hP and tI (no constant C14, C15 or "
+            f"damask: found a {system} crystal; DAMASK's Hooke law has the lattices cF, cI, hP and tI (no constant C14, C15 or "
             "C16, no lower symmetry); use abaqus-elastic, or c for your own coupling"
         )
     names = HOOKE[system]

@@ -24,10 +24,10 @@ _OLDEST = (0, 9)
 def _require_dolfinx() -> None:
     try:
         import dolfinx
-        import mpi4py  # noqa: F401 - only its presence is asked
-        import petsc4py  # noqa: F401 - only its presence is asked
+        import mpi4py  # noqa: F401 - only its presence matters
+        import petsc4py  # noqa: F401 - only its presence matters
     except ImportError as error:
-        raise DependencyError(_HOW.format(found=f"this Python says: {error}")) from error
+        raise DependencyError(_HOW.format(found=f"the import fails: {error}")) from error
     version = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
     if version < _OLDEST:
         raise DependencyError(_HOW.format(found=f"this Python has {dolfinx.__version__}"))

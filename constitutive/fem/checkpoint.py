@@ -70,7 +70,7 @@ def write(u: fem.Function, load: float, folder: str | Path) -> Path:
 
 
 def require_cells_everywhere(u: fem.Function) -> None:
-    """Make sure that checkpoints can be written: their package fails where a rank owns no cell; collective.
+    """Require that checkpoints can be written: their package fails where a rank owns no cell; collective.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _usable(folder: Path) -> Latest:
 
 
 def _positions(u: fem.Function) -> fem.Function:
-    """Where each entry of the unknown sits, as entries of the same space: what tells one mesh from another."""
+    """Where each entry of the unknown sits, as entries of the same space: by these one mesh is distinguished from another."""
     function = fem.Function(u.function_space)
     size = u.function_space.dofmap.index_map_bs
     x = u.function_space.tabulate_dof_coordinates()

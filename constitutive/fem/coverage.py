@@ -17,7 +17,7 @@ EVERYWHERE = ("otherwise", "everywhere", -1)
 
 
 def require_covered(form: ufl.Form, u: fem.Function, laws: Sequence[UserMaterial]) -> None:
-    """Make sure that cells on which no law holds have another term with the unknown; collective.
+    """Require that cells on which no law holds have another term with the unknown; collective.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from constitutive.laws.bounded import EDGE
 
 
 class Evaluation:
-    """The laws of a mesh and the strains that they see.
+    """The laws of a mesh and the strains at which they are evaluated.
 
     Parameters
     ----------

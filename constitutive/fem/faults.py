@@ -20,8 +20,8 @@ class Faults:
     Attributes
     ----------
     inverted, not_finite, outside : int
-        Points with J ≤ 0, with a strain or stress that is not finite, and outside the domain of a law that is asked
-        to fail there.
+        Points with J ≤ 0, with a strain or stress that is not finite, and outside the domain of a law whose policy
+        is to fail there.
     worst : str
         Cell, point and strain of the worst of them.
     badness : float

@@ -1,8 +1,8 @@
 r"""Laws at quadrature points: turned into the lab, with a stress-free reference, in plane stress.
 
-With the orientation R (crystal → lab) and a stress-free reference F₀ in the crystal frame, the elastic strain that a
-crystal sees is :math:`E_c = G (E - E_0) G^T` with :math:`G = F_0^{-T} R^T`, :math:`E_0 = \tfrac12 R (F_0^T F_0 - 1)
-R^T`, and the stress it answers with, per unit volume of the reference configuration, is :math:`S = J_0\, G^T S_c\,
+With the orientation R (crystal → lab) and a stress-free reference F₀ in the crystal frame, the elastic strain of a
+crystal is :math:`E_c = G (E - E_0) G^T` with :math:`G = F_0^{-T} R^T`, :math:`E_0 = \tfrac12 R (F_0^T F_0 - 1)
+R^T`, and its stress, per unit volume of the reference configuration, is :math:`S = J_0\, G^T S_c\,
 G` (multiplicative split F = F_e F₀; Lubarda, Appl. Mech. Rev. 57 (2004) 95). In Mandel components G acts by one 6×6
 matrix A: :math:`x_c = A(x - x_0)`, :math:`S = J_0 A^T S_c`, :math:`C = J_0 A^T C_c A`.
 """
@@ -63,7 +63,7 @@ class ReferenceMap:
     weight: Float[Tensor, "*points"]
 
     def strain(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Strain that the crystal sees."""
+        """Strain of the crystal, in its own axes."""
         shifted = x - self.x0
         return shifted @ self.A.T if self.A.ndim == 2 else torch.einsum("nij,nj->ni", self.A, shifted)
 
@@ -145,11 +145,11 @@ class PointLaw:
             return pack_map(np.eye(6), np.zeros(6), self.unit)
         return pack_map(self.map.A.numpy(), self.map.x0.numpy(), self.map.weight.numpy())
 
-    def by_compiled_code(self, x: Float[Tensor, "n 6"], answer: str, *shape: int) -> Tensor:
+    def by_compiled_code(self, x: Float[Tensor, "n 6"], quantity: str, *shape: int) -> Tensor:
         """Energy, stress or tangent by compiled C."""
         out = np.empty((len(x), *shape))
-        wanted = {answer: out, "point_map": self.packed_map}
-        self.compiled.evaluate(x.numpy(), precision=self.precision, **wanted)  # type: ignore[union-attr, arg-type] # callers look
+        arguments = {quantity: out, "point_map": self.packed_map}
+        self.compiled.evaluate(x.numpy(), precision=self.precision, **arguments)  # type: ignore[union-attr, arg-type] # callers look
         return torch.from_numpy(out)
 
     @property

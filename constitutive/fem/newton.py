@@ -212,7 +212,7 @@ class Newton:
         return values
 
     def may_backtrack(self, trouble: Trouble) -> bool:
-        """Whether a backtracking line search is worth a try after a failed step."""
+        """Whether a backtracking line search is to be tried after a failed step."""
         return self._guarded and trouble.outcome not in (Outcome.INTERRUPTED, Outcome.FAILED, Outcome.LINEAR_SOLVER)
 
     def _solver(self, *, backtracking: bool) -> PETSc.SNES:
@@ -260,7 +260,7 @@ class Newton:
             return self.trouble
         names = {value: name for name, value in vars(PETSc.SNES.ConvergedReason).items() if isinstance(value, int)}
         linear = reason == PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE
-        return Trouble(Outcome.LINEAR_SOLVER if linear else Outcome.DIVERGED, f"PETSc says {names.get(reason, reason)}")
+        return Trouble(Outcome.LINEAR_SOLVER if linear else Outcome.DIVERGED, f"PETSc reports {names.get(reason, reason)}")
 
     def _move_boundary(self, target: np.ndarray, part: float) -> bool | Trouble:
         """Take the first Newton iteration, a linear solve that moves the boundary to its target; False where it is there."""

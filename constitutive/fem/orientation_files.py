@@ -132,7 +132,7 @@ def read_table(path: Path, columns: str | None, first: int | None) -> Table:
     else:
         table = reader(text, path, first)
         if columns is not None and columns_of(columns)[0] != table.columns:
-            raise DataError(f"{path}: holds {table.columns}, columns={columns!r} was given; leave it away, the format says what it holds")
+            raise DataError(f"{path}: holds {table.columns}, columns={columns!r} was given; leave it out, the format determines them")
     if len(set(table.tags)) != len(table.tags):
         twice = next(tag for tag in table.tags if table.tags.count(tag) > 1)
         raise DataError(f"{path}: the tag {twice} occurs twice; needed is one orientation for each")

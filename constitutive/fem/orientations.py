@@ -271,7 +271,7 @@ def _crystal_turn(table: Table, crystal: Material | None, axes: str | None, path
         )
     if crystal is None:
         if axes == "x||a*":
-            raise DataError(f"{path}: crystal_axes='x||a*' needs crystal= the material too, whose axes tell how far a* is from a")
+            raise DataError(f"{path}: crystal_axes='x||a*' needs crystal= the material too, whose lattice gives the angle between a* and a")
         return np.eye(3)
     return np.eye(3) if axes is None or system not in OBLIQUE else axes_of(crystal, axes)
 

@@ -12,7 +12,7 @@ class Outcome(Enum):
     """How a solve ended."""
 
     CONVERGED = "converged"
-    OUTSIDE_DOMAIN = "strains left the domain of a law that was asked to stop there"
+    OUTSIDE_DOMAIN = "strains left the domain of a law that stops there (outside='raise')"
     INVERTED = "an element turned inside out (J ≤ 0) at every step size tried"
     NOT_FINITE = "a strain or stress was not finite at every step size tried"
     DIVERGED = "Newton's method found no solution at every step size tried"
@@ -28,7 +28,7 @@ ADVICE = {
     Outcome.DIVERGED: "take more steps; where it buckles or softens they don't help; check that rigid motions are held",
     Outcome.LINEAR_SOLVER: "check that rigid motions are held; iterative solvers may need a better preconditioner or pc_type='lu'",
     Outcome.INTERRUPTED: "call solve again (or restart from the checkpoint) to go on",
-    Outcome.FAILED: "mend the cause; the state is that of the last converged step",
+    Outcome.FAILED: "remove the cause; the state is that of the last converged step",
 }
 
 

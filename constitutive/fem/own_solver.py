@@ -22,7 +22,7 @@ from constitutive.fem.faults import Trouble, agree_on_faults, evaluated
 from constitutive.fem.newton import set_function_domain_error
 from constitutive.fem.user_material import UserMaterial
 
-try:  # it adds a type to UFL, whose tables have to know it before they are first used
+try:  # it adds a type to UFL, which has to be in its tables before they are first used
     from dolfinx_external_operator import FEMExternalOperator
 except ImportError:
     FEMExternalOperator = None

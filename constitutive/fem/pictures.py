@@ -111,7 +111,7 @@ def gathered(panel: Panel) -> Any:
 
 @cache
 def require_pyvista() -> Any:
-    """PyVista, once it has drawn a first picture in a process of its own: a broken OpenGL ends the process that asks.
+    """PyVista, once it has drawn a first picture in a process of its own: a broken OpenGL ends the process that draws.
 
     Raises
     ------

@@ -19,7 +19,7 @@ Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
 
 class Interrupt:
-    """Ctrl-C asks a solve to end at a usable state; a second one ends the program.
+    """Ctrl-C ends a solve at a usable state; a second one ends the program.
 
     Only the main thread can listen to signals; elsewhere this does nothing.
     """

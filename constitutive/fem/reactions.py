@@ -46,7 +46,7 @@ def reaction_force(newton: Newton, where: Where, tag: int | None = None) -> np.n
     size = space.dofmap.index_map_bs
     blocks, components = agreed(space.mesh.comm, lambda: _dofs(space, where, tag))
     if newton.update_laws(tangent=False) is not None:
-        raise SolveError("reactions were asked for at a state where the law fails; solve first")
+        raise SolveError("reactions need a state at which the law can be evaluated, and it fails here; solve first")
     residual = newton.assemble_residual().copy().reshape(-1, size)
     total = np.zeros(size)
     owned = blocks < space.dofmap.index_map.size_local

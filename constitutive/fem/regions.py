@@ -94,7 +94,7 @@ class Region:
     Attributes
     ----------
     law : StressLaw
-        The law, with its extension where that was asked for.
+        The law, with its extension where that was chosen.
     crystal : CrystalData
         The material.
     cells : array of int32
@@ -106,7 +106,7 @@ class Region:
     finite : bool
         Whether strains are finite.
     compiled : CompiledKernel or None
-        The law as compiled C, where that was wanted and can be had.
+        The law as compiled C, where it was chosen and is available.
     precision : {"double", "single"}
         In which it evaluates the network's part of the tangent.
     """
@@ -173,7 +173,7 @@ def make_regions(
     native: bool = True,
     precision: Precision = "double",
 ) -> list[Region]:
-    """Sort the cells of this rank by material, and compile the laws where ``native`` asks for it.
+    """Sort the cells of this rank by material, and compile the laws where ``native`` is set.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-r"""Kinematics in UFL: the strain of a displacement that a law sees, and the variations that its stress works on.
+r"""Kinematics in UFL: the strain of a displacement at which a law is evaluated, and the variations conjugate to its stress.
 
 With :math:`H = \partial u/\partial X` padded to 3×3, :math:`F = I + H` and in Mandel components
 
@@ -28,7 +28,7 @@ from constitutive.tensors.packing import ROOT2, VOIGT_PAIRS
 
 @dataclass(frozen=True)
 class StrainKinematics:
-    """The strain that a law sees, on a mesh of two or three dimensions.
+    """The strain at which a law is evaluated, on a mesh of two or three dimensions.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class StrainKinematics:
         return mandel_components(ufl.sym(product), self.active)
 
     def volume_ratio(self, u: Expr) -> Expr:
-        """J = det F of the gradient that the mesh knows (in plane stress the area ratio); 1 at small strain."""
+        """J = det F of the gradient on the mesh (in plane stress the area ratio); 1 at small strain."""
         if not self.finite:
             return ufl.as_ufl(1.0)
         F = self.deformation_gradient(u)
@@ -137,7 +137,7 @@ def _check_plane(dimension: int, components: int, plane: str | None) -> None:
         raise SolveError(f"plane={plane!r}: it is None (3D), 'strain', 'generalised_strain' or 'stress'")
     needed, counts = allowed[plane]
     if dimension != needed:
-        hint = "say plane='strain', 'generalised_strain' or 'stress'" if dimension == 2 else "leave plane out"
+        hint = "give plane='strain', 'generalised_strain' or 'stress'" if dimension == 2 else "leave plane out"
         raise SolveError(f"a mesh in {dimension} dimensions with plane={plane!r}: {hint}")
     if components not in counts:
         raise SolveError(

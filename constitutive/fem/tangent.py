@@ -1,6 +1,6 @@
 r"""Jacobians of forms with laws in them.
 
-A form R(u, S(u); v) holds the stress S as a coefficient at the quadrature points, whose dependence on u UFL cannot see. By the chain rule
+A form R(u, S(u); v) holds the stress S as a coefficient at the quadrature points, whose dependence on u UFL lacks. By the chain rule
 
 .. math::
     \mathrm{d}R = \frac{\partial R}{\partial u}[\mathrm{d}u] + \frac{\partial R}{\partial S}\left[C\,\mathrm{d}E\right], \qquad
@@ -26,7 +26,7 @@ from constitutive.fem.user_material import UserMaterial
 def derivative(
     form: ufl.Form, law: UserMaterial | Sequence[UserMaterial], u: fem.Function | None = None, du: Expr | None = None
 ) -> ufl.Form:
-    """Jacobian of a form with laws in it: UFL's derivative of what UFL sees, and the laws' tangents.
+    """Jacobian of a form with laws in it: UFL's derivative of the explicit terms, and the laws' tangents.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def derivative(
 
 
 def add_tangents(jacobian: ufl.Form, form: ufl.Form, laws: Sequence[UserMaterial], u: fem.Function, du: Expr) -> ufl.Form:
-    """Add the derivative of a form through the laws' stresses to the derivative that UFL sees.
+    """Add the derivative of a form through the laws' stresses to UFL's derivative of the explicit terms.
 
     Parameters
     ----------

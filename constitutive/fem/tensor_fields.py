@@ -110,7 +110,7 @@ def _tagged_field(
         raise SolveError(f"{what} has no entry for the cell tags {missing[:8]}")
     names = np.array(sorted(table))
     matrices = np.stack([convert(_as_array(table[name])) for name in names])
-    rows = np.minimum(np.searchsorted(names, tags), len(names) - 1)  # of cells without a law: any, it is not asked for
+    rows = np.minimum(np.searchsorted(names, tags), len(names) - 1)  # of cells without a law: any, it is not used
     covered = set(rows[tags != NO_TAG])
     if len(covered) == 1:
         only = matrices[covered.pop()]

@@ -210,7 +210,7 @@ class UserMaterial:
     def material_jacobian(self, du: Expr, v: Expr) -> ufl.Form:
         r"""Material part of the residual's derivative, :math:`\int \delta E(v)\cdot C\,\Delta E(du)`.
 
-        It is what ``ufl.derivative`` of the residual cannot see.
+        ``ufl.derivative`` of the residual does not contain it.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ class UserMaterial:
     # ---- evaluation ----------------------------------------------------------------------------------------------------
 
     def update(self, *, tangent: bool = True) -> Faults:
-        """Evaluate the laws at the present displacement: into ``stress`` and, where asked, ``tangent``.
+        """Evaluate the laws at the present displacement: into ``stress`` and, where chosen, ``tangent``.
 
         Evaluates this rank's cells only, without communication. Where a point fails (J ≤ 0, not finite, outside its
         domain where ``outside="raise"``), the stress becomes NaN, so that any solver rejects the iterate; the faults are returned

@@ -37,9 +37,9 @@ class Shape:
     Attributes
     ----------
     degrees
-        Powers of the strain in the series (2, 3, …); empty for a lone network.
+        Powers of the strain in the series (2, 3, …); empty for a network without a series.
     channels
-        H; 0 for a lone series.
+        H; 0 for a series without a network.
     ridge
         α: the larger, the smoother.
     strain_exponent

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: unit, sign, order, frame, measure, group, and which option mends it."""
+"""What is wrong with a data set: unit, sign, order, frame, measure, group, and which option corrects it."""
 
 from constitutive.intake.check import check
 from constitutive.intake.files import check_file

@@ -46,13 +46,13 @@ GOOD = 0.08  # residual of the plain reading below which no constant rotation an
 SAME_FIT = 1.5  # residual with the lattice read by columns, relative to that as given, up to which it fits as well
 CERTAINTY_OF_REFERENCE_FAULT = 0.97  # of a reference cell that is no bulk crystal or of another size
 POORLY_READ = 0.2  # residual of the best reading from which other pairs of strain and stress are tried
-NO_READING = 0.4  # residual of the best reading from which no reading is believed
+NO_READING = 0.4  # residual of the best reading above which no reading is accepted
 HIGHEST_DEGREE = 6
 TAKEN_ON = 14  # readings fitted robustly
 
 
 def check(data: StressStrainData) -> IntakeReport:
-    """Say what is wrong with a data set.
+    """Find what is wrong with a data set.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def check(data: StressStrainData) -> IntakeReport:
 
 
 def _of_columns(report: IntakeReport) -> IntakeReport:
-    """The report on a reference cell with rows and columns exchanged, with that said first."""
+    """The report on a reference cell with rows and columns exchanged, with that as its first finding."""
     cells = next((f for f in report.findings if f.fault == "transposed_cell"), None)
     message = (
         f"found a structure that has its symmetry ({report.declared_group}), as the data do, only with its lattice vectors read by "
@@ -144,7 +144,7 @@ class _Check:
         return IntakeReport(in_order(self.findings), symbol, declared, fit.residual, steps.table(), tuple(self.undecided))
 
     def _mixed_reference(self) -> IntakeReport | None:
-        """The report on samples of two reference cells; nothing else can be told of them together."""
+        """The report on samples of two reference cells; nothing else can be determined from them together."""
         if self.declared is None:
             return None
         found = mixed_reference(problem_of(self.data, self.declared.rotations))
@@ -210,7 +210,7 @@ class _Check:
         return test is not None and test.contradicted
 
     def _named(self, group: LaueGroup) -> str:
-        """The name under which readings know a group, a new one where it has none yet."""
+        """The name of a group in the readings; a new one where it has none yet."""
         known = (name for name, other in self.groups.items() if name and other is group)
         name = next(known, None) or _unique(group.symbol, self.groups)
         self.groups[name] = group
@@ -243,7 +243,7 @@ class _Check:
         return IntakeReport(in_order(self.findings), lost.group.symbol, declared, lost.fit.residual, {}, tuple(self.undecided))
 
     def _cover(self, x: Float[np.ndarray, "n 6"], group: LaueGroup) -> None:
-        """What the strains leave open; of a slab, whose stress out of its plane means nothing, nothing is said."""
+        """What the strains leave open; not reported for a slab, whose stress out of its plane has no meaning."""
         if any(f.fault == "vacuum" for f in self.findings):
             return
         found, remarks = coverage(x, group)
@@ -251,7 +251,7 @@ class _Check:
         self.undecided += remarks
 
     def _nothing_fits(self, fit: RobustFit) -> None:
-        few = f"; {len(self.data)} samples are few to say more" if len(self.data) < FEW_SAMPLES else ""
+        few = f"; with {len(self.data)} samples no more can be determined" if len(self.data) < FEW_SAMPLES else ""
         message = (
             f"found a stress that follows from no energy of the strain, however it is read (residual {fit.residual:.2g}); needed F and the "
             f"stress of the same states of one crystal; check that samples are paired, and F against its reference cell{few}"

@@ -1,4 +1,4 @@
-"""From the best reading of a file to findings: how sure, which samples, which option mends it."""
+"""From the best reading of a file to findings: certainty, samples concerned, and the option that corrects the fault."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from constitutive.units import EV_PER_CUBIC_ANGSTROM, PRESSURE_UNITS, pressure_f
 TYPICAL_STIFFNESS = 150.0  # GPa
 TYPICAL_ATOMIC_STIFFNESS = 12.0  # eV: stiffness times volume per atom, 1.5 (Cs) to 60 (Os)
 IMPLAUSIBLE = np.log(12.0)  # factor from the typical value beyond which a unit is wrong without further evidence
-UNTESTED = 0.85  # the most that a group is doubted which the group test does not rule out
+UNTESTED = 0.85  # highest certainty that a group is wrong which the group test does not rule out
 SAME_UNIT = 0.12
-LARGEST_ERROR = 0.1  # error of the stress at zero strain relative to the rms stress, above which nothing is said of it
+LARGEST_ERROR = 0.1  # error of the stress at zero strain relative to the rms stress, above which it is not reported
 KNOWN_UNIT = 0.08  # relative distance within which a ratio of units is recognised
 COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/bohr^3", "Ha/bohr^3", "Mbar")
 
 
 def certainty_of(ratio: float) -> float:
-    """How sure a reading is whose residual is `ratio` times smaller than without the fault: 0.5 at 1.6, 0.9 at 2.9."""
+    """Certainty of a reading whose residual is `ratio` times smaller than without the fault: 0.5 at 1.6, 0.9 at 2.9."""
     return float(np.clip(1 - np.exp(-1.2 * (ratio - 1)), 0.0, 0.999))
 
 
@@ -49,7 +49,7 @@ def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothe
 def group_finding(
     best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], test: GroupTest | None, option: str
 ) -> Finding:
-    """The evidence against the declared group: the group test, by which alone it is sure; else how much better others fit."""
+    """The evidence against the declared group: the group test, which alone makes it certain; else how much better others fit."""
     if test is not None and test.contradicted:
         return test.finding(option)
     ratio = fit_of(best.without("wrong_group")).residual / fit.residual
@@ -61,7 +61,7 @@ def group_finding(
 
 
 def lost_findings(lost: RotationFree, data: StressStrainData, option: str) -> list[Finding]:
-    """That the rotation is lost, and the faults that energy and principal stresses tell beside it."""
+    """That the rotation is lost, and the faults that energy and principal stresses show besides."""
     message = (
         f"found principal stresses that follow the strain (to {lost.fit.stress:.2g}) with axes that do not: the rotation in F is not the "
         "one in the stress; needed F and the stress of one and the same state; take both from the code's output"
@@ -111,7 +111,7 @@ def _describe_frame(best: Hypothesis) -> tuple[str, str]:
 
 
 def scale_findings(fit: RobustFit, data: StressStrainData) -> tuple[list[Finding], list[str]]:
-    """Sign and unit of the stress and of W; and what cannot be told about them."""
+    """Sign and unit of the stress and of W; and what cannot be determined about them."""
     if fit.residual > 0.5:
         return [], ["unit and sign: no reading of the data fits well enough"]
     found, undecided = [], []
@@ -238,7 +238,7 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
     message = (
         f"found a stress of ({six_text(S0)}) GPa (xx yy zz yz xz xy) at F = I, known to {max(error, noise * fit.size):.2g} GPa, "
         f"{100 * ratio:.2g} % of the rms stress; needed at most 1 %; "
-        "relax the reference cell, take it off, or say whether to keep it (calibrate --residual-stress keep|remove)"
+        "relax the reference cell, take it off, or state whether to keep it (calibrate --residual-stress keep|remove)"
     )
     certainty = certainty_of(1 + min((ratio - 0.005) / 0.005, ratio / max(noise, 1e-12) / 2))
     if error > 0:
@@ -257,7 +257,7 @@ def undetermined_reference(fit: RobustFit, error: float) -> list[str]:
 def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
     """Samples left out by the robust fit; `numbers` are their numbers in the file.
 
-    A few are never a sure fault: the robust loss of the calibration leaves them out too, and they may be true (another phase).
+    A few are never a certain fault: the robust loss of the calibration leaves them out too, and they may be correct (another phase).
     """
     left_out = np.nonzero(~fit.kept)[0]
     if not left_out.size or fit.residual > 0.5:

@@ -1,7 +1,7 @@
 """The zero of the energy, and energies whose slope at zero strain is not the stress there.
 
 Energies of a code are known up to a constant; that of the undeformed cell follows from a fit where no run gives it. Energies of plane
-waves at fixed cutoff have another slope than the stress (Pulay stress), which tells nothing of unit or sign.
+waves at fixed cutoff have another slope than the stress (Pulay stress), which is no evidence on unit or sign.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 CELL_ENERGIES = "cell_energies_eV"  # unknown key of a data set: energy of each sample's cell
 FEWEST_SAMPLES = 8  # samples
-STRESS_FITS = 0.1  # residual of the stress up to which it says what the energy has to be
+STRESS_FITS = 0.1  # residual of the stress up to which it determines the energy
 OTHERWISE = 0.2  # residual of W from which a slope of its own is looked for
 EXPLAINED = 0.1  # residual of W with it
 SAME_SCALE = 0.15  # relative difference of energies from the work of the stress, up to which their zero is taken
@@ -103,7 +103,7 @@ def without_own_slope(data: StressStrainData, group: LaueGroup, degree: int, fit
     data : StressStrainData
         Distinct samples.
     group, degree, fit
-        Of the series fitted to the stress as the file says.
+        Of the series fitted to the stress as the file states it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The check of a file: of any format that the readers know, with faults that stop other commands told as findings."""
+"""The check of a file: of any format that the readers know, with faults that stop other commands reported as findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_file(path: str | Path, *, structure: Any = None, options: ReadOptions 
     structure : path or structure, optional
         Reference structure; it takes the place of the file's own.
     options : ReadOptions, optional
-        What the file does not say.
+        What the file does not state.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the intake check says: findings in the order of importance, and the report that holds them."""
+"""Findings of the intake check in the order of importance, and the report that holds them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ FAULTS = (
     "coverage",
 )
 SURE = 0.9
-HARMLESS = 0.8  # the most that a fault is sure which calibration makes good by itself
-FEW_OUTLIERS = 0.1  # share of outliers up to which a robust loss makes them good
+HARMLESS = 0.8  # highest certainty of a fault that calibration corrects by itself
+FEW_OUTLIERS = 0.1  # share of outliers up to which a robust loss suffices
 
 
 def few_outliers(outliers: int, samples: int) -> bool:
@@ -59,14 +59,14 @@ class Finding:
     fault : str
         One of `FAULTS`.
     certainty : float
-        0 to 1, that a law of these data would be wrong; from `SURE` on, calibration stops. Below it are guesses, and what calibration
-        makes good by itself: a repeated sample, a few outliers.
+        0 to 1, that a law of these data would be wrong; from `SURE` on, calibration stops. Below it are uncertain findings, and
+        what calibration corrects by itself: a repeated sample, a few outliers.
     samples : tuple of int
         The samples concerned; empty where all are.
     message : str
         What was found, what was needed, what to do.
     mend : str
-        The option of `constitutive convert` (or `calibrate`) that mends it; empty where none does.
+        The option of `constitutive convert` (or `calibrate`) that corrects it; empty where none does.
     """
 
     fault: str
@@ -87,14 +87,14 @@ class Finding:
         -------
         IntakeError
         """
-        advice = f"; mend it by `constitutive convert {self.mend}`" if self.mend.startswith("--") else ""
+        advice = f"; correct it by `constitutive convert {self.mend}`" if self.mend.startswith("--") else ""
         raised = IntakeError(f"{self.fault}: {self.message}{advice}")
         raised.finding = self
         return raised
 
 
 class IntakeError(DataError):
-    """A sure fault of a data set; `finding` says which.
+    """A certain fault of a data set, given as `finding`.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class IntakeError(DataError):
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """Everything that the check says about a data set.
+    """Result of the check of a data set.
 
     Attributes
     ----------
@@ -115,16 +115,15 @@ class IntakeReport:
         In the order of importance.
     largest_group : str
         The largest Laue class that the data agree with, among the groups of the reference lattice and of cubic and
-        hexagonal axes;
-        strain cannot see more of a point group than its Laue class. Empty where the data cannot tell.
+        hexagonal axes; of a point group, strains determine the Laue class only. Empty where the data do not decide.
     declared_group : str
         Laue class of the structure or of the declared point group; empty where there is none.
     residual : float
-        Relative residual of the symmetry-adapted series after mending (stress and, where given, energy).
+        Relative residual of the symmetry-adapted series after all corrections (stress and, where given, energy).
     residuals : dict
         Relative residual under each candidate Laue class that was tried.
     undecided : tuple of str
-        What the check could not tell, and why.
+        What the check could not decide, and why.
     """
 
     findings: tuple[Finding, ...]
@@ -154,7 +153,7 @@ class IntakeReport:
         return tuple(f for f in self.findings if f.is_sure and f.fault not in allowed)
 
     def require_sound(self, *, allowed: tuple[str, ...] = ()) -> None:
-        """Raise the first sure fault.
+        """Raise the first certain fault.
 
         Parameters
         ----------
@@ -194,5 +193,5 @@ class IntakeReport:
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Findings in the order of importance: the sure ones first, then by `FAULTS`, then by certainty."""
+    """Findings in the order of importance: the certain ones first, then by `FAULTS`, then by certainty."""
     return tuple(sorted(findings, key=lambda f: (not f.is_sure, FAULTS.index(f.fault), -f.certainty)))

@@ -69,7 +69,7 @@ class GroupTest:
         return bool(self.residual > NOTICEABLE and as_good and improbable)
 
     def finding(self, option: str = "") -> Finding:
-        """What to say of a contradiction, with the option of `convert` that gives the right group.
+        """The finding of a contradiction, with the option of `convert` that gives the right group.
 
         Parameters
         ----------

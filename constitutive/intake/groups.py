@@ -73,7 +73,7 @@ def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
 
 
 def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
-    """All groups worth trying, the largest first, without repetition."""
+    """All groups to be tried, the largest first, without repetition."""
     frames = [PointGroup.from_symbol("m-3m"), PointGroup.from_symbol("6/mmm")]
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     frames.append(PointGroup.from_symbol("6/mmm").rotated(turn))
@@ -93,7 +93,7 @@ def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
     return sorted(found.values(), key=lambda group: -group.order)
 
 
-_IRRATIONAL = np.sqrt(np.array([2.0, 3, 5, 7, 11, 13, 17, 19, 23]))  # tells rotations apart by one number
+_IRRATIONAL = np.sqrt(np.array([2.0, 3, 5, 7, 11, 13, 17, 19, 23]))  # distinguishes rotations by one number
 
 
 def _key(rotations: Float[np.ndarray, "g 3 3"]) -> bytes:

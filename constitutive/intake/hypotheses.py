@@ -1,6 +1,6 @@
 """What may have been done to a good data set: hypotheses, and the linear maps by which they act on the stress.
 
-A hypothesis says how the numbers of the file become (E, S): which strain F means, which stress measure the numbers
+A hypothesis states how the numbers of the file become (E, S): which strain F means, which stress measure the numbers
 are, in
 which frame each sample's stress stands, and by which linear map of the nine components it was disordered. Unit and
 sign follow
@@ -25,7 +25,7 @@ from constitutive.tensors.packing import VOIGT_PAIRS
 
 STANDARD = tuple(range(6))
 SYMMETRIC = 1e-6  # relative size of F − Fᵀ or of a rotation below which they cannot show anything
-# Orders that programs write; their permutation is believed before any of the other 719.
+# Orders that programs write; these permutations are preferred to the other 719.
 KNOWN_ORDERS = {
     ORDERS["VASP"]: "VASP's order",
     ORDERS["LAMMPS"]: "LAMMPS's order",
@@ -38,7 +38,7 @@ KNOWN_ORDERS = {
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way to read the file; the default is the way it says."""
+    """One way to read the file; the default is as the file states."""
 
     deformation: str = "given"  # "given", "transposed", "transposed_cell"
     measure: str = ""  # "" = as declared
@@ -166,7 +166,7 @@ def reading(data: StressStrainData, how: str, measure: str, frame: str) -> Readi
 
 
 def alternatives(data: StressStrainData) -> list[Hypothesis]:
-    """The readings worth a look: every deformation, measure and frame that would change the numbers."""
+    """The readings to be compared: every deformation, measure and frame that would change the numbers."""
     return [
         Hypothesis(how, "" if measure == data.measure else measure, frame)
         for how in deformations(data)

@@ -27,7 +27,7 @@ PROPORTIONAL = 0.25  # residual of the difference as a multiple of the stress, b
 
 
 def clamped_mixture(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndarray, " n"], str]:
-    """Mixed or contradicting treatment of the ions: findings, which samples are clamped, and what cannot be told."""
+    """Mixed or contradicting treatment of the ions: findings, which samples are clamped, and what cannot be determined."""
     clamped, how = _clamped(data)
     if clamped is None:
         unknown = "clamped or relaxed ions: the data hold neither forces nor positions, nor two sets of the same strains"
@@ -49,7 +49,7 @@ def larger_kind(clamped: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
 
 
 def _clamped(data: StressStrainData) -> tuple[Bool[np.ndarray, " n"] | None, str]:
-    """Which samples have clamped ions, and by what that is known where it is not seen on the ions themselves."""
+    """Which samples have clamped ions, and the evidence where it is not the ions themselves."""
     seen = unrelaxed(data)
     if seen is not None:
         return seen, ""
@@ -73,7 +73,7 @@ def residual_forces(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
 
 
 def unrelaxed(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
-    """Which samples have clamped ions, by forces or else by positions; None where neither tells.
+    """Which samples have clamped ions, by forces or else by positions; None where neither decides.
 
     A sample whose forces are small for another reason than a relaxation goes with the others: they vanish by symmetry, or because the
     strain is small.

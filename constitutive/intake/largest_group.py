@@ -20,7 +20,7 @@ AGREEING_RESIDUALS = 1.2  # residual of a larger group relative to the declared 
 DEGREE_OF_SMALLER = 4
 HIGHEST_DEGREE = 6
 NO_GROUP = 0.5
-FEW_SAMPLES = 16  # samples below which a poor fit says nothing about the group
+FEW_SAMPLES = 16  # samples below which a poor fit is no evidence about the group
 NO_GROUP_OF_FEW = 0.05
 
 
@@ -59,7 +59,7 @@ class GroupResiduals:
         declared
             The declared group, unless the data contradict it.
         contradicted
-            Whether the data contradict a group by the group test; only groups whose residual is small enough are asked about.
+            Whether the data contradict a group by the group test; only groups whose residual is small enough are tested.
         """
         reference = float(self.residuals.min())
         if reference > (NO_GROUP if self.samples >= FEW_SAMPLES else NO_GROUP_OF_FEW):

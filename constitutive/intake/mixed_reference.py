@@ -50,7 +50,7 @@ class MixedReference:
     misfit_of_two: float
 
     def finding(self, numbers: Int[np.ndarray, " n"] | None = None) -> Finding:
-        """What the intake check says of it; ``numbers`` are the samples' numbers in the file."""
+        """The finding of the intake check; ``numbers`` are the samples' numbers in the file."""
         places = np.nonzero(self.others)[0] if numbers is None else np.asarray(numbers)[self.others]
         samples = tuple(int(k) for k in places)
         named = ", ".join(map(str, samples[:8])) + (", …" if len(samples) > 8 else "")
@@ -126,7 +126,7 @@ def _starts(residual: np.ndarray, offsets: np.ndarray) -> Iterator[Bool[np.ndarr
 def _separated(
     columns: np.ndarray, offsets: np.ndarray, target: np.ndarray, start: Bool[np.ndarray, " n"]
 ) -> tuple[float, Bool[np.ndarray, " n"], Float[np.ndarray, " k"]]:
-    """Fit and tell the samples apart in turn (Lloyd's rule): misfit, who is apart, and the coefficients, the stress they have more last."""
+    """Fit and divide the samples in turn (Lloyd's rule): misfit, samples of the second cell, coefficients (their extra stress last)."""
     others = start
     for _ in range(ASSIGNMENTS):
         A = np.concatenate([columns, offsets * others[:, None, None]], axis=2)

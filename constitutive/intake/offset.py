@@ -19,7 +19,7 @@ from constitutive.intake.search import map_of, stress_rows
 from constitutive.tensors.components import six_text
 from constitutive.tensors.packing import from_mandel
 
-WORTH_A_LOOK = 0.005  # residual below which there is no room for such a stress
+WORTH_A_LOOK = 0.005  # residual below which such a stress is negligible
 CLEARER = 1.5  # how much the residual has to fall
 FEWEST_SAMPLES = 16  # samples
 SMALLEST_OFFSET = 0.01  # of the rms stress
@@ -33,7 +33,7 @@ def lab_offset(
     Asked only where the measure is as declared, and the frame one and the same for all samples.
     """
     plain = best.frame == "lab" and not best.measure
-    able = rotations_matter(data) and len(data) >= FEWEST_SAMPLES  # else it cannot be told from the stress of the reference cell
+    able = rotations_matter(data) and len(data) >= FEWEST_SAMPLES  # else it cannot be distinguished from the stress of the reference cell
     if not (plain and able) or data.measure != "cauchy" or not WORTH_A_LOOK < fit.residual < 0.5:
         return None
     sigma0, residual = _fitted(data, best, group, degree, fit.kept)

@@ -19,7 +19,7 @@ from constitutive.fitting.polynomial_basis import LaueGroup, design, highest_deg
 from constitutive.intake.findings import Finding
 
 DOUBTFUL_RESIDUAL = 0.25  # residual of the best reading from which the pairs are doubted
-FITS = 0.1  # residual under other pairs, from which these are believed
+FITS = 0.1  # residual under other pairs, below which these are accepted
 SMALLER_RESIDUAL = 5.0  # times the residual as paired
 FEWEST_SAMPLES = 6  # samples
 UNKNOWNS_PER_STRESS = 0.35  # unknowns of the series, relative to the stress components
@@ -48,7 +48,7 @@ class Pairing:
     given: float
 
     def finding(self, numbers: Int[np.ndarray, " n"]) -> Finding:
-        """What the check says of it; `numbers` are the samples' numbers in the file."""
+        """The finding of the check; `numbers` are the samples' numbers in the file."""
         moved = np.nonzero(self.order != np.arange(len(self.order)))[0]
         shown = ", ".join(f"{numbers[k]} ← {numbers[self.order[k]]}" for k in moved[:6]) + (", …" if len(moved) > 6 else "")
         message = (

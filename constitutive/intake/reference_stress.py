@@ -1,4 +1,4 @@
-"""Taking the stress of the reference cell out of a data set: the mend of the finding ``reference_stress``."""
+"""Taking the stress of the reference cell out of a data set: the correction of the finding ``reference_stress``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Removal:
     Attributes
     ----------
     data : StressStrainData
-        The mended data, in the measure that they had.
+        The corrected data, in the measure that they had.
     stress : ndarray (3, 3)
         What was taken off, in GPa.
     source : str
@@ -83,14 +83,14 @@ def _taken_off(data: StressStrainData, stress: Float[np.ndarray, "3 3"], kind: s
     """The samples and the held-out states without the stress; a stated residual stress no longer holds."""
     held_out = data.paths_data()
     if kind == "lab":
-        mended = remove_constant_stress(data, stress)
+        corrected = remove_constant_stress(data, stress)
         others = None if held_out is None else remove_constant_stress(held_out, stress)
     else:
         work = _holds_work(data, stress)
-        mended = remove_reference_stress(data, stress, work=work)
+        corrected = remove_reference_stress(data, stress, work=work)
         others = None if held_out is None else remove_reference_stress(held_out, stress, work=work)
-    mended = mended.replace(residual_stress=None)
-    return mended if others is None else mended.with_paths(others)
+    corrected = corrected.replace(residual_stress=None)
+    return corrected if others is None else corrected.with_paths(others)
 
 
 def _fit(data: StressStrainData, *, lower: int = 0) -> tuple[RobustFit, LaueGroup, int]:
@@ -117,7 +117,7 @@ def _crystal_stress(data: StressStrainData) -> Float[np.ndarray, "3 3"]:
     if not fixed or not reference_findings(fit, _fit(chosen, lower=1)[0], error):
         raise DataError(
             f"reference stress: found no unstrained sample, and by a fit (residual {fit.residual:.2g}) no stress at F = I that is "
-            f"clear of its error ({error:.2g} GPa); needed one of the two; mend the other faults first, or add the unstrained cell"
+            f"clear of its error ({error:.2g} GPa); needed one of the two; correct the other faults first, or add the unstrained cell"
         )
     return np.asarray(from_mandel(fit.reference_stress))
 

@@ -35,7 +35,7 @@ class RepeatedStates:
     repeated: Int[np.ndarray, " k"]
 
     def finding(self, data: StressStrainData) -> Finding:
-        """What the check says: how many states there are, the mean stress of the first, and what is missing."""
+        """The finding: how many states there are, the mean stress of the first, and what is missing."""
         members = self.label == self.repeated[0]
         sigma = data.stress("cauchy")[members]
         error = block_error(sigma)

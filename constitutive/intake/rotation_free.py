@@ -1,4 +1,4 @@
-r"""Readings in which the rotation of F says nothing of the stress: what the energy and the principal stresses tell alone.
+r"""Readings in which the rotation of F has no bearing on the stress: evidence of the energy and the principal stresses alone.
 
 The energy is a function of the strain, whatever became of the rotation: a series fitted to W gives a law, its linear term the stress
 of the reference cell. That law's principal stresses (for the first Piola–Kirchhoff stress the singular values) do not depend on the
@@ -22,11 +22,11 @@ from constitutive.intake.search import penalty, stress_rows
 from constitutive.kinematics import cauchy_from_second_piola, determinant, first_from_second_piola, green_lagrange_strain
 from constitutive.tensors.packing import from_mandel, to_mandel
 
-DOUBTFUL_RESIDUAL = 0.2  # residual of the best reading from which this question is asked
+DOUBTFUL_RESIDUAL = 0.2  # residual of the best reading above which this is tested
 AGREE = 0.35  # residual of the principal stresses, relative to that of the best reading
 NO_BETTER = 3.0  # times the principal stresses' residual: up to there the axes follow too
 FOLLOWS = 0.2  # residual of W, up to which it is a function of the strain
-EXACT = 0.005  # residual of W below which no other group is asked
+EXACT = 0.005  # residual of W below which no other group is tried
 PRINCIPAL = 3  # principal stresses; they come in order, so that a turned sign turns the order
 UNKNOWNS_PER_ENERGY = 0.6  # unknowns of the energy's series relative to the samples
 LARGEST_DEGREE = 4
@@ -70,7 +70,7 @@ class RotationFree:
     hypothesis : Hypothesis
         Deformation, measure, order and group.
     fit, coarse : RobustFit
-        What it says of residual, unit, sign, reference stress and outliers, and the same with an energy series one degree shorter.
+        Its results for residual, unit, sign, reference stress and outliers, and the same with an energy series one degree shorter.
     gains : dict
         For each fault of the hypothesis, how many times larger a residual is without it.
     group : LaueGroup
@@ -193,15 +193,15 @@ def _principal_of_law(law: EnergyLaw, measure: str) -> Float[np.ndarray, "n 3"]:
 
 def _compared(predicted: Float[np.ndarray, "n k"], found: Float[np.ndarray, "n k"]) -> tuple[float, float, Float[np.ndarray, " n"]]:
     """Slope of stresses (principal or all nine) on the predicted ones, with its sign; relative distance from that line; each sample's."""
-    answers: list[tuple[float, float, np.ndarray]] = []
+    results: list[tuple[float, float, np.ndarray]] = []
     for sign in (1, -1) if (found < 0).any() else (1,):
         values = found if sign > 0 else -found[:, ::-1] if found.shape[1] == PRINCIPAL else -found
         slope = _slope(predicted, values)
         rest = np.linalg.norm(values - slope * predicted, axis=1)
         size = np.linalg.norm(values, axis=1)
         deviations = rest / np.maximum(size + 0.3 * np.sqrt((size**2).mean()), 1e-300)
-        answers.append((sign * slope, float(np.median(deviations)), deviations))
-    return min(answers, key=lambda answer: answer[1])
+        results.append((sign * slope, float(np.median(deviations)), deviations))
+    return min(results, key=lambda result: result[1])
 
 
 def _slope(predicted: Float[np.ndarray, "n k"], found: Float[np.ndarray, "n k"]) -> float:
@@ -234,7 +234,7 @@ def _gains(found: list[tuple[Hypothesis, float]], base: Hypothesis, best: Hypoth
 
 
 def _as_fit(data: StressStrainData, best: Hypothesis, law: EnergyLaw, fit: RobustFit) -> RobustFit:
-    """What the comparison says, in the words of a fit: of the samples in the unit of the file."""
+    """The result of the comparison as a fit: of the samples in the unit of the file."""
     measure = best.measure or data.measure
     found = _principal(stress_rows(data) @ _map(best).T, measure)
     slope, apart, deviations = _compared(_principal_of_law(law, measure), found)

@@ -32,7 +32,7 @@ def contradicting(
 def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[list[Finding], Bool[np.ndarray, " n"]]:
     """Samples with the same F and of the same kind, and which samples to keep (the first of each).
 
-    A plain repetition does no harm: calibration leaves it out. Two stresses of one state are a sure fault.
+    A repetition with the same stress is harmless: calibration leaves it out. Two stresses of one state are a certain fault.
     """
     label = 2 * same_deformation(data.F) + kind
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
@@ -41,13 +41,13 @@ def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[li
     if keep.all():
         return [], keep
     repeated = np.nonzero(~keep)[0]
-    twin = first[inverse[repeated]]
-    other = repeated[contradicting(data, repeated, twin)]
-    what = f"the same F as samples {where(twin)}"
+    original = first[inverse[repeated]]
+    other = repeated[contradicting(data, repeated, original)]
+    what = f"the same F as samples {where(original)}"
     if other.size:
         what += f", with another stress at {where(other)}"
     message = f"found samples {where(repeated)} with {what}; needed each state once; drop the repetitions"
-    certainty = 1.0 if contradicting(data, repeated, twin, ANOTHER_STRESS).any() else HARMLESS
+    certainty = 1.0 if contradicting(data, repeated, original, ANOTHER_STRESS).any() else HARMLESS
     return [Finding("duplicates", certainty, tuple(int(i) for i in repeated), message, drop_option(repeated))], keep
 
 

@@ -185,7 +185,7 @@ UNKNOWN_ORDER = 1.4  # times the penalty of an order that some program writes
 
 
 def penalty(hypothesis: Hypothesis) -> float:
-    """The factor by which a reading has to be better than the plain one to be believed."""
+    """The factor by which a reading has to be better than the one as stated to be accepted."""
     factor = 1.0
     for fault in hypothesis.faults:
         factor *= PENALTY.get(fault, 2.0)

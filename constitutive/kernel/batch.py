@@ -65,7 +65,7 @@ class Request:
     strain, measure
         The strains, and what arrays of 3×3 tensors hold.
     stress, tangent, energy, distance
-        Where the answers go; None for what is not asked.
+        Where the results go; None for those that are not computed.
     map : array or None
         (43,), or (n, 43).
     uncertainty : array or None

@@ -1,8 +1,8 @@
-"""Compiled sources on disk: built once, safely, however many processes ask at the same time.
+"""Compiled sources on disk: built once, safely, however many processes need them at the same time.
 
 An entry is a folder named by the hash of source, compiler, flags and processor, with the compiled module and the hash of that
-module. It is made in a folder aside and renamed into place, under a lock, so that a reader sees a whole entry or none; an entry
-whose module does not hash to what its record says is built anew. The cache belongs to its user alone (mode 0700), for loading a
+module. It is made in a folder aside and renamed into place, under a lock, so that a reader finds a whole entry or none; an entry
+whose module does not have the hash of its record is built anew. The cache belongs to its user alone (mode 0700), for loading a
 module runs it. What was not used for longest is removed where the cache grows beyond :data:`LIMIT`.
 """
 
@@ -55,7 +55,7 @@ class Compiler:
     path : str
         Where it is.
     version : str
-        First line of what it says of itself.
+        First line of its ``--version``.
     """
 
     path: str

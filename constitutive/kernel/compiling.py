@@ -31,7 +31,7 @@ Choice = Literal["c", "torch"]
 
 
 class KernelWarning(UserWarning):
-    """A law is evaluated by torch where compiled code was wanted."""
+    """A law is evaluated by torch although compiled code was chosen."""
 
 
 _said: set[str] = set()
@@ -98,7 +98,7 @@ def compile(  # noqa: A001 - kernel.compile(material) is what it is called
     given, uncertainty = (material.domain, material.uncertainty) if isinstance(material, Material) else (None, None)
     domain = _domain_of(law, given)
     if kernel == "torch":
-        return TorchKernel(law, domain, uncertainty, orientation, STRESS_UNITS[unit], Information("torch", "asked for"))
+        return TorchKernel(law, domain, uncertainty, orientation, STRESS_UNITS[unit], Information("torch", "chosen"))
     try:
         source = generate(material, law)
         built = load(source.shape, DECLARATION + f"long {ENTRY}(const batch *b);", cache)

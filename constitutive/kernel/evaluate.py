@@ -26,7 +26,7 @@ from constitutive.laws.bounded import EDGE, Domain, OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, tangent_from_mandel, to_mandel
 
 Precision = Literal["double", "single"]
-GRAIN = 512  # points below which a thread is not worth its start
+GRAIN = 512  # points below which starting a thread costs more than it saves
 _NO_TURN = np.concatenate([np.eye(6).ravel(), np.zeros(6)])
 _ROWS, _COLUMNS = np.triu_indices(6)
 
@@ -41,7 +41,7 @@ class Kernel(ABC):
     domain : Domain or None
         Strains for which it was made, in the law's axes.
     policy : str or None
-        What happens outside, where the law says so.
+        Policy outside the domain, where the law has one.
     information : Information
         Which kernel this is, and why.
     """
@@ -387,7 +387,7 @@ class TorchKernel(Kernel):
         elif request.distance is not None:
             request.distance[:] = 0.0
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OutsideDomainWarning)  # said once by ``evaluate``
+            warnings.simplefilter("ignore", OutsideDomainWarning)  # given once by ``evaluate``
             self._fill(request, y, A, weight, F)
         return outside
 

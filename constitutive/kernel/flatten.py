@@ -1,6 +1,6 @@
 r"""A law of any kind as three flat pieces that one C function can evaluate: a polynomial, a layer of units, a domain.
 
-Each kind of law says here how it adds to the pieces (:data:`PIECES`); turned terms are turned in their coefficients. A twofold axis
+Each kind of law has a function that adds it to the pieces (:data:`PIECES`); turned terms are turned in their coefficients. A twofold axis
 of the group along a coordinate axis acts on Mandel components by signs alone. With the subgroup of such signs, of 2ᵏ elements, each
 monomial and each component has a class (how the signs act on it), and
 
@@ -86,7 +86,7 @@ class Program:
     domain : Domain or None
         Where the law holds, in the program's axes.
     extension : tuple of float or None
-        κ and L of the conservative extension, where it is asked for.
+        κ and L of the conservative extension, where the law has one.
     units : int
         Units before folding.
     """
@@ -175,7 +175,7 @@ def add_pieces(law: Law, D: Float[np.ndarray, "6 6"], signs: Float[np.ndarray, "
         The law is of a kind without an entry in :data:`PIECES`.
     """
     if law.kind not in PIECES:
-        raise UnsupportedLawError(f"a law of kind {law.kind!r}: generated code knows {', '.join(sorted(PIECES))} within one domain")
+        raise UnsupportedLawError(f"a law of kind {law.kind!r}: generated code exists for {', '.join(sorted(PIECES))} within one domain")
     PIECES[law.kind](law, D, signs, flat)
 
 
@@ -316,7 +316,7 @@ def cleaned(row: Float[np.ndarray, " terms"], signs: Float[np.ndarray, "k 6"], d
     Raises
     ------
     UnsupportedLawError
-        A forbidden coefficient is larger than rounding: the law is not what its group says.
+        A forbidden coefficient is larger than rounding: the law does not have the symmetry of its group.
     """
     parity = np.prod(np.where(exponents(degree)[None] % 2 == 1, signs[:, None, :], 1.0), axis=2)
     allowed = (parity > 0).all(axis=0)

@@ -327,7 +327,7 @@ def law_from_state(settings: JsonObject, arrays: dict[str, np.ndarray], rotation
     """
     kind = settings.get("kind")
     if kind not in _KINDS:
-        raise MaterialError(f"the material holds a law of kind {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
+        raise MaterialError(f"the material holds a law of kind {kind!r}; this version has {', '.join(sorted(_KINDS))}")
     try:
         return _KINDS[kind].from_state(settings, arrays, rotations)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:

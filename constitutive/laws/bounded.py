@@ -1,4 +1,4 @@
-r"""Where a law may be trusted, and what happens outside.
+r"""The strains on which a law was calibrated, and its continuation outside.
 
 The domain is the ellipsoid :math:`r^2 = x^T M x \le R^2` of strains in Mandel components, with M invariant under the group, so that
 symmetry-equivalent strains are in or out together. Outside, ``extend`` continues the energy conservatively:
@@ -252,7 +252,7 @@ class BoundedLaw(Law):
             The strain is outside the domain, whatever the policy.
         """
         if bool(self.outside(x[None])[0]):
-            raise DomainError("higher derivatives are given inside the domain only; ask the law itself to extrapolate")
+            raise DomainError("higher derivatives are given inside the domain only; use the law without its domain to extrapolate")
         return self.law.derivative_mandel(x, order)
 
     def orbit_units(self) -> int:

@@ -23,7 +23,7 @@ class LinearLaw(Law):
     stiffness
         Second-order elastic constants in Mandel components (GPa); projected on the group's invariants.
     rotations
-        The group under which the law shall be exact.
+        The group under which the law is exact.
     reference_stress
         Stress at zero strain in Mandel components (GPa); projected likewise.
     """

@@ -32,7 +32,7 @@ class SeriesLaw(Law):
         For each degree (power of the strain in ψ, 1 to 8) the coefficients over ``exponents(degree)`` in GPa.
         Degree 1 is the reference stress.
     rotations
-        The group under which the law shall be exact.
+        The group under which the law is exact.
     """
 
     kind = "series"

@@ -174,7 +174,7 @@ def _read_law(home: Path, checksum: object) -> dict[str, np.ndarray]:
     found = hashlib.sha256(raw).hexdigest()
     if checksum is not None and checksum != found:
         raise MaterialError(
-            f"{home / LAW}: its SHA-256 is {found[:16]}..., the card says {str(checksum)[:16]}...: the numbers were changed or damaged "
+            f"{home / LAW}: its SHA-256 is {found[:16]}..., the card states {str(checksum)[:16]}...: the numbers were changed or damaged "
             "after the material was saved; take both files from the same copy, or calibrate again"
         )
     for name, array in tensors.items():
@@ -206,7 +206,7 @@ def _require_same_group(group: PointGroup, structure: Structure | None) -> None:
     found = PointGroup.from_structure(structure)
     if found.symbol != group.symbol or not _same_operations(found.operations, group.operations):
         raise MaterialError(
-            f"the structure has the point group {found.symbol}, the card says {group.symbol} (or the same one along other "
+            f"the structure has the point group {found.symbol}, the card states {group.symbol} (or the same one along other "
             "axes); the files belong to different crystals"
         )
 

@@ -89,7 +89,7 @@ def view(structure: Structure) -> CellView:
 
 
 def axis_order(element: SymmetryElement) -> int:
-    """Order that an axis is drawn as: of its rotation, or of its rotoinversion where that alone is there; 0 for none."""
+    """Order that an axis is drawn as: of its rotation, or of its rotoinversion where the element has no rotation; 0 for none."""
     if element.rotation > 1:
         return int(element.rotation)
     return int(element.rotoinversion) if element.rotoinversion > 2 else 0
@@ -115,7 +115,7 @@ def atom_style(kind: str) -> tuple[str, float]:
 
 @styled
 def crystal(structure: Structure, group: PointGroup | None = None, *, mirrors: bool | None = None) -> Figure:
-    """The conventional cell with its atoms and symmetry axes, and mirror planes where asked.
+    """The conventional cell with its atoms and symmetry axes, and mirror planes where chosen.
 
     Parameters
     ----------

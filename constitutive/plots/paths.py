@@ -81,7 +81,7 @@ class Path:
         return t, np.stack([np.interp(t, self.parameter, column) for column in flat.T], -1).reshape(-1, 3, 3)
 
     def components(self) -> list[int]:
-        """Voigt positions of the components that differ from zero and from each other: those worth a curve.
+        """Voigt positions of the components that differ from zero and from each other: those that are drawn.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class Path:
 
 @dataclass(frozen=True)
 class PathCurves:
-    """What the panel of a path shows: curves of each law for each component worth one.
+    """What the panel of a path shows: curves of each law for each component that is drawn.
 
     Attributes
     ----------
@@ -152,8 +152,8 @@ def path_curves(path: Path, laws: Mapping[str, StressOf], bands: Mapping[str, St
     states = stress_to_voigt(path.stress)[:, shown].T
     edges = [edge for name, half in halves.items() for edge in (values[name] - half, values[name] + half)]
     low, high = (float(end([end(part) for part in (states, 0.0 * states, *edges)])) for end in (np.min, np.max))
-    room = 0.12 * max(high - low, 1e-12)
-    limits = (low - room, high + room)
+    border = 0.12 * max(high - low, 1e-12)
+    limits = (low - border, high + border)
     places = apart(states[:, -1].tolist(), 0.085 * (limits[1] - limits[0]))
     return PathCurves(t, shown, values, halves, states, limits, [(y, path.label(k)) for y, k in zip(places, shown, strict=True)])
 
@@ -167,7 +167,7 @@ class PathErrors:
     t : (m,)
         Points of the bands.
     components : list of int
-        Voigt positions of the components worth one.
+        Voigt positions of the components that are drawn.
     halves : (k, m)
         Half-widths of the band.
     errors : (k, n)

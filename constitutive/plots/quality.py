@@ -223,6 +223,6 @@ def domain(reach: Mapping[str, tuple[float, float]]) -> Figure:
             text.set(fontsize=6.5, ha="left" if side > 0 else "right", va="center")
     ax.axvline(0, color=INK, linewidth=0.6)
     ax.set_yticks(rows, list(reach))
-    room = 0.24 * float(high.max() - low.min())
-    ax.set(xlabel="Green–Lagrange strain (%)", xlim=(low.min() - room, high.max() + room))
+    border = 0.24 * float(high.max() - low.min())
+    ax.set(xlabel="Green–Lagrange strain (%)", xlim=(low.min() - border, high.max() + border))
     return figure

@@ -17,7 +17,7 @@ TITLES: dict[str, str] = {
     "linear_compressibility": "linear compressibility β(n)",
 }
 SYMBOLS = {"youngs_modulus": "E", "shear_modulus": "G", "poisson_ratio": "ν", "linear_compressibility": "β"}
-BEYOND_EQUATOR = 1.04  # how far a map goes beyond the equator, so that its rim can be cut clean
+BEYOND_EQUATOR = 1.04  # how far a map goes beyond the equator, so that its rim can be cut at the equator
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
 

@@ -1,6 +1,6 @@
 """How every picture of this toolkit looks: one palette, one type size, no global state.
 
-A figure is made under :func:`styled`, is independent of pyplot and shows itself in Jupyter. Colours are told apart by
+A figure is made under :func:`styled`, is independent of pyplot and shows itself in Jupyter. Colours are distinguishable by
 readers with any colour vision (Okabe & Ito 2008, darkened for thin lines on white), and never carry a meaning alone:
 markers or line styles repeat it.
 """

@@ -47,7 +47,7 @@ def read_ase(path: Path, reading: Reading) -> list[Frame]:
     Raises
     ------
     DataError
-        ASE does not know the file, its format is not in `OUTPUTS`, or no state has a stress.
+        ASE does not recognise the file, its format is not in `OUTPUTS`, or no state has a stress.
     """
     import ase.io  # deferred: 0.3 s to import, and most files are not read by ASE
     from ase.io.formats import filetype

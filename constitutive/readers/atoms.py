@@ -190,7 +190,7 @@ def _cauchy(entry: Tensor, volume: float, where: str, reading: Reading, stated: 
     if entry.is_virial:
         return from_virial(values, volume, _virial_unit(where, reading, stated.get("virial"))) * reading.sign_of()
     if "stress" not in entry.key.lower():
-        reading.assume(f"{entry.key} is a stress, not a virial (its name says neither)")
+        reading.assume(f"{entry.key} is a stress, not a virial (its name states neither)")
     unit = reading.unit_of(where, stated.get("stress"), "eV/angstrom^3")
     return values * pressure_factor(unit) * reading.sign_of()
 
@@ -205,7 +205,7 @@ def _virial_unit(where: str, reading: Reading, stated: str | None) -> str:
     if given is not None and stated is not None and abs(energy_factor(given) / energy_factor(stated) - 1) > 1e-6:
         raise DataError(f"{where}: found the unit {stated} of the virial in the file and --unit {given}; needed one")
     if given is None and stated is None:
-        reading.assume("virial in eV (no file says its unit; another is given by --unit)")
+        reading.assume("virial in eV (its unit is in no file; give another by --unit)")
     return stated or given or "eV"
 
 
@@ -216,7 +216,7 @@ def _energy(known: Mapping[str, object], chosen: Tensor, atoms: int, where: str,
         return None
     others = [name for name in names if name in ("energy", "REF_energy")]
     if names[0] != f"{chosen.prefix}energy" and len(others) > 1:
-        reading.assume(f"no energy: found {' and '.join(others)}, and {chosen.key} does not say to which it belongs")
+        reading.assume(f"no energy: found {' and '.join(others)}, and {chosen.key} is not assigned to one of them")
         return None
     value = _number(known[names[0]])
     stated = next((str(v) for k, v in known.items() if (m := _UNIT_KEY.match(k)) and m.group(1).lower() == "energy"), None)

@@ -94,7 +94,7 @@ def convert(
     reference : path, structure or None
         The undeformed cell. None takes the first state of the first file (or, of a data set, its own).
     options : ReadOptions or None
-        What the files do not say.
+        What the files do not state.
     name : str
         Name of the data set.
 
@@ -221,7 +221,7 @@ def read_any(
     structure : structure or path, optional
         Reference cell; it takes the place of the file's own.
     options : ReadOptions, optional
-        What the file does not say.
+        What the file does not state.
 
     Returns
     -------

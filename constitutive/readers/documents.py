@@ -151,7 +151,7 @@ def _no_samples(document: Json, data: Json) -> str:
 
 
 def _of_lists(path: Path, data: Json, reading: Reading) -> Json:
-    """Deformations beside stresses: in GPa and tension positive under the names of atomate2, else as the user says."""
+    """Deformations beside stresses: in GPa and tension positive under the names of atomate2, else as the options state."""
     F = _tensors(data.get("deformations"), f"{path}: deformations", None)
     order = reading.options.order
     for key, name in _STATED.items():

@@ -40,13 +40,13 @@ class Frame:
     forces : ndarray (atoms, 3) or None
         eV/Å, in the frame of `cell`.
     ions : str or None
-        "relaxed", "clamped", or None where the file does not say.
+        "relaxed", "clamped", or None where the file does not state it.
     temperature : float or None
         K.
     code : str
         Program and version.
     settings : dict
-        What the file says about how it was computed.
+        How it was computed, as far as the file states it.
     where : str
         File, and frame in it, for messages.
     """

@@ -95,7 +95,7 @@ def _ends_whole(text: str) -> bool:
 
 
 def _is_whole_number(last: str, others: list[str]) -> bool:
-    """Whether a number is written out as others of its column are; where that cannot be told the answer is no."""
+    """Whether a number is written out as others of its column are; no where that cannot be determined."""
     with_exponent = sum(_EXPONENT.search(word) is not None for word in others)
     if 2 * with_exponent > len(others) or _EXPONENT.search(last):
         return _EXPONENT.search(last) is not None

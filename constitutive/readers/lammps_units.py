@@ -70,7 +70,7 @@ def style_of(path: Path, text: str, reading: Reading) -> Style:
     Raises
     ------
     DataError
-        Nobody says the style, the file states several, or file and user contradict each other.
+        Neither file nor user states the style, the file states several, or file and user contradict each other.
     """
     stated = set(re.findall(r"^[ \t]*(?:units[ \t]+|Unit style[ \t]*:[ \t]*|ITEM: UNITS\n)(\w+)", text, re.MULTILINE))
     given = reading.options.lammps_units

@@ -1,4 +1,4 @@
-"""What a user says about files that do not say it themselves, and which formats each statement fits."""
+"""Statements of a user on files that lack them, and the formats to which each statement applies."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the files do not say. Every statement is about the numbers in the file; one that contradicts the file is an error.
+    """Statements on what files lack. Every statement is about the numbers in the file; one that contradicts the file is an error.
 
     Attributes
     ----------
     format : str or None
         One of `FORMATS`, or "ase:NAME" with ASE's name of a format; None finds it out.
     lammps_units : str or None
-        LAMMPS's unit style, for dumps and logs that do not say.
+        LAMMPS's unit style, for dumps and logs that do not state it.
     symbols : tuple of str
         Chemical symbols of the types of a LAMMPS dump.
     unit : str or None
@@ -101,7 +101,7 @@ class ReadOptions:
     skip_failed: bool = False
 
     def require_valid(self) -> None:
-        """Refuse a value that no format knows.
+        """Refuse a value that no format has.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class ReadOptions:
             if taken is None or not getattr(self, option.name) or not kinds or any(kind in taken for kind in kinds):
                 continue
             flag = "--" + option.name.replace("_", "-")
-            why = "their stress has nine named components" if option.name == "order" else "it says nothing about them"
+            why = "their stress has nine named components" if option.name == "order" else "it does not apply to them"
             raise DataError(
                 f"found {flag} with sources of the format {', '.join(sorted(set(kinds)))}; needed one of {', '.join(taken)}; "
                 f"leave {flag} out ({why}), or correct the written data file in a second step"

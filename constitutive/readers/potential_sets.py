@@ -108,7 +108,7 @@ def read_mlearn(path: Path, reading: Reading) -> list[Frame]:
         missing = [flag for flag, value in stated if value is None]
         if missing:
             raise DataError(
-                f"{path}: found virial_stress of six numbers that the file says nothing about; needed {', '.join(missing)}; where they "
+                f"{path}: found virial_stress of six numbers without any convention in the file; needed {', '.join(missing)}; where they "
                 "are VASP's: --order vasp --unit kbar --sign pressure; `constitutive check` finds a wrong statement"
             )
         frames: list[Frame] = []

@@ -1,4 +1,4 @@
-"""State of one call of `convert`: the options, what was assumed, what was left out, and which frames are wanted."""
+"""State of one call of `convert`: the options, what was assumed, what was left out, and which frames are chosen."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Reading:
     Attributes
     ----------
     options : ReadOptions
-        What the user said.
+        Statements of the user.
     selection : Selection
-        Which frames are wanted.
+        Which frames are chosen.
     assumed : dict
-        What no file and no option said, in the order found; the keys are sentences.
+        What neither a file nor an option states, in the order found; the keys are sentences.
     skipped : dict
         File or frame left out, and why.
     """
@@ -45,7 +45,7 @@ class Reading:
 
     @contextlib.contextmanager
     def attempt(self, where: str) -> Iterator[None]:
-        """Leave out what fails inside the block when the user asked for that; otherwise the error passes, naming `where`."""
+        """Leave out what fails inside the block where the user has chosen that; otherwise the error passes, naming `where`."""
         try:
             yield
         except ConstitutiveError as error:
@@ -87,7 +87,7 @@ class Reading:
         Raises
         ------
         DataError
-            The file and the user contradict each other, or nobody says the unit.
+            The file and the user contradict each other, or neither states the unit.
         """
         given = self.options.unit
         if stated is not None and given is not None and not _same_unit(stated, given):
@@ -97,8 +97,8 @@ class Reading:
             )
         if stated is None and given is None:
             if default is None:
-                raise DataError(f"{where}: found no unit of the stress; needed one; say it by --unit")
-            self.assume(f"stress in {default} (no file says its unit; another is given by --unit)")
+                raise DataError(f"{where}: found no unit of the stress; needed one; give it by --unit")
+            self.assume(f"stress in {default} (its unit is in no file; give another by --unit)")
         return stated or given or default or ""
 
     def sign_of(self, default: str = "tension") -> float:

@@ -92,7 +92,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 
 
 def detect(path: str | os.PathLike[str]) -> str:
-    """The format of a file, compressed or not, by its name and its first bytes; the content is not trusted further than that.
+    """The format of a file, compressed or not, by its name and its first bytes; no more of the content is read.
 
     Parameters
     ----------

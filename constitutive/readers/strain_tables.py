@@ -1,6 +1,6 @@
 r"""Deformation gradients of a table that holds strains instead of F.
 
-The table knows no rotation: F is the symmetric stretch U of the strain.
+The table holds no rotation: F is the symmetric stretch U of the strain.
 
 .. math::
     U = \sqrt{I + 2E}, \qquad U = I + \varepsilon, \qquad U = \exp H

@@ -39,7 +39,7 @@ def tensor(values: object, order: str | None, where: str, what: str = "stress") 
         raise DataError(f"{where}: found a {what} of {array.size} numbers; needed 9, or 6 in a stated order (--order)")
     if order is None:
         raise DataError(
-            f"{where}: found a {what} of six numbers, whose order no file says; needed it by --order: "
+            f"{where}: found a {what} of six numbers, whose order is not in the file; needed it by --order: "
             "ase (xx yy zz yz xz xy), vasp (xx yy zz xy yz xz), lammps (xx yy zz xy xz yz), or written out"
         )
     return matrices_of(array.reshape(1, 6), order)[0]

@@ -32,7 +32,7 @@ def split_table(text: str, where: str) -> tuple[list[str], list[list[str]]]:
     Raises
     ------
     DataError
-        There is no line of titles, a row has another number of entries, or decimal commas cannot be told from separators.
+        There is no line of titles, a row has another number of entries, or decimal commas cannot be distinguished from separators.
     """
     lines = text.splitlines()
     kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

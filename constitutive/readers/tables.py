@@ -181,13 +181,13 @@ def _from_columns(
 
 
 def _deformation(path: Path, table: Table, reading: Reading) -> Float[np.ndarray, "n 3 3"]:
-    """F of the strains of a table, as the user says what they are."""
+    """F of the strains of a table, by the options for strains."""
     normal, doubled = dict(table.parts.get("strain", {})), dict(table.parts.get("gamma", {}))
     if not normal:
         raise DataError(f"{path}: found no column F_xx (or F11) and no strains (e_xx); needed the nine components of F, or six strains")
     if reading.options.strain is None:
         raise DataError(
-            f"{path}: found strains in place of F, whose measure no table says; needed it by --strain: green-lagrange, small or hencky"
+            f"{path}: found strains in place of F, of a measure not in the table; needed it by --strain: green-lagrange, small or hencky"
         )
     shears = [place for place in normal if place[0] != place[1]]
     if shears and doubled:

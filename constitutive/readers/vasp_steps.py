@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """A VASP run: its steps, how its ions moved, and what it says about itself."""
+    """A VASP run: its steps, how its ions moved, and its own description."""
 
     path: Path
     steps: Sequence[Step]

@@ -33,7 +33,7 @@ def read_vasprun(path: Path, reading: Reading) -> list[Frame]:
     DataError
         The file is cut off, is no vasprun.xml, did not converge, or holds no stress.
     """
-    root = parse_xml(path, "vasprun.xml")  # entities and DTDs are refused before pymatgen sees the file
+    root = parse_xml(path, "vasprun.xml")  # entities and DTDs are refused before pymatgen reads the file
     if root.tag != "modeling":
         raise DataError(f"{path}: found XML of <{root.tag}>, needed <modeling> of VASP")
     with parsing(path, "vasprun.xml"):

@@ -31,7 +31,7 @@ def stability(known: Known) -> Section:
 
 
 def domain(known: Known) -> Section:
-    """Where the law may be trusted."""
+    """Where the law is valid."""
     if known.material.domain is None:
         return Section("domain", "Domain of validity", [tag("p", "This material states no domain: it was not calibrated on samples.")])
     caption = "How far the domain of validity goes along simple strains; outside it the law extrapolates, with a warning."

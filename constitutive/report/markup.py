@@ -136,7 +136,7 @@ def unpacked(letters: str) -> str:
 
 
 def short(value: Json) -> Json:
-    """JSON of a Plotly figure with its long arrays as numbers of five digits, which no eye can tell from more."""
+    """JSON of a Plotly figure with its long arrays as numbers of five digits, more of which would not be visible."""
     if isinstance(value, dict) and "bdata" in value:
         array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
         digits = 5 if array.size > LONG else 12

@@ -36,8 +36,8 @@ def elastic_constants(known: Known) -> Section:
     picture = interactive.elastic_constants(names, values, errors, published={name: found.values for name, found in measured.items()})
     content: list[Content] = [figure("elastic-constants", picture, caption), _constants_table(names, values, errors, measured)]
     if measured:
-        told = [f"[{k}] {name}: {found.source}. Read {found.read_from}." for k, (name, found) in enumerate(measured.items(), start=1)]
-        content.append(tag("ul", [tag("li", line) for line in told], class_="sources"))
+        sources = [f"[{k}] {name}: {found.source}. Read {found.read_from}." for k, (name, found) in enumerate(measured.items(), start=1)]
+        content.append(tag("ul", [tag("li", line) for line in sources], class_="sources"))
     return Section("constants", "Elastic constants", content + _fourth_order(known))
 
 
@@ -71,8 +71,8 @@ def _fourth_order(known: Known) -> list[Content]:
     if not entries:
         return []
     items = [tag("li", _indexed(name), " ", _signed(text)) for name, text in entries]
-    told = "Order 4, in the frame of the data (GPa, with 90 % intervals); data of a few per cent strain determine them loosely."
-    return [tag("p", told), tag("ul", items, class_="columns")]
+    caption = "Order 4, in the frame of the data (GPa, with 90 % intervals); data of a few per cent strain determine them loosely."
+    return [tag("p", caption), tag("ul", items, class_="columns")]
 
 
 def _indexed(name: str) -> Content:
@@ -90,15 +90,15 @@ def directional(known: Known) -> Section:
     spans = {quantity: span((states[name] for name in (rest, *strained[:1])), quantity) for quantity in SURFACES}
     content: list[Content] = [tag("h3", "At rest"), *_solids(states[rest], spans, "at rest")]
     if strained:
-        told = f"The same at {strained[0]}, for a small further load; colours and axes as at rest."
-        content += [tag("h3", f"At finite strain, {strained[0]}"), tag("p", told)]
+        remark = f"The same at {strained[0]}, for a small further load; colours and axes as at rest."
+        content += [tag("h3", f"At finite strain, {strained[0]}"), tag("p", remark)]
         content += _solids(states[strained[0]], spans, f"at {strained[0]}", "-strained")
     content.append(tag("h3", "Sections, at rest and at finite strain"))
     for quantity in SURFACES:
         single = quantity in ("youngs_modulus", "linear_compressibility")
         chosen = states if single else dict(list(states.items())[:2])  # two curves each: no more than two
-        told = " and ".join(name for name in chosen if name != rest) or "no other state, none is stable"
-        caption = f"Sections of {TITLES[quantity]} through the coordinate planes: at rest, and for a small further load at {told}."
+        states_drawn = " and ".join(name for name in chosen if name != rest) or "no other state, none is stable"
+        caption = f"Sections of {TITLES[quantity]} through the coordinate planes: at rest, and for a small further load at {states_drawn}."
         content.append(figure(f"sections-{quantity.replace('_', '-')}", interactive.sections(chosen, quantity), caption))
     content += [tag("h3", "Averages and extremes"), _averages(states), *(_extremes(name, moduli) for name, moduli in states.items())]
     return Section("directional", "Moduli by direction", content)
@@ -113,8 +113,8 @@ def _solids(moduli: DirectionalModuli, spans: dict[str, tuple[float, float]], wh
     poles = []
     for quantity, name in (("youngs_modulus", "Young's modulus"), ("linear_compressibility", "Linear compressibility")):
         identity = f"pole-figure{suffix}" if quantity == "youngs_modulus" else f"pole-figure-compressibility{suffix}"
-        told = f"{name} {where} over all directions of the half sphere, equal-area projection along z; triangles mark the extremes."
-        poles.append(figure(identity, interactive.pole_figure(moduli, quantity, span=spans[quantity]), told))
+        caption = f"{name} {where} over all directions of the half sphere, equal-area projection along z; triangles mark the extremes."
+        poles.append(figure(identity, interactive.pole_figure(moduli, quantity, span=spans[quantity]), caption))
     pairs = [tag("div", pictures["youngs_modulus"], poles[0], class_="pair"), pictures["shear_modulus"], pictures["poisson_ratio"]]
     low, high = moduli.extremes("linear_compressibility")
     if high.value - low.value < ISOTROPIC * abs(high.value):

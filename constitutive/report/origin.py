@@ -55,7 +55,7 @@ def provenance(known: Known) -> Section:
 
 
 def _data_rows(known: Known) -> JsonObject:
-    """The data set that the card names, and the one at hand: one row where they are the same."""
+    """The data set that the card names, and the one given: one row where they are the same."""
     stated = known.material.card.get("data", {})
     if known.data is None:
         return {"calibrated on": stated}

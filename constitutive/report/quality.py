@@ -60,7 +60,7 @@ def accuracy(known: Known) -> Section | None:
 
 
 def along_paths(known: Known) -> Section:
-    """Stress along paths, with the uncertainty of the law where it knows one."""
+    """Stress along paths, with the uncertainty of the law where it has one."""
     shown, simulated = _paths(known)
     laws: dict[str, Callable[..., np.ndarray]] = {name: _bound(law) for name, law in known.laws.items()}
     interval = facts.interval_of(known.material)

@@ -1,4 +1,4 @@
-r"""Bond moments: numbers that tell frames apart which lattice and point group leave open.
+r"""Bond moments: numbers that distinguish frames between which lattice and point group do not decide.
 
 For a crystal seen in a frame, the moments of degree n are means over its atoms i and their neighbours j, u being the unit vector of
 the bond,
@@ -101,7 +101,7 @@ def atom_moments(bonds: Bonds, degree: int) -> Float[np.ndarray, "atoms ..."]:
 
 def _linear_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarray, degree: int) -> np.ndarray:
     tensor = atom_moments(bonds, degree).sum(axis=0)
-    tensor = np.mean([_turn(tensor, g, degree) for g in operations], axis=0)  # noise must not tell equal frames apart
+    tensor = np.mean([_turn(tensor, g, degree) for g in operations], axis=0)  # noise must not distinguish equal frames
     chosen = tuple(np.array(_indices(degree)).T)
     return np.stack([_turn(tensor, frame, degree)[chosen] for frame in frames])
 

@@ -27,7 +27,7 @@ _UNIMPORTANT = ("No structure parsed for section", "Skipping relative stoichiome
 
 
 def read_cif(path: Path) -> tuple[Structure, tuple[str, ...], StatedSymmetry | None]:
-    """First structure of a CIF, what is to be said about it, and the symmetry that the file states.
+    """First structure of a CIF, remarks on it, and the symmetry that the file states.
 
     Images of one site that coincide but for the rounding of its coordinates are one atom, as in other CIF readers; the atom is put
     where they meet.
@@ -90,10 +90,10 @@ def _tolerance(block: Mapping[str, object]) -> tuple[float, int]:
 
 
 def _reasons(parser: CifParser, caught: list[warnings.WarningMessage]) -> list[str]:
-    """What pymatgen's reader says, each once."""
-    said = [str(text) for text in parser.warnings] + [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    """Warnings of pymatgen's reader, each once."""
+    texts = [str(text) for text in parser.warnings] + [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     lines: list[str] = []
-    for text in said:
+    for text in texts:
         for line in text.replace("Issues encountered while parsing CIF: ", "").splitlines():
             line = line.strip().rstrip(".")
             if line and line not in lines and not line.startswith(_UNIMPORTANT):

@@ -83,7 +83,7 @@ class CrystalFrames:
         """
         known = {"input": self.input, "conventional": self.conventional, "ieee": self.ieee}
         if start not in known or end not in known:
-            raise SymmetryError(f"frames {start!r} and {end!r} were asked for; there are: {', '.join(known)}")
+            raise SymmetryError(f"frames {start!r} and {end!r} are unknown; there are: {', '.join(known)}")
         return known[end] @ known[start].T
 
 
@@ -117,7 +117,7 @@ def frames_of(crystal: Detection, group: PointGroup, *, sign_from: Numbers | Non
     base = _ieee_axes(crystal, group)
     axes = [base @ turn.T for turn in turns]
     if sign_from is not None:
-        if group.symbol == "2":  # the lattice fixes the sense of the two-fold axis, the tensor may want the other
+        if group.symbol == "2":  # the lattice fixes the sense of the two-fold axis, the tensor may require the other
             axes += [np.diag([-1.0, -1.0, 1.0]) @ frame for frame in axes]
         kept = _positive(axes, _full_tensor(sign_from), group.operations)
         ieee = _choose(crystal, group, kept, kept)  # what the tensor leaves open, the bonds decide

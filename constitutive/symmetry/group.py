@@ -208,7 +208,7 @@ class PointGroup:
 
     @property
     def laue_class(self) -> str:
-        """Symbol of the group with inversion added: what strain energies and diffraction see."""
+        """Symbol of the group with inversion added: the symmetry of strain energies and of diffraction."""
         return self.entry.laue
 
     @property
@@ -230,7 +230,7 @@ class PointGroup:
 
     @cached_property
     def laue_rotations(self) -> Float[np.ndarray, "n 3 3"]:
-        """Rotations of the Laue class, at most 24: what a strain energy sees, strain being even under inversion."""
+        """Rotations of the Laue class, at most 24: the symmetry of a strain energy, strain being even under inversion."""
         return self.laue_group.proper_operations
 
     @cached_property
@@ -287,7 +287,7 @@ class PointGroup:
 
     @property
     def is_polar(self) -> bool:
-        """Whether a vector is left alone by the group (10 groups: pyroelectricity is allowed)."""
+        """Whether a vector is invariant under the group (10 groups: pyroelectricity is allowed)."""
         return self.symbol in _POLAR
 
     # ---- acting

@@ -177,7 +177,7 @@ def standard_operations(symbol: str) -> Float[np.ndarray, "n 3 3"]:
 
 
 def histogram(operations: Float[np.ndarray, "n 3 3"]) -> tuple[tuple[str, int], ...]:
-    """Numbers of operations by label: a fingerprint that tells the 32 point groups apart."""
+    """Numbers of operations by label: by these the 32 point groups are distinguished."""
     names = labels(operations)
     return tuple(sorted((name, names.count(name)) for name in set(names)))
 

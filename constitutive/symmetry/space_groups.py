@@ -1,4 +1,4 @@
-"""Names of the 230 space groups in the spellings that files use, and what they say about the point group."""
+"""Names of the 230 space groups in the spellings that files use, and the point groups that they imply."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class StructureFile(NamedTuple):
     structure : pymatgen Structure or ASE Atoms
         Whichever the reader makes.
     notes : tuple of str
-        What the reader has to say about it.
+        Remarks of the reader.
     stated : StatedSymmetry or None
         The symmetry that the file states (CIF).
     """

@@ -39,11 +39,11 @@ class Cell:
     names : tuple of str
         Species behind each number (kinds run from 1).
     weights : (n,)
-        Atomic number of each site, averaged where it is mixed, plus a hundredth of its charge: tells species apart by a number.
+        Atomic number of each site, averaged where it is mixed, plus a hundredth of its charge: one number for each species.
     magnetic_moments : (n, 3) or None
         Cartesian moments in Bohr magnetons, where given.
     notes : tuple of str
-        What the reader of the file has to say: atoms that were merged, warnings.
+        Remarks of the reader of the file: atoms that were merged, warnings.
     stated : StatedSymmetry or None
         The symmetry that the file states.
     """

@@ -1,4 +1,4 @@
-"""How far a point group may be trusted: the group found at tolerances from 1e-5 to 0.3 Å."""
+"""How a point group depends on the tolerance: the group found at tolerances from 1e-5 to 0.3 Å."""
 
 from __future__ import annotations
 

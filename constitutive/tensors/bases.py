@@ -1,4 +1,4 @@
-r"""Tensors that a point group leaves alone: how many there are, an orthonormal basis of them, and projection on them.
+r"""Tensors that are invariant under a point group: how many there are, an orthonormal basis of them, and projection on them.
 
 A tensor of rank r belongs to the group G when, for every operation g of it,
 
@@ -120,7 +120,7 @@ def transform(tensors: Float[np.ndarray, "..."], R: Float[np.ndarray, "3 3"], *,
 
 
 def number_of_invariants(group: GroupLike, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> int:
-    """Number of independent components, from the characters of the group alone.
+    """Number of independent components, from the characters of the group only.
 
     The mean over the group and over the index permutations of s(g) · sign · ∏ tr(g^length), the product over the cycles of the
     permutation (Fumi 1952; Jahn, Acta Cryst. 2 (1949) 30).
@@ -265,7 +265,7 @@ def _basis_coordinates(group: GroupLike, symmetry: IndexSymmetry, factor: np.nda
 
 
 def invariant_basis(group: GroupLike, formula: str, parity: Parity = "polar", *, time_odd: bool = False) -> Float[np.ndarray, "n ..."]:
-    """Orthonormal basis of the tensors that a point group leaves alone.
+    """Orthonormal basis of the tensors that are invariant under a point group.
 
     Parameters
     ----------

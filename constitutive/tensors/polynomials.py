@@ -1,4 +1,4 @@
-r"""Homogeneous polynomials in the six Mandel components of a symmetric tensor, and those that a point group leaves alone.
+r"""Homogeneous polynomials in the six Mandel components of a symmetric tensor, and those that are invariant under a point group.
 
 A polynomial of degree d is a vector of coefficients over the monomials :math:`x^\alpha`, :math:`|\alpha| = d`, in the
 order of :func:`exponents`. The group acts on them by substitution, :math:`(g \cdot p)(x) = p(D(g)^T x)`; in the
@@ -194,7 +194,7 @@ def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) ->
 
 @lru_cache(maxsize=128)
 def _invariants(group: bytes, degree: int) -> Float[np.ndarray, "invariants terms"]:
-    """Cached by the very numbers of the rotations: a law, its data and its reload ask for the same basis."""
+    """Cached by the numbers of the rotations: a law, its data and its reload need the same basis."""
     matrices = np.asarray(mandel_matrix(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3)))
     matrices[np.abs(matrices) < ROUNDING] = 0.0
     root = np.sqrt(apolar_weights(degree))

@@ -1,4 +1,4 @@
-"""A crystal's cell with its symmetry elements, to turn by hand."""
+"""A crystal's cell with its symmetry elements, in a view that can be turned."""
 
 from __future__ import annotations
 
