@@ -179,10 +179,8 @@ def test_a_path_names_its_parameter():
     stretched = np.eye(3) + (t - 1)[:, None, None] * np.outer(n, n)
     sheared = np.eye(3) + (t - 1)[:, None, None] * np.outer([1, 0, 0], [0, 1, 0])
     strained = np.sqrt(1 + 2 * (t - 1))[:, None, None] * np.diag([1.0, 0, 0]) + np.diag([0, 1.0, 1.0])
-    shown = [
-        plots.Path("p_1", p, F, F).coordinate for p, F in ((t, stretched), (t - 1, sheared), (t - 1, strained), (2 * t, sheared))
-    ]
-    assert coordinates == ["stretch λ", "shear γ", "Green–Lagrange strain E", "path parameter"]
+    shown = [plots.Path("p_1", p, F, F).coordinate for p, F in ((t, stretched), (t - 1, sheared), (t - 1, strained), (2 * t, sheared))]
+    assert shown == ["stretch λ", "shear γ", "Green–Lagrange strain E", "path parameter"]
     assert plots.Path("uniaxial100", t, sheared, sheared).title == "uniaxial 100"
 
 
