@@ -34,7 +34,7 @@ def test_residual_stress_needs_a_word(tmp_path):
     with pytest.raises(IntakeError, match="state whether to keep it") as raised:
         calibrate(data)
     assert check(data).findings[0] == raised.value.finding
-    with pytest.raises(CalibrationError, match="say residual_stress='remove'"):
+    with pytest.raises(CalibrationError, match="give residual_stress='remove'"):
         calibrate(data, allow=("reference_stress",))
     kept = calibrate(data, residual_stress="keep", laws="series")
     removed = calibrate(data, residual_stress="remove", laws="series")

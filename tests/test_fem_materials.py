@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_refused(options: dict, message: str) -> None:
 
 
 def test_plane_mesh_needs_an_assumption() -> None:
-    with pytest.raises(SolveError, match="say plane"):
+    with pytest.raises(SolveError, match="give plane"):
         UserMaterial(fem.Function(square()), cubic())
 
 

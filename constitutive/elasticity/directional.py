@@ -1,6 +1,6 @@
 r"""What an engineer measures along a direction: moduli, Poisson's ratios, compressibility, sound.
 
-With the compliance :math:`s = c^{-1}`, a unit vector n (the pull) and a unit vector m across it:
+With the compliance :math:`s = B^{-1}` (:math:`c^{-1}` without stress), a unit vector n (the pull) and a unit vector m perpendicular to it:
 
 .. math::
     1/E(n) = s_{ijkl} n_i n_j n_k n_l, \qquad 1/G(n, m) = 4\, s_{ijkl} n_i m_j n_k m_l, \qquad
