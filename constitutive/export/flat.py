@@ -1,4 +1,4 @@
-r"""A law as arrays, and one function of them for any array library: NumPy, torch, jax.
+r"""A law as arrays, and functions of them for any array library: NumPy, torch, jax.
 
 With x the strain in Mandel components of the arrays' axes,
 
@@ -8,7 +8,8 @@ With x the strain in Mandel components of the arrays' axes,
 where :math:`m_d` are the monomials of degree d and φ is the squareplus. With d = w·x, z = b + d, r = √(z² + 4) and
 g = 1 − b(z + b)/(r_b(r + r_b))
 the bracket is ½ d² g/(r + r_b), its derivative ½ d g/r: no difference of nearly equal numbers, so single precision is enough.
-Outside the domain the energy may be continued as by :class:`constitutive.laws.BoundedLaw`, without branches.
+Outside the domain the energy may be continued as by :class:`constitutive.laws.BoundedLaw`. What a law does not have (units, a domain, a
+continuation) has no arrays, and no operations in a graph; nothing branches on the strain.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ def arrays(subject: Subject) -> Arrays:
         The law has no such form.
     """
     p = subject.program
-    result: Arrays = {"basis": p.frame @ _mandel_rows(), "unit": np.array([subject.factor])}
-    top = max(p.degree, 2)
-    for degree in range(1, top + 1):
+    result: Arrays = {"basis": p.frame @ _mandel_rows(), "unit": np.array(subject.factor)}
+    rows = {degree: row for degree, row in p.polynomial.items() if np.any(row)}
+    for degree in range(1, max(rows, default=0) + 1):
         result[f"parent_{degree}"], result[f"variable_{degree}"] = _recipe(degree)
-        row = p.polynomial.get(degree, np.zeros(len(exponents(degree))))
+    for degree, row in rows.items():
         gradient = differentiate(torch.from_numpy(np.ascontiguousarray(row)), degree)
         result[f"energy_{degree}"] = row
         result[f"stress_{degree}"] = gradient.numpy().T
@@ -69,77 +70,120 @@ def _recipe(degree: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _units(p: Program) -> Arrays:
-    signs = p.signs
-    W = (p.weights[None] * signs[:, None, :]).reshape(-1, 6)
-    b, a = np.tile(p.biases, len(signs)), np.tile(p.amplitudes, len(signs))
-    if not len(b):
-        W, b, a = np.zeros((1, 6)), np.zeros(1), np.zeros(1)
+    if not len(p.biases):
+        return {}
+    W = (p.weights[None] * p.signs[:, None, :]).reshape(-1, 6)
+    b, a = np.tile(p.biases, len(p.signs)), np.tile(p.amplitudes, len(p.signs))
     return {"weights": W, "biases": b, "amplitudes": a, "products": (W[:, :, None] * W[:, None, :]).reshape(-1, 36)}
 
 
 def _domain(p: Program, subject: Subject) -> Arrays:
-    metric = np.eye(6) if p.domain is None else np.asarray(p.domain.metric)
-    radius = 1e15 if p.domain is None else p.domain.radius
-    kappa, reach = p.extension or (0.0, 1.0)
-    kinds = [float(p.extension is not None), float(subject.stops)]  # continued outside; refused outside
-    limit = (radius * (1 + 1e-9)) ** 2
-    return {"metric": metric, "domain": np.array([radius, kappa, kappa / 2, reach, *kinds, limit])}
+    if p.domain is None:
+        return {}
+    result = {"metric": np.asarray(p.domain.metric), "limit": np.array((p.domain.radius * (1 + 1e-9)) ** 2)}
+    if p.extension is not None:
+        kappa, reach = p.extension
+        result["extension"] = np.array([p.domain.radius, kappa, kappa / 2, reach])
+    if subject.stops:
+        result["refused"] = np.array(np.nan)
+    return result
 
 
 def evaluate(p: dict[str, Array], E: Array, xp: ModuleType | Any) -> tuple[Array, Array, Array, Array]:
-    """Energy, S (3, 3), dS/dE (3, 3, 3, 3) and a flag (outside the domain) of strains E (..., 3, 3)."""
-    R, kappa, half, L, extends, stops, limit = (p["domain"][k] for k in range(7))
+    """Energy, S (3, 3), dS/dE (3, 3, 3, 3) and a flag (outside the domain) of strains E (..., 3, 3), by closed forms."""
     x = E.reshape(*E.shape[:-2], 9) @ p["basis"].T
-    n = x @ p["metric"]
-    r2 = (n * x).sum(-1)
-    outside = r2 > limit
-    r = xp.sqrt(xp.where(r2 > 1e-36, r2, 1e-36 + 0 * r2))
-    n = n / r[..., None]
-    over = xp.where(outside, r - R, 0 * r) * extends
+    r2, outside = distance(p, x)
+    psi, s, c = extended(p, x, r2, outside, xp) if "extension" in p else inside(p, x, xp)
+    if "refused" in p:
+        unit = xp.where(outside, p["refused"], 1 + 0 * r2)
+        psi, s, c = psi * unit, s * unit[..., None], c * unit[..., None, None]
+    basis = p["unit"] * p["basis"]
+    return psi * p["unit"], (s @ basis).reshape(*E.shape), (p["basis"].T @ c @ basis).reshape(*E.shape, 3, 3), outside
+
+
+def extended(p: dict[str, Array], x: Array, r2: Array, outside: Array, xp: ModuleType | Any) -> tuple[Array, Array, Array]:
+    """The law with its continuation: energy, stress (6), tangent (6, 6)."""
+    R, kappa, half, L = (p["extension"][k] for k in range(4))
+    r = xp.sqrt(xp.where(outside, r2, R * R))
+    n = (x @ p["metric"]) / r[..., None]
+    over = xp.where(outside, r - R, 0 * r)
     t, q = over / L, 1 + (over / L) * (over / L)
     rho, rho1, rho2 = R + L * t / xp.sqrt(q), q**-1.5, -3 * t * q**-2.5 / L
-    continued = outside & (extends > 0)
-    f = xp.where(continued, rho / r, 1 + 0 * r)
-    f1 = xp.where(continued, rho1 / r - rho / (r * r), 0 * r)
-    f2 = xp.where(continued, rho2 / r - 2 * rho1 / (r * r) + 2 * rho / (r * r * r), 0 * r)
+    f = xp.where(outside, rho / r, 1 + 0 * r)
+    f1 = xp.where(outside, rho1 / r - rho / (r * r), 0 * r)
+    f2 = xp.where(outside, rho2 / r - 2 * rho1 / (r * r) + 2 * rho / (r * r * r), 0 * r)
     psi, s, c = inside(p, f[..., None] * x, xp)
-    c = c.reshape(*c.shape[:-1], 6, 6)
     work, cx = (x * s).sum(-1), (c * x[..., None, :]).sum(-1)
     along, across = f1 * work + kappa * over, f2 * work + xp.where(outside, kappa + 0 * r, 0 * r) + f1 * f1 * (x * cx).sum(-1)
     mixed = n[..., :, None] * (f1[..., None] * (s + f[..., None] * cx))[..., None, :]
     both = n[..., :, None] * n[..., None, :]
     bend = (p["metric"] - both) * (along / r)[..., None, None]
     c = (f * f)[..., None, None] * c + mixed + xp.swapaxes(mixed, -1, -2) + across[..., None, None] * both + bend
-    unit = p["unit"][0] * xp.where(outside & (stops > 0), float("nan") + 0 * r, 1 + 0 * r)
-    S = (f[..., None] * s + along[..., None] * n) @ p["basis"]
-    C = p["basis"].T @ c @ p["basis"]
-    energy = (psi + half * over * over) * unit
-    return energy, S.reshape(*E.shape) * unit[..., None, None], C.reshape(*E.shape, 3, 3) * unit[..., None, None, None, None], outside
+    return psi + half * over * over, f[..., None] * s + along[..., None] * n, c
 
 
 def inside(p: dict[str, Array], x: Array, xp: ModuleType | Any) -> tuple[Array, Array, Array]:
-    """Energy, stress (6) and tangent (36) without a domain, in the arrays' axes."""
-    b, half = p["biases"], 0.5 * p["amplitudes"]
-    d = x @ p["weights"].T
-    z, rb = b + d, xp.sqrt(b * b + 4)
-    r = xp.sqrt(z * z + 4)
-    g = 1 - b * (z + b) / (rb * (r + rb))
-    psi, s, c = (d * d * g / (r + rb)) @ half, (d * g / r * half) @ p["weights"], (4 * half / (r * r * r)) @ p["products"]
-    m = [1 + 0 * x[..., :1]]
-    for k in range(1, sum(name.startswith("parent") for name in p) + 1):
-        m.append(m[-1][..., p[f"parent_{k}"]] * x[..., p[f"variable_{k}"]])
-        psi, s = psi + m[k] @ p[f"energy_{k}"], s + m[k - 1] @ p[f"stress_{k}"]
-        c = c + (m[k - 2] @ p[f"tangent_{k}"] if k > 1 else 0)
+    """Energy, stress (6) and tangent (6, 6) without a continuation, in the arrays' axes."""
+    psi, s, c = 0 * x[..., 0], 0 * x, 0 * (x[..., :, None] * x[..., None, :])
+    if "weights" in p:
+        d, g, r, rb = layer(p, x, xp)
+        half = 0.5 * p["amplitudes"]
+        psi, s = (d * d * g / (r + rb)) @ half, (d * g / r * half) @ p["weights"]
+        c = ((4 * half / (r * r * r)) @ p["products"]).reshape(*x.shape, 6)
+    m = monomials(p, x)
+    for k in range(1, len(m)):
+        if f"energy_{k}" in p:
+            psi, s = psi + m[k] @ p[f"energy_{k}"], s + m[k - 1] @ p[f"stress_{k}"]
+            c = c + (m[k - 2] @ p[f"tangent_{k}"]).reshape(*x.shape, 6) if k > 1 else c
     return psi, s, c
 
 
+def energy(p: dict[str, Array], E: Array, xp: ModuleType | Any) -> Array:
+    """The energy alone, for libraries that differentiate."""
+    x = xp.asarray(E).reshape(*E.shape[:-2], 9) @ p["basis"].T
+    r2, outside = distance(p, x)
+    psi = 0 * r2
+    if "extension" in p:
+        R, _, half, L = p["extension"]
+        r = xp.sqrt(xp.where(outside, r2, R * R))
+        over = xp.where(outside, r - R, 0 * r)
+        psi, x = half * over * over, x * xp.where(outside, (R + over / xp.sqrt(1 + (over / L) ** 2)) / r, 1 + 0 * r)[..., None]
+    if "weights" in p:
+        d, g, r, rb = layer(p, x, xp)
+        psi = psi + (d * d * g / (r + rb)) @ (0.5 * p["amplitudes"])
+    psi = psi + sum(m @ p[f"energy_{k}"] for k, m in enumerate(monomials(p, x)) if f"energy_{k}" in p)
+    return psi * p["unit"] * (xp.where(outside, p["refused"], 1 + 0 * r2) if "refused" in p else 1)
+
+
+def distance(p: dict[str, Array], x: Array) -> tuple[Array, Array]:
+    """The square of the distance in the domain's metric, and whether it is outside; a law without a domain has no outside."""
+    r2 = ((x @ p["metric"] if "metric" in p else x) * x).sum(-1)
+    return r2, r2 > p["limit"] if "limit" in p else r2 < 0
+
+
+def layer(p: dict[str, Array], x: Array, xp: ModuleType | Any) -> tuple[Array, Array, Array, Array]:
+    """Of the hidden units d, g, r and r_b, as above."""
+    b, d = p["biases"], x @ p["weights"].T
+    z, rb = b + d, xp.sqrt(b * b + 4)
+    r = xp.sqrt(z * z + 4)
+    return d, 1 - b * (z + b) / (rb * (r + rb)), r, rb
+
+
+def monomials(p: dict[str, Array], x: Array) -> list[Array]:
+    """All monomials of x by degree, each one of the degree below times a variable."""
+    m = [1 + 0 * x[..., :1]]
+    while f"parent_{len(m)}" in p:
+        m.append(m[-1][..., p[f"parent_{len(m)}"]] * x[..., p[f"variable_{len(m)}"]])
+    return m
+
+
 def source_text() -> str:
-    """The two functions above as they stand in a generated module, without annotations."""
-    lines = []
-    for function in (evaluate, inside):
+    """The energy and what it calls as they stand in a generated module, without annotations and docstrings."""
+    parts = []
+    for function in (energy, distance, layer, monomials):
         text = inspect.getsource(function)
-        body = text[text.index('"""') :]
-        lines.append(
-            f"def {function.__name__}(p, E, xp=xp):\n    {body}" if function is evaluate else f"def inside(p, x, xp=xp):\n    {body}"
-        )
-    return "\n\n".join(lines)
+        body = text[text.index('"""', text.index('"""') + 3) + 3 :].replace(", xp)", ")")
+        names = [name for name in inspect.signature(function).parameters if name != "xp"]
+        start = "@jax.jit\ndef energy(E, p=P):" if function is energy else f"def {function.__name__}({', '.join(names)}):"
+        parts.append(start + body)
+    return "\n\n".join(parts)

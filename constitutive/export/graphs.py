@@ -18,6 +18,7 @@ from constitutive.export.subject import ExportError, Subject, header
 
 OUTPUTS = ("energy", "stress", "tangent", "outside")
 OPSET = 17
+DERIVED = ("stress_", "tangent_", "products")  # arrays that only closed forms need
 
 
 class FlatLaw(torch.nn.Module):
@@ -136,21 +137,12 @@ with np.load(pathlib.Path(__file__).with_name("{file}")) as _file:
 
 {functions}
 
-
-def energy(E, p=P):
-    return evaluate(p, xp.asarray(E))[0]
-
-
-def stress(E, p=P):
-    return evaluate(p, xp.asarray(E))[1]
-
-
-def tangent(E, p=P):
-    return evaluate(p, xp.asarray(E))[2]
-
-
 def outside(E, p=P):
-    return evaluate(p, xp.asarray(E))[3]
+    return distance(p, xp.asarray(E).reshape(*xp.shape(E)[:-2], 9) @ p["basis"].T)[1]
+
+
+stress = jax.jit(xp.vectorize(jax.grad(energy), excluded={{1}}, signature="(i,j)->(i,j)"))
+tangent = jax.jit(xp.vectorize(jax.hessian(energy), excluded={{1}}, signature="(i,j)->(i,j,k,l)"))
 '''
 
 
@@ -159,7 +151,10 @@ def to_jax(subject: Subject) -> dict[str, bytes]:
     if subject.precision != "double":
         raise ExportError("jax: the function is written in double precision; leave --precision out")
     file = io.BytesIO()
-    contents = {"header": np.array("\n".join(header(subject))), **flat.arrays(subject)}
+    contents = {
+        "header": np.array("\n".join(header(subject))),
+        **{k: v for k, v in flat.arrays(subject).items() if not k.startswith(DERIVED)},
+    }
     np.savez(file, **contents)  # type: ignore[arg-type] # its stub takes the first of the names for an option
     text = JAX.format(header="\n".join(header(subject)).replace("\\", "/"), file=f"{subject.name}.npz", functions=flat.source_text())
     return {f"{subject.name}.py": text.encode(), f"{subject.name}.npz": file.getvalue()}

@@ -27,8 +27,8 @@ tar xf calculix-ccx_2.20.orig.tar.bz2
 cd CalculiX/ccx_2.20/src
 printf 'include Makefile.inc\nall: $(SCCXF:.f=.o) $(SCCXC:.c=.o) ccx_2.20.o\n' > Make.ours
 printf '.c.o:\n\tgcc $(C) -c $<\n.f.o:\n\tgfortran $(F) -c $<\n' >> Make.ours
-make -j"$JOBS" -f Make.ours F='-O1 -w -fPIC -fallow-argument-mismatch -fopenmp' C='-O1 -w -fcommon -fPIC -I/usr/include/spooles
-    -DARCH="Linux" -DSPOOLES -DARPACK -DMATRIXSTORAGE -DUSE_MT=1 -DCALCULIX_EXTERNAL_BEHAVIOURS_SUPPORT'
+flags='-O1 -w -fcommon -fPIC -I/usr/include/spooles -DARCH="Linux" -DSPOOLES -DARPACK -DMATRIXSTORAGE -DUSE_MT=1'
+make -j"$JOBS" -f Make.ours F='-O1 -w -fPIC -fallow-argument-mismatch -fopenmp' C="$flags -DCALCULIX_EXTERNAL_BEHAVIOURS_SUPPORT"
 gfortran -o /tmp/ccx *.o -Wl,--allow-multiple-definition -Wl,-Bstatic -lspooles -larpack -llapack -lblas -Wl,-Bdynamic \
     -static-libgfortran -static-libgcc -fopenmp -lpthread -lm -ldl
 """
