@@ -21,6 +21,7 @@ from constitutive.errors import ConstitutiveError
 COMMANDS = (
     "new",
     "symmetry",
+    "plan",
     "convert",
     "check",
     "calibrate",

@@ -12,6 +12,7 @@ import numpy as np
 from constitutive.compressed import plain_name, uncompressed
 from constitutive.data import StressStrainData
 from constitutive.data.corrections import Corrections
+from constitutive.data.plan import PLAN_FILE, Plan
 from constitutive.data.storage import require_file
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.readers import (
@@ -32,6 +33,7 @@ from constitutive.readers.frames import Fields, Frame, Reference, assemble
 from constitutive.readers.guard import MAX_BYTES
 from constitutive.readers.joining import joined
 from constitutive.readers.options import FORMATS, SETS, ReadOptions
+from constitutive.readers.planned import plan_of, read_planned
 from constitutive.readers.reading import Reading
 from constitutive.readers.reference_cell import ordered, read_reference
 from constitutive.readers.sources import MAX_FILE_BYTES, detect, expand, short_names
@@ -89,8 +91,8 @@ def convert(
     Parameters
     ----------
     sources : sequence of paths
-        Files, folders or patterns (``runs/*/vasprun.xml``) of one crystal; compressed by gzip, xz or bzip2 or not. A LAMMPS log
-        without the cell is paired with a dump by the timestep.
+        Files, folders or patterns (``runs/*/vasprun.xml``) of one crystal, or the folder of a plan; compressed by gzip, xz or bzip2
+        or not. A LAMMPS log without the cell is paired with a dump by the timestep.
     reference : path, structure or None
         The undeformed cell. None takes the first state of the first file (or, of a data set, its own).
     options : ReadOptions or None
@@ -111,6 +113,9 @@ def convert(
     """
     reading = Reading.of(options)
     reading.options.require_valid()
+    planned = plan_of([Path(source) for source in sources])
+    if planned is not None:
+        return _of_plan(*planned, reading, reference)
     paths = expand(sources)
     if not paths:
         raise DataError("found no source; needed at least one file")
@@ -127,6 +132,16 @@ def convert(
         return _with_notes(_of_sets(kinds, reading, reference), reading, {})
     data = _of_frames(kinds, reading, reference, name or Path(plain_name(paths[0])).stem)
     return _with_notes(data, reading, {"sources": short_names([path for path, _ in kinds]), "formats": sorted({kind for _, kind in kinds})})
+
+
+def _of_plan(folder: Path, plan: Plan, reading: Reading, reference: AnyStructure | None) -> StressStrainData:
+    if reference is not None:
+        raise DataError(f"{folder}: found --reference beside a plan, which states its reference cell; leave --reference out")
+    if plan.code == "lammps" and not reading.options.symbols:
+        species = dict.fromkeys(site.species_string for site in plan.structure)
+        reading = replace(reading, options=replace(reading.options, symbols=tuple(species)))
+    data = read_planned(folder, plan, reading, lambda path, kind: read_frames(path, kind, reading))
+    return _with_notes(data, reading, {"plan": str(folder / PLAN_FILE), "planned": len(plan)})
 
 
 def _with_notes(data: StressStrainData, reading: Reading, entries: Fields) -> StressStrainData:

@@ -72,9 +72,33 @@ def _in_order(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
+    chosen = outputs_in(folder)
+    kinds = sorted(set(chosen.values()))
+    if len(kinds) > 1:
+        examples = ", ".join(f"{kind} ({next(p for p, k in chosen.items() if k == kind).relative_to(folder)})" for kind in kinds)
+        raise DataError(f"{folder}: found files of several formats: {examples}; needed one; give a pattern such as '{folder}/*/NAME'")
+    return list(chosen)
+
+
+def outputs_in(folder: Path, *, without: Sequence[str] = ()) -> dict[Path, str]:
+    """The outputs in a folder and below it with their formats; inputs, pictures and notes are passed over.
+
+    Parameters
+    ----------
+    folder
+        Where to look. Of ``vasprun.xml`` and ``OUTCAR`` of one run the former is taken.
+    without
+        Names of files that are inputs.
+
+    Raises
+    ------
+    DataError
+        There is no file of a known format.
+    """
     found: dict[Path, str] = {}
     for path in sorted((p for p in folder.rglob("*") if p.is_file()), key=_in_order):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or _INPUTS.match(plain_name(path)):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.name in without or _INPUTS.match(plain_name(path)):
             continue
         try:
             found[path] = detect(path)
@@ -84,11 +108,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
     chosen = {path: kind for path, kind in found.items() if kind != "outcar" or path.parent not in with_xml}
     if not chosen:
         raise DataError(f"{folder}: found no file of a known format in this folder; needed one of {', '.join(FORMATS)}")
-    kinds = sorted(set(chosen.values()))
-    if len(kinds) > 1:
-        examples = ", ".join(f"{kind} ({next(p for p, k in chosen.items() if k == kind).relative_to(folder)})" for kind in kinds)
-        raise DataError(f"{folder}: found files of several formats: {examples}; needed one; give a pattern such as '{folder}/*/NAME'")
-    return list(chosen)
+    return chosen
 
 
 def detect(path: str | os.PathLike[str]) -> str:

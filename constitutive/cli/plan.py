@@ -1,0 +1,136 @@
+"""``constitutive plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from constitutive.cli.console import emit, out
+from constitutive.cli.options import JsonOption, SeedOption
+from constitutive.errors import DataError
+
+if TYPE_CHECKING:
+    from constitutive.planning import Forecast, Plan, Region
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)
+
+
+def plan(
+    structure: Annotated[Path, typer.Argument(metavar="STRUCTURE", help="The relaxed crystal: CIF, POSCAR, …", show_default=False)],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="New folder for the input files of --to.", show_default=False)
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--out", help="Write the plan as JSON.", metavar="PLAN", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", help="Number of strains, the reference included; 50, or as few as constants need.", metavar="N")
+    ] = None,
+    size: Annotated[float | None, typer.Option(help="Largest norm |E| of the strain; 0.08, for constants 0.005 or 0.03.")] = None,
+    box: Annotated[str | None, typer.Option(help="Instead of --size: largest |E_ij| of xx,yy,zz,yz,xz,xy.", metavar="SIX")] = None,
+    visited: Annotated[
+        Path | None, typer.Option(help="Instead of --size: an .npz file with the F (n,3,3) that a solve visited.", metavar="NPZ")
+    ] = None,
+    constants: Annotated[int | None, typer.Option(help="Plan for the elastic constants of order 2 or 3 only.", metavar="ORDER")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Write input files: vasp, espresso, lammps, abinit, cp2k or extxyz.", metavar="CODE")
+    ] = None,
+    kspacing: Annotated[float, typer.Option(help="Largest distance of k-points, 1/Å (with 2π).")] = 0.15,
+    cutoff: Annotated[float | None, typer.Option(help="Cut-off of plane waves in the input files, eV.", show_default=False)] = None,
+    noise: Annotated[float, typer.Option(help="Standard error of a computed stress, GPa, for the expected errors.")] = 0.01,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the strains at which a crystal's stress should be computed, before any of it is.
+
+    For a law: the reference cell, a few small strains, and strains near the edge of the domain, none twice up to symmetry.
+    With --constants: as few pairs of opposite strains as determine the elastic constants. Printed: which constants the plan
+    determines, and how well for a given --noise of the stresses.
+
+    Exit codes: 0 written, 2 refused (nothing written).
+
+    [bold]Examples[/]
+
+      [dim]constitutive plan POSCAR -n 50 --size 0.08 --to vasp runs[/]
+      [dim]constitutive plan POSCAR --constants 2 -o plan.json[/]
+      [dim]constitutive convert runs -o data.json[/]
+    """
+    from constitutive.planning import InputOptions, forecast, make_plan, write_inputs  # deferred: torch takes seconds to import
+    from constitutive.symmetry import PointGroup  # deferred: quick --help
+
+    if output is None and to is None:
+        raise DataError("plan: found neither -o PLAN nor --to CODE FOLDER; needed one of them: nothing would be written")
+    if (to is None) != (folder is None):
+        raise DataError("plan: found --to without a folder or a folder without --to; needed both, as in --to vasp runs")
+    if not 0 < noise < float("inf"):
+        raise DataError(f"--noise: found {noise}; needed a positive number of GPa")
+    made = make_plan(structure, count, size=size, region=_region(box, visited), constants=constants, seed=seed)
+    options = InputOptions(kspacing=kspacing, cutoff=cutoff)
+    if to is not None and folder is not None:
+        made = write_inputs(made, to, folder, options)
+    if output is not None:
+        made.save(output)
+    expected = forecast(made, PointGroup.from_structure(made.structure), noise)
+    orders = (2,) if constants == 2 else (2, 3)
+    emit(as_json, _payload(made, expected, output, folder), lambda: _render(made, expected, orders, output, folder))
+
+
+def _region(box: str | None, visited: Path | None) -> Region | None:
+    from constitutive.planning import Box, read_visited  # deferred: quick --help
+
+    if box is not None and visited is not None:
+        raise DataError("plan: found --box and --visited; needed one of them")
+    if visited is not None:
+        return read_visited(visited)
+    if box is None:
+        return None
+    try:
+        limits = [float(word) for word in box.replace(",", " ").split()]
+    except ValueError as error:
+        raise DataError(f"--box: found {box!r}; needed six numbers, as 0.05,0.05,0.05,0.02,0.02,0.02") from error
+    if len(limits) != 6:
+        raise DataError(f"--box: found {len(limits)} numbers; needed six, for xx,yy,zz,yz,xz,xy")
+    return Box((limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]))
+
+
+def _payload(plan: Plan, expected: Forecast, output: Path | None, folder: Path | None) -> dict[str, object]:
+    return {
+        "written": [str(path) for path in (output, folder) if path is not None],
+        "name": plan.name,
+        "point_group": plan.point_group,
+        "samples": len(plan),
+        "purpose": plan.purpose,
+        "size": plan.size,
+        "images": expected.images,
+        "noise_GPa": expected.noise,
+        "expected_errors_GPa": {str(order): errors for order, errors in expected.errors.items()},
+    }
+
+
+def _render(plan: Plan, expected: Forecast, orders: tuple[int, ...], output: Path | None, folder: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    what = "for a law" if plan.purpose == "law" else "for elastic constants"
+    out.print(Text(f"{plan.name}, {plan.point_group}: {len(plan)} strains {what}, |E| up to {plan.size:.3g}"))
+    out.print(f"  symmetry makes {expected.images} different strains of them: {expected.images - len(plan)} runs saved")
+    table = Table(title=f"expected standard errors (GPa) for stresses known to {expected.noise:g} GPa", title_justify="left", box=None)
+    table.add_column("order", justify="right")
+    table.add_column("constants")
+    for order in orders:
+        known = [f"{name} ±{error:.2g}" for name, error in expected.errors[order].items() if error is not None]
+        table.add_row(str(order), Text("  ".join(known) or "none"))
+        if unknown := expected.open(order):
+            table.add_row("", Text("not determined: " + " ".join(unknown), style="yellow"))
+    out.print(table)
+    for path in (output, folder):
+        if path is not None:
+            out.print(Text(f"wrote {path}"), soft_wrap=True)
+    if folder is not None:
+        out.print(
+            Text(f"next: run the program in each folder (see {folder / 'README.md'}), then: constitutive convert {folder} -o data.json"),
+            soft_wrap=True,
+        )

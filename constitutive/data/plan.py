@@ -1,0 +1,169 @@
+"""A plan: the strains at which a crystal's stress is to be computed, as a small JSON file.
+
+The file holds ``kind`` ("strain plan"), the reference cell (``lattice``, ``species``, ``frac_coords``), ``point_group``, the deformation
+gradients ``F``, ``purpose``, ``size`` and ``seed``; ``code`` and ``inputs`` where input files of a program were written beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+from pymatgen.core import Structure
+
+from constitutive import kinematics
+from constitutive.data.checks import as_float_array
+from constitutive.data.storage import read_json, write_json
+from constitutive.errors import DataError
+from constitutive.plain import JsonObject
+
+KIND = "strain plan"
+PLAN_FILE = "plan.json"
+PLAN_VERSION = 1
+PURPOSES = ("law", "constants")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Deformation gradients of a reference cell, numbered from 0.
+
+    Attributes
+    ----------
+    structure : pymatgen Structure
+        The reference cell; its rows are the lattice vectors in Å, in the frame of F.
+    F : ndarray (n, 3, 3)
+        Deformation gradients: strained cell = ``lattice @ F.T``.
+    point_group : str
+        Symbol of the crystal's point group.
+    purpose : {"law", "constants"}
+        What the strains were chosen for.
+    size : float
+        Largest norm |E| of the Green–Lagrange strains asked for.
+    seed : int
+        Of the random choices.
+    name : str
+        Name of the data set that the runs become.
+    code : str
+        Program whose input files lie beside the plan; empty without.
+    inputs : tuple of str
+        Names of these files, in the folder of each strain.
+    settings : dict
+        Options of the plan and of the input files, for the record.
+
+    Raises
+    ------
+    DataError
+        Wrong shapes, NaN, det F <= 0, or an unknown purpose.
+    """
+
+    structure: Structure
+    F: Float[np.ndarray, "n 3 3"]
+    point_group: str
+    purpose: str = "law"
+    size: float = 0.0
+    seed: int = 0
+    name: str = ""
+    code: str = ""
+    inputs: tuple[str, ...] = ()
+    settings: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        F = as_float_array(self.F, "plan: F", (None, 3, 3))
+        if len(F) == 0 or kinematics.determinant(F).min() <= 0:
+            raise DataError("plan: found no strain or one with det F <= 0; needed at least one deformation of positive volume")
+        if self.purpose not in PURPOSES:
+            raise DataError(f"plan: found purpose {self.purpose!r}; needed one of {', '.join(PURPOSES)}")
+        object.__setattr__(self, "F", F)
+
+    def __len__(self) -> int:
+        """Number of strains."""
+        return len(self.F)
+
+    @property
+    def green_lagrange_strain(self) -> Float[np.ndarray, "n 3 3"]:
+        """E = (FᵀF − I)/2 of each state."""
+        return kinematics.green_lagrange_strain(self.F)
+
+    def cell(self, number: int) -> Float[np.ndarray, "3 3"]:
+        """Lattice vectors (rows, Å) of a strained cell."""
+        return np.asarray(self.structure.lattice.matrix @ self.F[number].T)
+
+    def folder(self, number: int) -> str:
+        """Name of the folder of a strain among the input files: ``strain_007``."""
+        return f"strain_{number:0{max(3, len(str(len(self) - 1)))}d}"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan as JSON, whole or not at all.
+
+        Raises
+        ------
+        DataError
+            The file cannot be written.
+        """
+        write_json(path, self.to_document())
+
+    def to_document(self) -> JsonObject:
+        """The JSON object of the plan's file."""
+        document: JsonObject = {
+            "kind": KIND,
+            "schema_version": PLAN_VERSION,
+            "name": self.name,
+            "purpose": self.purpose,
+            "size": self.size,
+            "seed": self.seed,
+            "point_group": self.point_group,
+            "lattice": self.structure.lattice.matrix.tolist(),
+            "species": [site.species_string for site in self.structure],
+            "frac_coords": self.structure.frac_coords.tolist(),
+            "settings": dict(self.settings),
+            "F": self.F.tolist(),
+        }
+        return {**document, "code": self.code, "inputs": list(self.inputs)} if self.code else document
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """Read a plan's file.
+
+        Raises
+        ------
+        DataError
+            The file is missing, damaged, newer than this version, or no plan.
+        """
+        document = read_json(path)
+        if document.get("kind") != KIND:
+            raise DataError(f"{path}: found kind {document.get('kind')!r}; needed {KIND!r}, as `constitutive plan` writes it")
+        if document.get("schema_version") != PLAN_VERSION:
+            raise DataError(f"{path}: found schema version {document.get('schema_version')!r}; needed {PLAN_VERSION}; use a newer version")
+        try:
+            structure = Structure(document["lattice"], document["species"], document["frac_coords"])
+            return cls(
+                structure=structure,
+                F=np.asarray(document["F"], dtype=np.float64),
+                point_group=str(document["point_group"]),
+                purpose=str(document.get("purpose", "law")),
+                size=float(document.get("size", 0.0)),
+                seed=int(document.get("seed", 0)),
+                name=str(document.get("name", "")),
+                code=str(document.get("code", "")),
+                inputs=tuple(str(name) for name in document.get("inputs", ())),
+                settings=dict(document.get("settings", {})),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}: found a damaged plan ({type(error).__name__}: {error}); make it again") from error
+
+
+def plan_in(folder: Path) -> Plan | None:
+    """The plan whose input files a folder holds, or None where it holds none.
+
+    Raises
+    ------
+    DataError
+        There is a damaged plan.
+    """
+    path = folder / PLAN_FILE
+    return Plan.load(path) if folder.is_dir() and path.is_file() else None

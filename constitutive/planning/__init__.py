@@ -1,0 +1,29 @@
+"""Strains worth computing: a plan for a crystal, what it will determine, and input files of the programs that compute stresses.
+
+plan = make_plan("POSCAR", 50, size=0.08)
+write_inputs(plan, "vasp", "runs")
+"""
+
+from constitutive.data.plan import Plan
+from constitutive.planning.expected_errors import Forecast, forecast
+from constitutive.planning.inputs import CODES, InputOptions, write_inputs
+from constitutive.planning.make import make_plan, stretch_of
+from constitutive.planning.optimal_design import d_optimal
+from constitutive.planning.regions import Ball, Box, Region, Visited, read_visited
+
+__all__ = [
+    "CODES",
+    "Ball",
+    "Box",
+    "Forecast",
+    "InputOptions",
+    "Plan",
+    "Region",
+    "Visited",
+    "d_optimal",
+    "forecast",
+    "make_plan",
+    "read_visited",
+    "stretch_of",
+    "write_inputs",
+]
