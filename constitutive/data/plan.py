@@ -90,15 +90,40 @@ class Plan:
         return kinematics.green_lagrange_strain(self.F)
 
     def cell(self, number: int) -> Float[np.ndarray, "3 3"]:
-        """Lattice vectors (rows, Å) of a strained cell."""
+        """Lattice vectors of a strained cell.
+
+        Parameters
+        ----------
+        number
+            Of the strain.
+
+        Returns
+        -------
+        Rows, Å.
+        """
         return np.asarray(self.structure.lattice.matrix @ self.F[number].T)
 
     def folder(self, number: int) -> str:
-        """Name of the folder of a strain among the input files: ``strain_007``."""
+        """Name of the folder of a strain among the input files.
+
+        Parameters
+        ----------
+        number
+            Of the strain.
+
+        Returns
+        -------
+        Such as ``strain_007``.
+        """
         return f"strain_{number:0{max(3, len(str(len(self) - 1)))}d}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan as JSON, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file to make or to replace.
 
         Raises
         ------
@@ -108,7 +133,12 @@ class Plan:
         write_json(path, self.to_document())
 
     def to_document(self) -> JsonObject:
-        """The JSON object of the plan's file."""
+        """The JSON object of the plan's file.
+
+        Returns
+        -------
+        As in the description of this module.
+        """
         document: JsonObject = {
             "kind": KIND,
             "schema_version": PLAN_VERSION,
@@ -128,6 +158,15 @@ class Plan:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
         """Read a plan's file.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        The plan.
 
         Raises
         ------

@@ -46,7 +46,17 @@ class Forecast:
     images: int
 
     def open(self, order: int) -> list[str]:
-        """Names of the constants of an order that the plan leaves open."""
+        """Names of the constants of an order that the plan leaves open.
+
+        Parameters
+        ----------
+        order
+            2 or 3.
+
+        Returns
+        -------
+        Names such as "C144".
+        """
         return [name for name, error in self.errors[order].items() if error is None]
 
 
@@ -61,6 +71,10 @@ def forecast(plan: Plan, group: PointGroup, noise: float = 0.01) -> Forecast:
         The crystal's point group, in the frame of the plan.
     noise
         Standard error of each stress component, GPa.
+
+    Returns
+    -------
+    Errors by constant; None where no strain of the plan determines one.
     """
     rotations = group.laue_rotations
     x = np.asarray(to_mandel(plan.green_lagrange_strain))

@@ -97,7 +97,16 @@ def make_plan(
 
 
 def stretch_of(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:
-    """Symmetric deformation gradients F = √(I + 2E) of strains in Mandel components.
+    """Symmetric deformation gradients F = √(I + 2E).
+
+    Parameters
+    ----------
+    x
+        Green–Lagrange strains, Mandel.
+
+    Returns
+    -------
+    Stretches without rotation.
 
     Raises
     ------

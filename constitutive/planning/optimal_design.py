@@ -34,6 +34,10 @@ def d_optimal(
     ridge
         λ, the information before any strain.
 
+    Returns
+    -------
+    In the order of the choice.
+
     Examples
     --------
     >>> import numpy as np

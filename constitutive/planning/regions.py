@@ -23,7 +23,12 @@ LARGEST_STRAIN = 0.4  # |E| from which on a stretch may lose its positive root
 @final
 @dataclass(frozen=True)
 class Ball:
-    """All strains with |E| (Frobenius) of at most ``size``.
+    """All strains with |E| (Frobenius) of at most a size.
+
+    Attributes
+    ----------
+    size
+        Largest norm |E| of the Green–Lagrange strain.
 
     Raises
     ------
@@ -44,7 +49,19 @@ class Ball:
         _require_size(self.size)
 
     def draw(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
-        """Strains in Mandel components: directions of normal quantiles, radii as the sixth root of a uniform number."""
+        """Strains uniform in the volume of the ball: directions of normal quantiles, radii as the sixth root of a uniform number.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the sequence.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
         from scipy.special import ndtri  # the only use of scipy here
 
         u = _sobol(count, 7, seed)
@@ -77,7 +94,19 @@ class Box:
         return float(np.linalg.norm(np.asarray(self.limits) * _MANDEL))
 
     def draw(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
-        """Strains in Mandel components, uniform in the box."""
+        """Strains uniform in the box.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the sequence.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
         return np.asarray((2 * _sobol(count, 6, seed) - 1) * np.asarray(self.limits) * _MANDEL)
 
 
@@ -109,7 +138,19 @@ class Visited:
         return float(np.linalg.norm(self.x, axis=1).max())
 
     def draw(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
-        """Visited strains, each as often as its weight says."""
+        """Visited strains, each as often as its weight says.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the random choice.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
         rng = np.random.default_rng(seed)
         return self.x[rng.choice(len(self.x), size=count, p=self.weights / self.weights.sum())]
 
@@ -119,6 +160,15 @@ Region: TypeAlias = Ball | Box | Visited
 
 def read_visited(path: str | os.PathLike[str]) -> Visited:
     """Visited strains from an ``.npz`` file with ``F`` (n, 3, 3) or ``E`` (n, 3, 3) and, where they differ, ``weights`` (n,).
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    The strains with their weights.
 
     Raises
     ------
