@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Structure
 
 from constitutive import kinematics
 from constitutive.data.checks import as_float_array
 from constitutive.data.storage import read_json, write_json
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 KIND = "strain plan"
 PLAN_FILE = "plan.json"
@@ -173,6 +175,8 @@ class Plan:
         DataError
             The file is missing, damaged, newer than this version, or no plan.
         """
+        from pymatgen.core import Structure  # deferred: pymatgen takes a second to import
+
         document = read_json(path)
         if document.get("kind") != KIND:
             raise DataError(f"{path}: found kind {document.get('kind')!r}; needed {KIND!r}, as `constitutive plan` writes it")
