@@ -75,17 +75,19 @@ def evaluate(library, name, E, R=None, deviation=True):
 
 
 def umat(library, strain, F, constants=(), states=3):
-    """STRESS, STATEV, DDSDDE (as a matrix), PNEWDT by the interface of Abaqus; the strain is STRAN (engineering shear)."""
+    """STRESS, STATEV, DDSDDE (as a matrix), PNEWDT by Abaqus's interface; the strain is STRAN (engineering shear), 6 or 4 numbers."""
     number = lambda value: ctypes.byref(ctypes.c_int(value))  # noqa: E731
-    stress, state, tangent = np.full(6, 7.0), np.full(states, 7.0), np.zeros((6, 6), order="F")
+    n = len(strain)
+    stress, state, tangent = np.full(n, 7.0), np.full(states, 7.0), np.zeros((n, n), order="F")
     zeros, one, turn = np.zeros(9), np.array([1.0]), np.asfortranarray(np.eye(3))
     cut, gradient, props = np.array([1.0]), np.asfortranarray(F, dtype=float), np.array([*constants, 0.0], dtype=float)
     strain = np.array(strain, dtype=float)
     p = pointer
     library.umat_(
         p(stress), p(state), p(tangent), p(one.copy()), p(zeros), p(zeros), p(zeros), p(zeros), p(zeros), p(zeros), p(strain),
-        p(np.zeros(6)),
-        p(zeros), p(one), p(one), p(one), p(zeros), p(zeros), ctypes.create_string_buffer(b"X" * 80, 80), number(3), number(3), number(6),
+        p(np.zeros(n)),
+        p(zeros), p(one), p(one), p(one), p(zeros), p(zeros), ctypes.create_string_buffer(b"X" * 80, 80), number(3), number(n - 3),
+        number(n),
         number(states), p(props), number(len(constants)), p(zeros), p(turn), p(cut), p(one), p(turn), p(gradient), number(1), number(1),
         number(1), number(1), (ctypes.c_int * 4)(1, 1, 1, 0), number(1), ctypes.c_size_t(80),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from export_cases import STRICT, abaqus_six, by_law, clang_diagnostics, evaluate, largest_error, shared_library, tensors, umat
+from export_cases import ORDER, STRICT, abaqus_six, by_law, clang_diagnostics, evaluate, largest_error, shared_library, tensors, umat
 from kernel_laws import KINDS, LAUE, SKEW, a_domain, everything, group, material_of, network, uncertain
 
 from constitutive import shipped
@@ -22,9 +22,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.Outsi
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "export.md"
 
 
+# Abaqus passes more than a law needs, and tables may be empty
+FORTRAN = ("-std=f2008", "-Wall", "-Wextra", "-Wno-unused-dummy-argument", "-Wno-zerotrip", "-Werror")
+
+
 @lru_cache
 def material(symbol):
     return material_of(everything(group(symbol)), symbol, SKEW, "some law")
+
+
+def of_kind(kind):
+    symbol = "-1" if kind in ("unconstrained", "sum with a turned term") else "mmm"
+    return material_of(KINDS[kind](group(symbol), np.random.default_rng(2)), symbol, SKEW if "within" in kind else None)
 
 
 @pytest.mark.parametrize("symbol", LAUE)
@@ -41,13 +50,11 @@ def test_c_gives_the_numbers_of_the_law_for_each_laue_class(symbol, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_c_gives_the_numbers_of_each_kind_of_law(kind, tmp_path):
-    symbol = "-1" if kind in ("unconstrained", "sum with a turned term") else "mmm"
-    law = KINDS[kind](group(symbol), np.random.default_rng(2))
-    m = material_of(law, symbol, SKEW if "within" in kind else None)
+    m = of_kind(kind)
     _, source = export(m, "c", tmp_path, name="law", outside="extend" if "domain" in kind else None)
     E = tensors(30)
     _, *found, _ = evaluate(shared_library(source, *STRICT), "law", E)
-    expected = by_law(law, E)
+    expected = by_law(m.law, E)
     kept = [k for k in range(3) if np.abs(expected[k]).max() > 0]
     assert largest_error([found[k] for k in kept], [expected[k] for k in kept]) <= 1e-12
 
@@ -139,7 +146,7 @@ def test_the_policy_to_stop_gives_nan_and_the_flag(tmp_path):
 def user_material(language, folder):
     m = Material.load(shipped("quartz"))
     c, f = export(m, "umat", folder, name=f"quartz_{language}")
-    flags = STRICT if language == "c" else ("-std=f2008",)
+    flags = STRICT if language == "c" else FORTRAN
     return m, shared_library(c if language == "c" else f, *flags, compiler="gcc" if language == "c" else "gfortran")
 
 
@@ -209,15 +216,42 @@ def test_umat_cuts_the_increment_outside_the_domain_where_it_is_to_stop(language
     assert umat(library, np.zeros(6), np.diag([1.4, 1.0, 1.0]))[3] == 0.5
 
 
-@pytest.mark.parametrize("symbol", ["-1", "2/m", "m-3m"])
+@pytest.mark.parametrize("symbol", LAUE)
 def test_fortran_gives_the_numbers_of_the_law_inside_and_outside(symbol, tmp_path):
+    """Energy, S and dS/dE of the pure Fortran, by the user material in a geometrically linear step."""
     m = material(symbol)
     _, f = export(m, "umat", tmp_path, name="law", unit="GPa", outside="extend")
-    library = shared_library(f, "-std=f2008", compiler="gfortran")
-    for e in tensors(10, 0.12):
-        strain = abaqus_six(e) * np.array([1, 1, 1, 2, 2, 2])
-        expected = m.law.stress(torch.from_numpy(e)).numpy()
-        assert np.abs(umat(library, strain, np.eye(3))[0] - abaqus_six(expected)).max() <= 1e-12 * np.abs(expected).max()
+    fortran_like_law(m, shared_library(f, *FORTRAN, compiler="gfortran"), tensors(10, 0.12))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fortran_gives_the_numbers_of_each_kind_of_law(kind, tmp_path):
+    m = of_kind(kind)
+    _, f = export(m, "umat", tmp_path, name="law", unit="GPa", outside="extend" if "domain" in kind else None)
+    fortran_like_law(m, shared_library(f, *FORTRAN, compiler="gfortran"), tensors(10, 0.12))
+
+
+def fortran_like_law(m, library, E):
+    found = [umat(library, abaqus_six(e) * np.array([1, 1, 1, 2, 2, 2]), np.eye(3)) for e in E]
+    i, j = np.array(ORDER).T
+    energy, S, C = by_law(m.law, E)
+    assert largest_error([[states[0] for _, states, *_ in found], [stress for stress, *_ in found]], [energy, S[:, i, j]]) <= 1e-12
+    right = C[:, i, j][:, :, i, j]
+    assert np.abs(np.array([tangent for _, _, tangent, _ in found]) - right).max() <= 1e-12 * np.abs(right).max()
+
+
+@pytest.mark.parametrize("language", ["c", "fortran"])
+def test_umat_in_plane_strain(language, folder):
+    """Four components: 11 22 33 12."""
+    _, library = user_material(language, folder)
+    F = np.eye(3)
+    F[:2, :2] += 0.02 * np.random.default_rng(0).normal(size=(2, 2))
+    stress, _, tangent, _ = umat(library, np.zeros(6), F, SKEW.ravel())
+    plane, _, plane_tangent, _ = umat(library, np.full(4, 0.3), F, SKEW.ravel())
+    assert np.array_equal(plane, stress[:4])
+    assert np.array_equal(plane_tangent, tangent[:4, :4])
+    e = np.array([0.01, -0.02, 0.0, 0.013])
+    assert np.array_equal(umat(library, e, np.eye(3))[0], umat(library, np.append(e, [0, 0]), np.eye(3))[0][:4])
 
 
 # ---- what is refused ----------------------------------------------------------------------------------------------------

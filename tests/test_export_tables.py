@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from kernel_laws import LAUE, group, linear, material_of
 
@@ -18,6 +19,7 @@ from constitutive.export import FORMATS, ExportError, export, read_constants
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.operations import rotation
+from constitutive.tensors.packing import from_mandel, to_mandel
 
 
 @pytest.fixture(scope="module")
@@ -47,29 +49,8 @@ def from_standard(C, places):
 
 def test_abaqus_card_by_the_words_of_its_manual(quartz, tmp_path):
     (path,) = export(quartz, "abaqus-elastic", tmp_path / "q.inp")
-    words = [
-        "1111",
-        "1122",
-        "2222",
-        "1133",
-        "2233",
-        "3333",
-        "1112",
-        "2212",
-        "3312",
-        "1212",
-        "1113",
-        "2213",
-        "3313",
-        "1213",
-        "1313",
-        "1123",
-        "2223",
-        "3323",
-        "1223",
-        "1323",
-        "2323",
-    ]
+    pairs = ["11", "22", "33", "12", "13", "23"]  # 1111 1122 2222 1133 2233 3333 1112 2212 3312 1212 1113 … 2323
+    words = [row + column for k, column in enumerate(pairs) for row in pairs[: k + 1]]
     body = [line for line in path.read_text().splitlines() if not line.startswith("*")]
     assert [len(line.split(",")) for line in body] == [8, 8, 5]
     values = dict(zip(words, [float(v) for line in body for v in line.split(",")], strict=True))
@@ -95,6 +76,39 @@ def test_moose_symmetric21(quartz, tmp_path):
     values = [float(v) for v in re.search(r"C_ijkl = '(.*?)'", path.read_text(), re.DOTALL)[1].split()]
     C = 1e3 * quartz.stiffness_voigt()
     assert np.allclose(values, C[np.triu_indices(6)], atol=1e-6 * C.max())
+
+
+def general_elasticity(C, strain, rodrigues):
+    """NEML2's GeneralElasticity: Mandel components 11 22 33 23 13 12, orientation by modified Rodrigues parameters."""
+    size = np.linalg.norm(rodrigues)
+    R = rotation(np.array(rodrigues) / size, np.degrees(4 * np.arctan(size)))
+    S = R @ np.asarray(from_mandel(C @ np.asarray(to_mandel(R.T @ strain @ R)))) @ R.T
+    return np.array([S[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))])
+
+
+TURN = (0.13991834, 0.18234513, 0.85043991)
+
+
+def test_general_elasticity_as_neml2_tests_it():
+    """The figures of NEML2's own test of this model (tests/unit/models/solid_mechanics/elasticity/GeneralElasticity.i)."""
+    C = np.arange(1.0, 37.0).reshape(6, 6)
+    C[np.diag_indices(6)] = (100, 150, 300, 150, 200, 100)
+    published = [10.14791738, 4.65043712, -2.33254551, -0.74329637, 1.01251401, 1.25050411]
+    assert general_elasticity(C, np.diag([0.09, 0.04, -0.02]), TURN) == pytest.approx(published, abs=1e-6)
+
+
+def test_neml2_block(quartz, tmp_path):
+    path = next(p for p in export(quartz, "moose", tmp_path) if p.name == "quartz_neml2.i")
+    text = path.read_text()
+    C = np.array([float(v) for v in re.search(r"values = '(.*?)'", text, re.DOTALL)[1].split()]).reshape(6, 6)
+    E = np.array([[0.01, 0.002, -0.003], [0.002, -0.004, 0.005], [-0.003, 0.005, 0.006]])
+    R = rotation(np.array(TURN) / np.linalg.norm(TURN), np.degrees(4 * np.arctan(np.linalg.norm(TURN))))
+    linear_law = Material.from_constants(quartz.point_group, quartz.stiffness_voigt()).rotated(R).law
+    S = 1e3 * linear_law.stress(torch.from_numpy(E)).numpy()
+    found = general_elasticity(C, E, TURN)
+    assert found == pytest.approx([S[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], abs=1e-6 * np.abs(S).max())
+    assert "type = GeneralElasticity" in text
+    assert "type = SSR4" in text
 
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of pymatgen

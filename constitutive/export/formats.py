@@ -68,7 +68,8 @@ def _umat(subject: Subject) -> Files:
 
 
 def _moose(subject: Subject) -> Files:
-    return {**_table("moose")(subject), **c_code.c_library(subject), **hooks.moose_hook(subject)}
+    block = {f"{subject.name}_neml2.i": tables.neml2(subject)}
+    return {**_table("moose")(subject), **block, **c_code.c_library(subject), **hooks.moose_hook(subject)}
 
 
 FORMATS: dict[str, Format] = {
@@ -90,7 +91,7 @@ FORMATS: dict[str, Format] = {
         Format("jax", "a module of pure functions and an .npz of its arrays: jit, vmap, grad", "jax (to run)", graphs.to_jax),
         Format("mfront", "an MFront behaviour that calls the C library (form checked only)", "MFront/TFEL",
                lambda s: {**hooks.mfront(s), **c_code.c_library(s)}, "MPa"),
-        Format("moose", "ComputeElasticityTensor, and a material class on the C library (form checked only)",
+        Format("moose", "ComputeElasticityTensor, NEML2's GeneralElasticity, and a material class on the C library (form checked only)",
                "MOOSE", _moose, "MPa"),
         Format("abaqus-elastic", "*ELASTIC, TYPE=ANISOTROPIC", "Abaqus or CalculiX", _table("abaqus-elastic"), "MPa", holds="constants"),
         Format("ansys-anel", "TB,ANEL", "ANSYS", _table("ansys-anel"), "MPa", holds="constants"),

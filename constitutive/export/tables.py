@@ -97,6 +97,19 @@ def moose(subject: Subject) -> str:
     )
 
 
+def neml2(subject: Subject) -> str:
+    """NEML2's ``GeneralElasticity`` with an ``SSR4`` of 36 Mandel components, in the order 11 22 33 r2.23 r2.13 r2.12."""
+    C = np.asarray(stiffness_voigt_to_mandel(cleaned(subject.stiffness)))
+    rows = "\n".join(" " * 14 + " ".join(number(v) for v in row) for row in C)
+    name = f"{subject.name}_stiffness"
+    return (
+        commented(subject, "#")
+        + "# Orientation: the model's input \"orientation\" (modified Rodrigues parameters) takes the crystal's axes to yours.\n"
+        + f"[Tensors]\n  [{name}]\n    type = SSR4\n    values = '\n{rows}'\n  []\n[]\n"
+        + f"[Models]\n  [{subject.name}_elasticity]\n    type = GeneralElasticity\n    elastic_stiffness_tensor = '{name}'\n  []\n[]\n"
+    )
+
+
 def damask(subject: Subject) -> str:
     """DAMASK's phase with ``elastic: type: Hooke`` in pascal, in the axes of its lattice.
 

@@ -49,7 +49,7 @@ subroutine umat(stress, statev, ddsdde, sse, spd, scd, rpl, ddsddt, drplde, drpl
   end if
 
   e = 0
-  e(place(1:ntens)) = (stran + dstran) * [1.0_dp, 1.0_dp, 1.0_dp, 1 / root2, 1 / root2, 1 / root2]
+  e(place(1:ntens)) = (stran + dstran) / shear(place(1:ntens))
   do a = 1, 6
     h(a) = 0.5_dp * (dfgrd1(pair(1, a), pair(2, a)) + dfgrd1(pair(2, a), pair(1, a))) * shear(a) - identity(pair(1, a), pair(2, a))
   end do
