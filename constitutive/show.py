@@ -1,4 +1,4 @@
-"""Numbers and objects as text: stresses in a unit that leaves digits, and small tables for Jupyter without styles or scripts."""
+"""Numbers and objects as text: stresses in a unit that shows their leading digits, and plain HTML tables for Jupyter."""
 
 from __future__ import annotations
 

@@ -100,12 +100,42 @@ def pressure_factor(unit: object) -> float:
 
 
 def force_factor(unit: object) -> float:
-    """Factor from `unit` to eV/Å. Raises DataError for an unknown unit."""
+    """Factor from `unit` to eV/Å.
+
+    Parameters
+    ----------
+    unit : str
+        A name of `FORCE_UNITS`, such as "eV/angstrom" or "Ry/bohr".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
     return _factor(unit, FORCE_UNITS, "force")
 
 
 def length_factor(unit: object) -> float:
-    """Factor from `unit` to Å. Raises DataError for an unknown unit."""
+    """Factor from `unit` to Å.
+
+    Parameters
+    ----------
+    unit : str
+        A name of `LENGTH_UNITS`, such as "bohr".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
     return _factor(unit, LENGTH_UNITS, "length")
 
 

@@ -15,7 +15,7 @@ def sections(node: ast.FunctionDef | ast.ClassDef) -> set[str]:
 
 
 def missing_of_function(node: ast.FunctionDef) -> set[str]:
-    """Sections that the signature and the body ask for; a property returns what its first line says."""
+    """Sections that the signature and the body require; a property returns what its first line says."""
     found, missing = sections(node), set()
     arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     if set(arguments) - {"self", "cls"} and "Parameters" not in found:

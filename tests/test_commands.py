@@ -170,5 +170,5 @@ def test_a_new_project_runs_as_it_is(tmp_path):
 def test_a_folder_that_is_there_is_left_alone(tmp_path):
     done = run("new", tmp_path)
     assert done.returncode == 2
-    assert "is there already" in " ".join(done.stderr.split())
+    assert "exists already" in " ".join(done.stderr.split())
     assert list(tmp_path.iterdir()) == []

@@ -277,7 +277,7 @@ def test_directions_that_make_no_sense_are_refused():
     moduli = DirectionalModuli.from_voigt(SMTAO4)
     with pytest.raises(ConstitutiveError, match="length 0"):
         moduli.youngs_modulus([0, 0, 0])
-    with pytest.raises(ConstitutiveError, match="has to be across n"):
+    with pytest.raises(ConstitutiveError, match="has to be perpendicular to n"):
         moduli.poisson_ratio([1, 0, 0], [1, 1, 0])
     with pytest.raises(ConstitutiveError, match="needs the density"):
         moduli.sound_velocities([1, 0, 0])

@@ -1,4 +1,4 @@
-"""From data to a law: model choice by samples that the law has not seen, held-out figures, uncertainty."""
+"""From data to a law: model choice by left-out samples, errors on held-out states, uncertainty."""
 
 from constitutive.calibration.baselines import fit_linear, fit_unconstrained
 from constitutive.calibration.calibrate import calibrate

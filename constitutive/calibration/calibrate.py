@@ -69,7 +69,7 @@ def calibrate(
         ``"all"`` candidates, or ``"series"`` only: polynomials in closed form, within a second.
     allow
         Faults of the intake check (``constitutive check``) that do not stop the calibration: "unit", "stress_frame", …; and "error" for a
-        law that errs by more than 50 % on samples that it has not seen.
+        law that errs by more than 50 % on left-out samples.
     progress
         Called with what is being done and the fraction done.
 
@@ -127,7 +127,7 @@ def calibrate(
 
 
 def require_useful(error: float, allow: tuple[str, ...] = ()) -> None:
-    """Refuse a law that explains less than half of the stress of samples that it has not seen, unless "error" is allowed.
+    """Refuse a law that explains less than half of the stress of left-out samples, unless "error" is allowed.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def require_useful(error: float, allow: tuple[str, ...] = ()) -> None:
     """
     if error > USELESS and "error" not in allow:
         raise CalibrationError(
-            f"the best law misses the stress of samples that it has not seen by {100 * error:.0f} %, more than {100 * USELESS:.0f} %: the "
+            f"the best law has an error in the stress of left-out samples of {100 * error:.0f} %, more than {100 * USELESS:.0f} %: the "
             "stresses may belong to other samples (runs sorted as run_1, run_10, run_2), or the samples may be too few or too far apart; "
             "look at the data with `constitutive check`, or accept such a law by allow=('error',) (--allow error)"
         )

@@ -1,4 +1,4 @@
-"""Candidates: which networks are tried, and what a series makes of samples left out."""
+"""Candidates: which networks are tried, and the errors of a series on samples left out."""
 
 from __future__ import annotations
 

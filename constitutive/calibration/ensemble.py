@@ -1,4 +1,4 @@
-"""The weighted mean of networks that predicts left-out samples best, and its error on samples that none of them has seen."""
+"""The weighted mean of networks that predicts left-out samples best, and its error on samples to which none of them was fitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a calibration found, and how a law does on data."""
+"""The result of a calibration, and the errors of a law on data."""
 
 from __future__ import annotations
 
@@ -226,7 +226,9 @@ def _require_same_group(material: Material, data: StressStrainData) -> None:
         return
     found = PointGroup.from_symbol(data.point_group).laue_class
     if found != material.point_group.laue_class:
-        raise DataError(f"the data declare the Laue class {found}, the material has {material.point_group.laue_class}; wrong data set?")
+        raise DataError(
+            f"the data declare the Laue class {found}, the material has {material.point_group.laue_class}; give the data set of this crystal"
+        )
 
 
 def _relative(error: Float[np.ndarray, "..."], reference: Float[np.ndarray, "..."]) -> float:

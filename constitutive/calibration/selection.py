@@ -1,4 +1,4 @@
-"""Which law: candidates judged by samples that they have not seen; then an ensemble of the best, distilled into one law."""
+"""Which law: candidates ranked by their errors on left-out samples; then an ensemble of the best, distilled into one law."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def evaluate(
     if paths and samples is not None:
         samples = samples.paths_data()
     if samples is None:
-        raise DataError(f"{data}: holds no paths; leave --paths out to judge by its samples")
+        raise DataError(f"{data}: holds no paths; leave --paths out to compare with its samples")
     states = samples
     errors = judge(Material.load(folder), states)
 

@@ -128,7 +128,7 @@ def write_project(folder: Path) -> list[Path]:
         The folder is there already, or cannot be written.
     """
     if folder.exists():
-        raise ConstitutiveError(f"{folder}: is there already; name a folder that is not, nothing was written")
+        raise ConstitutiveError(f"{folder}: exists already; name a folder that does not exist; nothing was written")
     contents = {"README.md": README.format(name=folder.name), "options.yaml": OPTIONS, "solve.py": SOLVE}
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:

@@ -1,4 +1,4 @@
-"""The repairs that `constitutive convert` offers and the intake check proposes; each takes and returns a data set."""
+"""The corrections that `constitutive convert` offers and the intake check proposes; each takes and returns a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What an engineer measures along a direction: moduli, Poisson's ratios, compressibility, sound.
+r"""Quantities of a crystal along a direction: moduli, Poisson's ratios, compressibility, sound.
 
 With the compliance :math:`s = B^{-1}` (:math:`c^{-1}` without stress), a unit vector n (the pull) and a unit vector m perpendicular to it:
 
@@ -523,5 +523,5 @@ def _across(n: Direction, m: Direction) -> tuple[np.ndarray, np.ndarray]:
     n, m = np.broadcast_arrays(unit(n), unit(m))
     tilt = float(np.abs(np.einsum("...i,...i->...", n, m)).max())
     if tilt > 1e-6:
-        raise ConstitutiveError(f"m has to be across n: found a cosine of {tilt:.3g} between them, 0 is needed")
+        raise ConstitutiveError(f"m has to be perpendicular to n: found a cosine of {tilt:.3g} between them, 0 is needed")
     return n, m

@@ -1,4 +1,4 @@
-"""Checkpoints: written on any number of ranks, read on any other, and never half there.
+"""Checkpoints: written on any number of ranks, read on any other, and never incomplete.
 
 Each is a new file beside the old one; a small JSON file that names it is replaced in one move once all ranks have
 written. A process killed at any moment so leaves the previous state. The mesh is the user's own, made again in the

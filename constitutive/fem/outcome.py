@@ -1,4 +1,4 @@
-"""What a solve comes to: a named outcome with its reasons, the history of its steps, never a bare number."""
+"""The result of a solve: a named outcome with its reason, and the history of its steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hook inside the user's own solver.
+"""Evaluation of a law from within the user's own solver.
 
 A form with a law in it is an ordinary UFL form; all that any solver has to do besides is to call ``law.update()``
 once the iterate is in the displacement and before it assembles. ``tangent.derivative`` gives the Jacobian that goes

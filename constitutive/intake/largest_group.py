@@ -1,4 +1,4 @@
-"""The largest group that the data agree with, once they are read rightly."""
+"""The largest group that the data agree with, under the best reading of the file."""
 
 from __future__ import annotations
 

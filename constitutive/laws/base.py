@@ -1,4 +1,4 @@
-r"""What every law of this toolkit is.
+r"""The base class of all laws.
 
 A law is a strain-energy density :math:`\psi(E)` per reference volume of the Green–Lagrange strain. Its stress
 :math:`S = \partial\psi/\partial E` (second Piola–Kirchhoff) and tangent :math:`\partial S/\partial E` are written out in closed

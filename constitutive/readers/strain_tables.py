@@ -53,6 +53,6 @@ def stretch_of(strain: Float[np.ndarray, "n 3 3"], measure: str, where: str) -> 
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(
-            f"{where}: found a {measure} strain at sample {row} that compresses to nothing; needed a possible one; are they per cent?"
+            f"{where}: found a {measure} strain at sample {row} that leaves no positive length; needed a possible one; are they per cent?"
         )
     return vectors * stretches[:, None, :] @ vectors.swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""Calls of spglib 2.6 to 2.8, quiet and with one way of failing.
+"""Calls of spglib 2.6 to 2.8, without its warnings, and with one kind of error.
 
 Version 2.6 returns None on failure, 2.7 warns that this will change, 2.8 warns on every call or raises, depending on a switch; all
 print from C to stderr. Here a failure is None and a reason.

@@ -1,4 +1,4 @@
-"""Crystals made to order: one of any space group for tests and benchmarks, and a few well-known ones."""
+"""Generated crystals: one of any space group for tests and benchmarks, and a few well-known ones."""
 
 from __future__ import annotations
 

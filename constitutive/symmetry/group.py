@@ -370,7 +370,7 @@ class PointGroup:
     @property
     def _crystallographic(self) -> str:
         if self.is_limiting:
-            raise SymmetryError(f"the subgroups of {self.symbol} are without number: take those of a crystal's point group")
+            raise SymmetryError(f"{self.symbol} has infinitely many subgroups: take those of a crystal's point group")
         return self.symbol
 
     def _subgroup(self, members: Members) -> PointGroup:

@@ -1,4 +1,4 @@
-"""In how many directions a structure is a crystal: bulk, slab or layer, wire or chain, molecule.
+"""In how many directions a structure is periodic: bulk, slab or layer, wire or chain, molecule.
 
 Atoms are joined where they are nearer than the sum of their van der Waals radii (Alvarez, *Dalton Trans.* 42 (2013) 8617) and 2 Å. The
 periodicity of a joined part is the rank of the lattice vectors that its closed paths add up to (Larsen et al., *Phys. Rev. Materials*
