@@ -227,7 +227,7 @@ def _require_same_group(material: Material, data: StressStrainData) -> None:
     found = PointGroup.from_symbol(data.point_group).laue_class
     if found != material.point_group.laue_class:
         raise DataError(
-            f"the data declare the Laue class {found}, the material has {material.point_group.laue_class}; give the data set of this crystal"
+            f"the data declare the Laue class {found}, the material has {material.point_group.laue_class}; give the data of this crystal"
         )
 
 
