@@ -29,7 +29,7 @@ def plan(
     count: Annotated[
         int | None, typer.Option("-n", help="Number of strains, the reference included; 50, or as few as constants need.", metavar="N")
     ] = None,
-    size: Annotated[float | None, typer.Option(help="Largest norm |E| of the strain; 0.08, for constants 0.005 or 0.03.")] = None,
+    size: Annotated[float | None, typer.Option(help="Largest norm |E| of the strain; 0.08, for constants 0.005 or 0.02.")] = None,
     box: Annotated[str | None, typer.Option(help="Instead of --size: largest |E_ij| of xx,yy,zz,yz,xz,xy.", metavar="SIX")] = None,
     visited: Annotated[
         Path | None, typer.Option(help="Instead of --size: an .npz file with the F (n,3,3) that a solve visited.", metavar="NPZ")

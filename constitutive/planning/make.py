@@ -15,7 +15,7 @@ from constitutive.symmetry.structures import AnyStructure, read_structure
 from constitutive.symmetry.vacuum import periodicity
 from constitutive.tensors.packing import from_mandel
 
-SIZES = {"law": 0.08, 2: 0.005, 3: 0.03}  # largest |E| where none is stated
+SIZES = {"law": 0.08, 2: 0.005, 3: 0.02}  # largest |E| where none is stated
 
 
 def make_plan(
@@ -38,7 +38,7 @@ def make_plan(
     count : int
         Number of strains, the reference included; 50 by default for a law, as few as suffice for constants.
     size : float
-        Largest norm |E| of the Green–Lagrange strain; 0.08 for a law, 0.005 and 0.03 for constants of order 2 and 3.
+        Largest norm |E| of the Green–Lagrange strain; 0.08 for a law, 0.005 and 0.02 for constants of order 2 and 3.
     region : Region
         Instead of ``size``: a box, or strains that a solve visited.
     constants : {2, 3}

@@ -16,8 +16,10 @@ SMALL_SHARE, SMALL_SIZE = 0.1, 0.15  # of the strains, and of the region's size:
 UNIFORM_SHARE = 0.5  # of the others; the rest is D-optimal
 APART = 0.02  # of the region's size: closer strains, up to symmetry, count as one
 DEGREES = (2, 3, 4, 5)  # of the series whose coefficients the D-optimal strains determine
+MOST_PAIRS = 120  # of directions, where no number is stated
 PAIR_CANDIDATES = 256  # directions among which pairs are chosen
-DETERMINED = {2: 0.1, 3: 0.2}  # smallest singular value of the design, relative to the largest, from which on constants count as determined
+DETERMINED = 0.1  # smallest singular value of the design, relative to the largest, from which on constants count as determined
+RESOLVED = 1e-3  # the same for the next higher degree, whose coefficients are fitted along
 AMPLITUDES = {2: (1.0,), 3: (1.0, 0.5)}  # of the pairs, in units of the size: two separate the fifth order from the third
 
 
@@ -99,36 +101,57 @@ def strains_for_constants(
     runs = 2 * len(amplitudes)
     directions = np.concatenate([_simple_directions(), Ball(1e-1).draw(PAIR_CANDIDATES, seed)])
     directions *= (size / np.linalg.norm(directions, axis=1))[:, None]
-    design = [PolynomialBasis(rotations, (d,), size)(directions) for d in range(2, order + 1)]
-    most = len(directions) if count is None else count // runs
-    for pairs in range(1, most + 1):
-        chosen = _best_pairs(design, pairs, DETERMINED[order])
-        if count is None and chosen is not None:
+    most = min(MOST_PAIRS, len(directions)) if count is None else count // runs
+    pairs = _Pairs(rotations, order, directions)
+    chosen = None
+    for number in range(1, most + 1) if count is None else [most]:
+        if number and (chosen := pairs.best(number)) is not None:
             break
-    else:
-        chosen = _best_pairs(design, most, DETERMINED[order]) if most else None
     if chosen is None:
-        raise DataError(f"plan: found that {count} strains do not determine the constants of order {order}; needed more (-n)")
+        raise DataError(f"plan: found that {runs * most} strains do not determine the constants of order {order}; needed more (-n)")
     E = directions[chosen]
     return np.concatenate([np.zeros((1, 6)), *(sign * part * E for part in amplitudes for sign in (1.0, -1.0))])
 
 
-def _best_pairs(design: list[np.ndarray], pairs: int, least: float) -> np.ndarray | None:
-    """Directions that determine the coefficients of each degree apart, or None where so many do not."""
-    columns = np.concatenate(design, axis=2)
-    starts = range(len(columns)) if pairs == 1 else (None,)
-    best, value = None, 0.0
-    for start in starts:
-        chosen = d_optimal(columns, pairs, ridge=1e-6) if start is None else np.array([start])
-        worst = min(_conditioning(part[chosen]) for part in design)
-        if worst > value:
-            best, value = chosen, worst
-    return best if value > least else None
+class _Pairs:
+    """Directions whose pairs of opposite strains determine the constants of an order.
+
+    The difference of a pair's stresses holds the even degrees of the energy, the sum the odd ones: they are determined apart, each with
+    the next higher degree of its kind beside it where there are two sizes.
+    """
+
+    def __init__(self, rotations: np.ndarray, order: int, directions: np.ndarray):
+        degrees = range(2, order + 1)
+        self.own = [PolynomialBasis(rotations, (d,), 1.0)(directions / np.linalg.norm(directions[0])) for d in degrees]
+        self.next = [PolynomialBasis(rotations, (d + 2,), 1.0)(directions / np.linalg.norm(directions[0])) for d in degrees]
+        self.amplitudes = AMPLITUDES[order]
+
+    def best(self, number: int) -> np.ndarray | None:
+        """So many directions, or None where they do not determine the coefficients."""
+        columns = np.concatenate(self.own, axis=2)
+        starts = [np.array([k]) for k in range(len(columns))] if number == 1 else [d_optimal(columns, number, ridge=1e-6)]
+        worst = [min(self._conditioning(k, chosen) for k in range(len(self.own))) for chosen in starts]
+        best = int(np.argmax(worst))
+        return starts[best] if worst[best] > DETERMINED else None
+
+    def _conditioning(self, kind: int, chosen: np.ndarray) -> float:
+        """Smallest singular value relative to the largest, of what the next higher degree cannot imitate; 0 where that is open itself."""
+        own = self._rows(self.own[kind][chosen], kind + 1)
+        if len(self.amplitudes) > 1:
+            higher = self._rows(self.next[kind][chosen], kind + 3)
+            if _ratio(higher) < RESOLVED:
+                return 0.0
+            own = own - higher @ np.linalg.lstsq(higher, own, rcond=1e-10)[0]
+        return _ratio(own)
+
+    def _rows(self, columns: np.ndarray, power: int) -> np.ndarray:
+        """Stresses at all sizes: those of degree d grow as the strain's power d − 1."""
+        return np.concatenate([columns.reshape(-1, columns.shape[2]) * size**power for size in self.amplitudes])
 
 
-def _conditioning(rows: np.ndarray) -> float:
-    s = np.linalg.svd(rows.reshape(-1, rows.shape[2]), compute_uv=False)
-    return float(s[-1] / s[0]) if len(s) == rows.shape[2] and s[0] > 0 else 0.0
+def _ratio(rows: np.ndarray) -> float:
+    s = np.linalg.svd(rows, compute_uv=False)
+    return float(s[-1] / s[0]) if len(s) == rows.shape[1] and s[0] > 1e-9 else 0.0
 
 
 def _simple_directions() -> np.ndarray:
