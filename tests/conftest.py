@@ -1,12 +1,23 @@
 """Settings of the test run: one thread, a deterministic hypothesis, no network, no window."""
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Callable
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 from pathlib import Path
+
+if "XDG_CONFIG_HOME" not in os.environ:  # FFCx compiles by -O1 in half the time, in workers and on ranks too
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="constitutive-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
+    options = Path(os.environ["XDG_CONFIG_HOME"]) / "dolfinx" / "dolfinx_jit_options.json"
+    options.parent.mkdir()
+    options.write_text(json.dumps({"cffi_extra_compile_args": ["-O1", "-g0"], "timeout": 120}))  # a form that another worker compiles
 
 import first_calls
 import pytest
@@ -61,6 +72,14 @@ def sets(checkout: Path) -> dict:
     from constitutive.data import StressStrainData  # not before pytest has put its type checks on the package
 
     return {path.stem: StressStrainData.load(path) for path in sorted((checkout / "tests" / "data" / "intake").glob("*.json"))}
+
+
+@pytest.fixture(scope="session")
+def kept_calibrate(tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """The function ``calibrate``; what another test has asked for already is not made again."""
+    from kept_fits import keeping, shared_folder  # not before pytest has put its type checks on the package
+
+    return keeping(shared_folder(tmp_path_factory) / "kept-fits")
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """The audit: a good material keeps every limit, and each kind of damage breaks the limit of its property."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from calibration_cases import cubic_law, samples_of
+from command_line import run
 
 from constitutive.audit import audit, deformation_of, margin, random_strains, strains_of_domain, weakest
 from constitutive.audit.model import Check
@@ -30,8 +30,8 @@ def data(silicon_data: Path) -> StressStrainData:
 
 
 @pytest.fixture(scope="module")
-def calibrated(data: StressStrainData) -> Material:
-    return calibrate(data, train=30)
+def calibrated(data: StressStrainData, kept_calibrate: Callable) -> Material:
+    return kept_calibrate(data, train=30)
 
 
 def stiff() -> np.ndarray:
@@ -244,11 +244,6 @@ def test_the_command_exits_by_the_outcome(linear, tmp_path):
     missing = run("audit", tmp_path / "nowhere")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert "nowhere: no such" in missing.stderr
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("constitutive")), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_a_law_calibrated_to_be_elliptic_is_held_to_the_strict_limit():

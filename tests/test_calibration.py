@@ -22,9 +22,9 @@ from constitutive.tensors.packing import from_mandel
 
 
 @pytest.fixture(scope="module")
-def silicon(silicon_data):
+def silicon(silicon_data, kept_calibrate):
     data = StressStrainData.load(silicon_data)
-    return data, calibrate(data)
+    return data, kept_calibrate(data)
 
 
 def test_silicon_reaches_its_figures(silicon):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from command_line import run
 
 import constitutive.cli
 from constitutive.cli import app
@@ -19,11 +20,6 @@ from constitutive.material import Material
 from constitutive.report.compare import compare
 
 COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
-
-
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("constitutive")), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlparse
 import matplotlib as mpl
 import pytest
 import yaml
+from command_line import run
 
 from constitutive.cli import app
 
@@ -124,8 +125,9 @@ def test_every_block_is_of_a_kind_that_is_run_or_only_shown():
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, kept_calibrate):
     """From top to bottom, in one folder, Python blocks in one namespace."""
+    monkeypatch.setattr("constitutive.calibration.calibrate", kept_calibrate)
     for name, target in (("materials", "materials"), ("runs", "tests/data/readers"), ("fem_examples", "fem_examples")):
         (tmp_path / name).symlink_to(CHECKOUT / target)
     monkeypatch.chdir(tmp_path)
@@ -228,8 +230,7 @@ def test_the_documented_json_keys_are_there(tmp_path):
     for command, arguments in calls.items():
         row = re.search(rf"^\| `{command}[^`]*` \| (.*) \|$", text, re.MULTILINE)[1]
         documented_keys = set(re.findall(r"`(\w+)`", row)) - {"A", "B"}
-        program = str(Path(sys.executable).with_name("constitutive"))
-        done = subprocess.run([program, command, *arguments, "--json"], capture_output=True, text=True)
+        done = run(command, *arguments, "--json")
         assert documented_keys <= set(json.loads(done.stdout)), command
 
 

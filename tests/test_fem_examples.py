@@ -1,5 +1,6 @@
 """Each finite-element example holds its claim."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import crystals
@@ -14,8 +15,9 @@ def png(path: Path) -> bool:
     return path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 20_000
 
 
-def test_hole_in_a_cubic_plate(tmp_path: Path) -> None:
+def test_hole_in_a_cubic_plate(tmp_path: Path, kept_calibrate: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """K = 1 + n of Lekhnitskii: 2.75 along [100] and 3.28 along [110] of silicon by its measured constants, within 2 %."""
+    monkeypatch.setattr(hole_in_plate, "calibrate", kept_calibrate)
     figures = hole_in_plate.main(tmp_path, around=16, outward=14)
     for direction, K in (("[100]", 2.75), ("[110]", 3.28)):
         assert figures[f"K {direction}"] == pytest.approx(figures[f"K {direction} in closed form"], rel=0.01)

@@ -36,7 +36,7 @@ from constitutive.tensors.packing import mandel_matrix
 pytestmark = pytest.mark.filterwarnings("ignore::constitutive.laws.bounded.OutsideDomainWarning")
 
 
-MANY, EXAMPLES = 100_000, 5  # strains of the comparison with torch, and the batches that they come in
+MANY, EXAMPLES = 20_000, 5  # strains of the comparison with torch, and the batches that they come in
 
 
 @lru_cache

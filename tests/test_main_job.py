@@ -1,6 +1,7 @@
 """The main job reaches its required figures, and draws its pictures."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ LEARNED, UNCONSTRAINED, LINEAR = "learned law", "no symmetry", "linear law"
 
 
 @pytest.fixture(scope="module")
-def job(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, float], Path]:
+def job(checkout: Path, tmp_path_factory: pytest.TempPathFactory, kept_calibrate: Callable) -> tuple[dict[str, float], Path]:
     """Figures and folder of one run on a coarse mesh."""
     spec = importlib.util.spec_from_file_location("silicon_block", checkout / "fem_examples" / "silicon_block.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.calibrate = kept_calibrate
     out = tmp_path_factory.mktemp("silicon")
     return module.main(out, cells=3), out
 

@@ -1,6 +1,7 @@
 """What the README says is true: its Python runs, its files exist."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 
-def test_the_python_example_runs(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_the_python_example_runs(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, kept_calibrate: Callable
+) -> None:
+    monkeypatch.setattr("constitutive.calibration.calibrate", kept_calibrate)
     block = re.search(r"run by tests/test_readme.py -->\n```python\n(.*?)```", (checkout / "README.md").read_text(), re.DOTALL)
     assert block is not None
     lines = block[1].strip().splitlines()

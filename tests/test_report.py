@@ -6,10 +6,10 @@ import hashlib
 import html
 import html.parser
 import json
-import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,8 +18,8 @@ import plotly.graph_objects as go
 import pytest
 import torch
 from browser import Page
+from kept_fits import shared_folder
 
-from constitutive.calibration import calibrate
 from constitutive.data import StressStrainData
 from constitutive.elasticity import independent_places
 from constitutive.elasticity.constants import name_of
@@ -44,21 +44,20 @@ SOLIDS = ("crystal-cell", *SURFACES, *(name for name in STRAINED if name.startsw
 
 
 @pytest.fixture(scope="session")
-def built(silicon_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(silicon_data: Path, tmp_path_factory: pytest.TempPathFactory, kept_calibrate: Callable) -> Path:
     """A folder with a material and its page, made once in a run: workers that share the run wait for the first."""
-    here = tmp_path_factory.getbasetemp()
-    folder = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "shared-report"
+    folder = shared_folder(tmp_path_factory) / "shared-report"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "report.html").exists():
-            build(StressStrainData.load(silicon_data), folder)
+            build(kept_calibrate, StressStrainData.load(silicon_data), folder)
     return folder
 
 
-def build(data: StressStrainData, folder: Path) -> None:
+def build(kept_calibrate: Callable, data: StressStrainData, folder: Path) -> None:
     """A calibrated material and its page, with words in card, name and data that try to leave their place."""
-    good = calibrate(data, train=30)
+    good = kept_calibrate(data, train=30)
     card = {**good.card, "provenance": {HOSTILE: [HOSTILE, 1.5, None]}}
     card["calibration"] = {**card["calibration"], "reason": HOSTILE, "notes": [HOSTILE]}
     material = Material(good.law, good.point_group, good.structure, HOSTILE, good.domain, card)
