@@ -1,6 +1,6 @@
 """How often the intake check names an injected fault: singles, pairs, and false alarms on good sets.
 
-./dev python benchmarks/intake.py [--seeds N] [--pairs N] [--set NAME]
+./dev python benchmarks/intake.py [--seeds N] [--pairs N] [--set NAME] [--no-paths]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from constitutive.intake import check
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path.insert(0, str(TESTS))  # where the faults are made
 from intake_faults import INJECTORS, inject, inject_pair  # noqa: E402  # needs the path above
+from path_sets import path_sets, with_noise  # noqa: E402  # beside this script
 
 SETS = TESTS / "data" / "intake"
 CERTAIN = 0.5  # findings below this are remarks
@@ -32,6 +33,13 @@ def named(data: StressStrainData) -> list[str]:
 
 def good_sets(names: list[str]) -> dict[str, StressStrainData]:
     return {p.stem: StressStrainData.load(p) for p in sorted(SETS.glob("*.json")) if not names or p.stem in names}
+
+
+def note_progress(table: dict[str, list[bool]], halves: int = 1) -> None:
+    """How many were named so far, every 20 of them: the whole takes an hour."""
+    hits = [hit for values in table.values() for hit in values]
+    if len(hits) % (20 * halves) == 0:
+        print(f"{sum(hits) // halves} of {len(hits) // halves}", file=sys.stderr, flush=True)
 
 
 def singles(sets: dict[str, StressStrainData], seeds: int) -> tuple[dict, list]:
@@ -46,6 +54,7 @@ def singles(sets: dict[str, StressStrainData], seeds: int) -> tuple[dict, list]:
                     continue
                 found = named(spoiled)
                 table[fault].append(found[:1] == [fault])
+                note_progress(table)
                 if found[:1] != [fault]:
                     misses.append(f"{name} {fault} seed {seed}: {found}")
     return table, misses
@@ -64,13 +73,24 @@ def pairs(sets: dict[str, StressStrainData], each: int, share: float) -> tuple[d
                 except DataError:
                     continue
                 found = named(spoiled)
-                print(".", end="", file=sys.stderr, flush=True)
                 right = set(found[:2]) == {first, second}
                 table[first].append(right)
                 table[second].append(right)
+                note_progress(table, halves=2)
                 if not right:
                     misses.append(f"{name} {first} + {second} seed {seed}: {found}")
     return table, misses
+
+
+def on_paths(names: list[str]) -> tuple[int, list[str]]:
+    """Number of good sets on classical paths, exact and with the noise of DFT, and the findings on them."""
+    alarms, tried = [], 0
+    for name, data in path_sets(names or None):
+        for kind, good in (("", data), (", with noise", with_noise(data))):
+            tried += 1
+            print(".", end="", file=sys.stderr, flush=True)
+            alarms += [f"{name}{kind}: {f.fault} ({100 * f.certainty:.0f} %): {f.message}" for f in check(good).findings]
+    return tried, alarms
 
 
 def show(title: str, table: dict[str, list[bool]], halves: int = 1) -> None:
@@ -88,11 +108,15 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--misses", action="store_true", help="Print what was found where it was not what was injected.")
     parser.add_argument("--share", type=float, default=1.0, help="Share of the pairs that are tried, chosen evenly.")
+    parser.add_argument("--no-paths", action="store_true", help="Leave the sets on classical paths out.")
     options = parser.parse_args()
     sets = good_sets(options.set)
     begin = time.perf_counter()
     alarms = {name: found for name, data in sets.items() if (found := [f.fault for f in check(data).findings])}
     print(f"good sets: {len(sets)}, false alarms: {alarms or 'none'}")
+    if not options.no_paths:
+        tried, found = on_paths(options.set)
+        print(f"good sets on classical paths: {tried}, false alarms: {len(found)}", *found, sep="\n  ", flush=True)
     table, misses = singles(sets, options.seeds)
     show("single faults, named first", table)
     if options.pairs:

@@ -107,7 +107,7 @@ def test_tables_of_another_unit():
     GPa = Material.from_constants("m-3m", C2).stiffness_voigt()
     for unit, factor in (("Pa", 1e9), ("MPa", 1e3), ("kbar", 10.0)):
         table = {name: value * factor for name, value in C2.items()}
-        with pytest.raises(MaterialError, match="diamond has 1079: pass unit="):
+        with pytest.raises(MaterialError, match="those of diamond are 443 and 535: pass unit="):
             Material.from_constants("m-3m", table)
         np.testing.assert_allclose(Material.from_constants("m-3m", table, unit=unit).stiffness_voigt(), GPa, atol=1e-9)
     mbar = {name: value / 100 for name, value in C2.items()}
@@ -118,6 +118,37 @@ def test_tables_of_another_unit():
     assert soft.stiffness_voigt()[0, 0] == pytest.approx(8.6)
     with pytest.raises(MaterialError, match="unknown unit"):
         Material.from_constants("m-3m", C2, unit="hPa")
+
+
+KBAR = {  # metals whose largest constant in kbar is that of a hard crystal in GPa; Simmons & Wang 1971
+    "aluminium": ("m-3m", {"C11": 1068.0, "C12": 607.0, "C44": 282.0}),
+    "silver": ("m-3m", {"C11": 1240.0, "C12": 937.0, "C44": 461.0}),
+    "lead": ("m-3m", {"C11": 495.0, "C12": 423.0, "C44": 149.0}),
+    "magnesium": ("6/mmm", {"C11": 597.0, "C12": 262.0, "C13": 217.0, "C33": 617.0, "C44": 164.0}),
+}
+
+
+@pytest.mark.parametrize("metal", KBAR)
+def test_tables_in_kbar_are_judged_by_their_moduli(metal):
+    group, table = KBAR[metal]
+    if metal in ("aluminium", "silver"):
+        with pytest.raises(MaterialError, match="pass unit="):
+            Material.from_constants(group, table)
+    else:  # as hard as tungsten, which is no proof
+        with pytest.warns(ConstantsWarning, match="kbar or another unit"):
+            Material.from_constants(group, table)
+    said = Material.from_constants(group, table, unit="kbar").stiffness_voigt()  # said, so no warning
+    assert said[0, 0] == pytest.approx(table["C11"] / 10)
+
+
+def test_the_hardest_crystals_and_nearly_incompressible_bodies_are_no_tables_in_kbar():
+    with pytest.warns(ConstantsWarning, match="few solids are so hard"):
+        diamond = Material.from_constants("m-3m", {"C11": 1079.0, "C12": 124.0, "C44": 578.0})
+    assert diamond.stiffness_voigt()[0, 0] == pytest.approx(1079.0)
+    lam, G = 1666.0, 0.3334  # E = 1, nu = 0.4999, the unit left open
+    with pytest.warns(ConstantsWarning, match="few solids are so hard"):
+        Material.from_constants("m-3m", {"C11": lam + 2 * G, "C12": lam, "C44": G})
+    assert Material.from_constants("m-3m", C2).stiffness_voigt()[0, 0] == pytest.approx(165.6)  # control: no warning
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

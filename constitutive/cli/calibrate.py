@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def calibrate(
     data: DataArgument,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the material to.", show_default=False)],
-    train: Annotated[int | None, typer.Option(help="Use the first N samples only.", metavar="N")] = None,
+    train: Annotated[int | None, typer.Option(help="Use the first N samples only.", metavar="N", min=1)] = None,
     seed: SeedOption = 0,
     point_group: PointGroupOption = None,
     residual_stress: Annotated[str | None, typer.Option(help="What to do about a stress at zero strain.", metavar="keep|remove")] = None,

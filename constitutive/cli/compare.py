@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, err, out
-from constitutive.cli.options import JsonOption
+from constitutive.cli.options import JsonOption, positive
 
 if TYPE_CHECKING:
     from constitutive.report.compare import Comparison
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a material.", show_default=False)],
     second: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.", show_default=False)],
-    radius: Annotated[float, typer.Option(help="Norm of the largest strain at which the stresses are compared.")] = 0.03,
+    radius: Annotated[float, typer.Option(help="Norm of the largest strain at which the stresses are compared.", callback=positive)] = 0.03,
     as_json: JsonOption = False,
 ) -> None:
     """Set two materials side by side: symmetry, law, constants, moduli, domain, and how far their stresses are apart.

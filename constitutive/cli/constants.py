@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, out
-from constitutive.cli.options import JsonOption, MaterialArgument, UnitOption
+from constitutive.cli.options import JsonOption, MaterialArgument, UnitOption, finite
 from constitutive.plain import JsonObject
 from constitutive.show import StressScale
 
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 def constants(
     folder: MaterialArgument,
-    pressure: Annotated[float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA")] = None,
+    pressure: Annotated[
+        float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA", callback=finite)
+    ] = None,
     stability: Annotated[bool, typer.Option("--stability", help="Also a map of where the law loses strong ellipticity.")] = False,
     unit: UnitOption = None,
     as_json: JsonOption = False,

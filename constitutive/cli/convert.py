@@ -59,8 +59,13 @@ def convert(
     point_group: PointGroupOption = None,
     drop: Annotated[str | None, typer.Option(help="Sample numbers to leave out, e.g. 3,7.")] = None,
     average: Annotated[
-        bool, typer.Option("--average", help="Average the frames of one cell to one state, with the standard error of its stress.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--average/--no-average",
+            help="Average the frames of one cell, with the standard error of the stress; else done where a code wrote five or more.",
+            show_default=False,
+        ),
+    ] = None,
     allow: Annotated[
         list[str] | None, typer.Option("--allow", help="Accept what is else refused: vacuum, reference_cell.", show_default=False)
     ] = None,
@@ -115,14 +120,12 @@ def convert(
         measure=measure,
         stress_frame=stress_frame,
         drop=_numbers(drop),
-        average=average,
     )
-    data = corrections.apply(data)
+    data = _averaged(corrections.apply(data), average, sources)
     require_usable_reference(data, allow or ())
     data, energies = with_energy_zero(data)
     if energies:
-        known = data.provenance if isinstance(data.provenance, dict) else {}
-        data = data.with_provenance({"assumed": [*known.get("assumed", []), energies]})
+        data = _assuming(data, energies)
     if point_group is not None:
         data = data.with_point_group(point_group)
     if remove_reference_stress is not None:
@@ -131,6 +134,31 @@ def convert(
         raise DataError(f"{output}: found a reference structure without atoms; needed one; nothing was written")
     data.save(output)
     emit(as_json, _payload(output, data), lambda: _render(output, data))
+
+
+def _averaged(data: StressStrainData, wanted: bool | None, sources: list[Path]) -> StressStrainData:
+    """Frames at a temperature as one state for each cell, and that said; where the user does not say, those that a code wrote."""
+    from constitutive.data.averages import averaged  # deferred: quick --help
+    from constitutive.intake.repeated_states import repeated_states  # deferred: quick --help
+
+    frames = repeated_states(data)
+    if frames is None:
+        return averaged(data) if wanted else data
+    averages = wanted if wanted is not None else not any(_is_set(path) for path in sources)
+    return _assuming(averaged(data) if averages else data, frames.statement(data, averages=averages))
+
+
+def _is_set(source: Path) -> bool:
+    """Whether a source is a data set, which is what its maker meant, and not the output of a code."""
+    from constitutive.readers import detect  # deferred: quick --help
+    from constitutive.readers.options import SETS  # deferred: quick --help
+
+    return source.is_file() and detect(source) in SETS
+
+
+def _assuming(data: StressStrainData, statement: str) -> StressStrainData:
+    known = data.provenance if isinstance(data.provenance, dict) else {}
+    return data.with_provenance({"assumed": [*known.get("assumed", []), statement]})
 
 
 def _without_stress(data: StressStrainData, kind: str) -> StressStrainData:
@@ -184,9 +212,8 @@ def _render(output: Path, data: StressStrainData) -> None:
     payload = _payload(output, data)
     provenance = data.provenance if isinstance(data.provenance, dict) else {}
     energy = "with W" if payload["energy"] else "without W"
-    out.print(
-        Text(f"{output}: {payload['samples']} samples of {payload['structure'] or 'a crystal'}, {payload['measure']} stress, {energy}")
-    )
+    samples = f"{payload['samples']} sample" + ("s" if payload["samples"] != 1 else "")
+    out.print(Text(f"{output}: {samples} of {payload['structure'] or 'a crystal'}, {payload['measure']} stress, {energy}"))
     for key in ("code", "ions", "temperature", "left_out"):
         if payload[key]:
             out.print(Text(f"  {key.replace('_', ' ')}: {payload[key]}"))

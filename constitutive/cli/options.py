@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,24 @@ StructureOption = Annotated[
 PointGroupOption = Annotated[
     str | None, typer.Option("--point-group", help="Point group of data without a structure, in standard axes.", metavar="S")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all random choices: the same seed gives the same result.", metavar="K")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Seed of all random choices: the same seed gives the same result.", metavar="K", min=0, max=2**32 - 1)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Callback of an option: a number that is neither NaN nor infinite."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} found; a finite number needed")
+    return value
+
+
+def positive(value: float | None) -> float | None:
+    """Callback of an option: a finite number above zero."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"{value} found; a finite number above 0 needed")
+    return value
 
 
 def _known_unit(unit: str | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, err, out
-from constitutive.cli.options import JsonOption
+from constitutive.cli.options import JsonOption, positive
 from constitutive.errors import SymmetryError
 from constitutive.plain import JsonObject
 
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def symmetry(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, extxyz, JSON, and what else ASE reads.")],
     other: Annotated[Path | None, typer.Argument(help="A second structure to compare with: subgroup relation, variants.")] = None,
-    symprec: Annotated[float, typer.Option(help="Distance in Å within which atoms count as equivalent.")] = 0.01,
+    symprec: Annotated[float, typer.Option(help="Distance in Å within which atoms count as equivalent.", callback=positive)] = 0.01,
     disorder: Annotated[str, typer.Option(help="Partly occupied sites: refuse, or species (each its own).")] = "refuse",
     magnetic: Annotated[bool, typer.Option("--magnetic", help="Find the magnetic point group too, from the structure's moments.")] = False,
     sign_from: Annotated[

@@ -89,7 +89,8 @@ def read_constants(
     group = _group(point_group, structure, frame)
     _require_stiffness(found.stiffness, Path(path))
     try:
-        material = Material.from_constants(group, found.stiffness, name=name, structure=structure)
+        stated = None if unit is None else "GPa"  # the stiffness is in GPa by then; what is stated is not judged
+        material = Material.from_constants(group, found.stiffness, name=name, structure=structure, unit=stated)
     except ConstitutiveError as error:
         raise MaterialError(f"{path}: {error}{_hint(found.stiffness, group)}") from error
     material.card["imported"] = {"file": Path(path).name, "kind": found.source, "assumed": list(found.assumed)}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CLOUD = 400  # random strains on which the columns of one degree are made orthonormal
 REFERENCE_STRESS = 6  # columns of a free stress at zero strain
+PARALLEL = 0.02  # what is left of the columns of second order beside the others, below which they are parallel (random strains: 0.08)
+NEGLIGIBLE = 1e-3  # part of the other columns, relative to their largest, that would need coefficients too large to be believed
 
 
 @final
@@ -236,6 +238,40 @@ def highest_degree(group: LaueGroup, samples: int, *, limit: int = 4, share: flo
     while degree > 2 and group.size(degree) > share * 6 * samples:
         degree -= 1
     return degree
+
+
+def determined_degree(group: LaueGroup, x: Float[np.ndarray, "n 6"], *, limit: int = 4, share: float = 0.5) -> int:
+    """The `highest_degree` at which the strains tell the stress at rest and the constants of second order from higher ones; at least 2.
+
+    Strains of one size on each path (plus and minus one hundredth, say) cannot tell a linear from a cubic term of the stress: their
+    columns are parallel, and a series with both has any constants of second order.
+
+    Parameters
+    ----------
+    group
+        Whose invariants are taken.
+    x
+        Green–Lagrange strains, Mandel.
+    limit, share
+        As of `highest_degree`.
+    """
+    degree = highest_degree(group, len(x), limit=limit, share=share)
+    if degree == 2 or not x.any():
+        return degree
+    scale = float(np.sqrt((x * x).sum(1).mean()))
+    columns = design(group, x, degree, scale).stress.reshape(6 * len(x), -1)
+    first, higher = np.split(columns, [group.size(2)], axis=1)
+    alone = float(np.linalg.svd(first, compute_uv=False)[-1])
+    while degree > 2 and _smallest_beside(first, higher[:, : group.size(degree) - group.size(2)]) <= PARALLEL * alone:
+        degree -= 1
+    return degree
+
+
+def _smallest_beside(columns: Float[np.ndarray, "m k"], others: Float[np.ndarray, "m p"]) -> float:
+    """Smallest singular value of columns without their parts along the others."""
+    left, singular, _ = np.linalg.svd(others, full_matrices=False)
+    Q = left[:, singular > NEGLIGIBLE * max(float(singular[0]), 1e-300)]
+    return float(np.linalg.svd(columns - Q @ (Q.T @ columns), compute_uv=False)[-1])
 
 
 @final

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from constitutive.data import StressStrainData
 from constitutive.data.averages import averaged
 from constitutive.data.reference_cell import reference_faults
-from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
+from constitutive.fitting.polynomial_basis import LaueGroup, determined_degree, highest_degree, trivial_group
 from constitutive.fitting.problem import problem_of
 from constitutive.fitting.robust import RobustFit, reference_stress_error
 from constitutive.intake.diagnosis import (
@@ -38,6 +38,7 @@ from constitutive.intake.repeated_states import repeated_states
 from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan, stress_rows
+from constitutive.tensors.packing import to_mandel
 
 FEWEST_TO_CHECK = 4
 FEW_SAMPLES = 16
@@ -48,6 +49,7 @@ CERTAINTY_OF_REFERENCE_FAULT = 0.97  # of a reference cell that is no bulk cryst
 POORLY_READ = 0.2  # residual of the best reading from which other pairs of strain and stress are tried
 NO_READING = 0.4  # residual of the best reading above which no reading is accepted
 HIGHEST_DEGREE = 6
+THIRD_ORDER = 10.0  # stress of third order over that of second, relative to the strain, at most: C111 / 2 C11 is 2 (Si) to 4 (Cu)
 TAKEN_ON = 14  # readings fitted robustly
 
 
@@ -99,9 +101,9 @@ class _Check:
             data = averaged(data)
         self.whole = data
         mixed, clamped, unknown = clamped_mixture(data)
-        repeated, distinct = duplicates(data, clamped)
+        repeated, at_rest, distinct = duplicates(data, clamped)
         self.findings += repeated + mixed
-        self.undecided += [unknown] if unknown else []
+        self.undecided += [*at_rest, *([unknown] if unknown else [])]
         weighed = np.ones(len(data), dtype=bool) if data.stress_weights is None else data.stress_weights > 0
         chosen = np.nonzero(distinct & larger_kind(clamped) & weighed)[0]
         if len(chosen) > MOST_SAMPLES:
@@ -111,6 +113,7 @@ class _Check:
         self.declared = declared_group(data)
         self.groups: dict[str, LaueGroup] = {"": self.declared or trivial_group()}
         self.fits: dict[Hypothesis, RobustFit] = {}
+        self.degrees: dict[tuple[int, int], int] = {}
 
     def report(self) -> IntakeReport:
         declared = self.declared.symbol if self.declared else ""
@@ -158,7 +161,7 @@ class _Check:
     def _without_offset(self, best: Hypothesis) -> Hypothesis:
         """Take off a constant stress in the lab frame, if there is one, and look again."""
         group = self.groups[best.group]
-        degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+        degree = self._degree(group, HIGHEST_DEGREE)
         found = lab_offset(self.data, best, group, degree, self._fit(best))
         if found is None:
             return best
@@ -170,7 +173,7 @@ class _Check:
     def _bring_energies_to_the_stress(self) -> None:
         """Take a slope of W that the stress does not have out of W."""
         plain, group = Hypothesis(), self.groups[""]
-        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        degree = self._degree(group, 4)
         self.data, remark = without_own_slope(self.data, group, degree, robust_fit(self.data, plain, group, degree))
         self.undecided += [remark] if remark else []
 
@@ -187,7 +190,7 @@ class _Check:
         stress = getattr(self.data, self.data.measure)[found.order]
         own = self.data.replace(**{self.data.measure: stress})
         trials = [own] if own.W is None else [own, own.replace(W=own.W[found.order])]  # W may go with F or with the stress
-        degree = highest_degree(self.groups[""], len(own), limit=3, share=0.45)
+        degree = self._degree(self.groups[""], 3)
         self.data = min(trials, key=lambda data: plain_fit(data, Hypothesis(), self.groups[""], degree).residual)
         self.fits.clear()
         return self._best_reading()
@@ -263,18 +266,34 @@ class _Check:
         known = any(f.fault == "reference_stress" for f in self.findings)
         return [] if known else reference_findings(fit, coarse, error)
 
+    def _degree(self, group: LaueGroup, limit: int) -> int:
+        """The highest power of the strain that the samples bear under a group."""
+        key = (id(group), limit)
+        if key not in self.degrees:
+            self.degrees[key] = determined_degree(group, to_mandel(self.data.green_lagrange_strain), limit=limit, share=0.45)
+        return self.degrees[key]
+
+    def _compared(self, hypothesis: Hypothesis) -> float:
+        """The residual by which readings are compared: of a series of degree 2, at least what the terms of third order that it lacks make.
+
+        A transposed F and another stress measure change the stress by such terms only.
+        """
+        lacking = 0.0
+        if self._degree(self.groups[hypothesis.group], HIGHEST_DEGREE) == 2:
+            lacking = THIRD_ORDER * float(np.sqrt((self.data.green_lagrange_strain**2).sum((1, 2)).mean()))
+        return max(self._fit(hypothesis).residual, lacking)
+
     def _fit(self, hypothesis: Hypothesis) -> RobustFit:
         if hypothesis not in self.fits:
             group = self.groups[hypothesis.group]
-            degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
+            degree = self._degree(group, HIGHEST_DEGREE)
             self.fits[hypothesis] = robust_fit(self.data, hypothesis, group, degree)
         return self.fits[hypothesis]
 
     def _coarser(self, hypothesis: Hypothesis) -> RobustFit:
         """The fit one degree lower: how much what it finds depends on the degree."""
         group = self.groups[hypothesis.group]
-        degree = highest_degree(group, len(self.data), limit=HIGHEST_DEGREE, share=0.45)
-        return robust_fit(self.data, hypothesis, group, max(degree - 1, 2))
+        return robust_fit(self.data, hypothesis, group, max(self._degree(group, HIGHEST_DEGREE) - 1, 2))
 
     def _best_reading(self) -> Hypothesis:
         plain = Hypothesis()
@@ -306,12 +325,12 @@ class _Check:
 
     def _quick(self, hypothesis: Hypothesis) -> float:
         group = self.groups[hypothesis.group]
-        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        degree = self._degree(group, 4)
         return plain_fit(self.data, hypothesis, group, degree).residual
 
     def _scan(self, name: str, *, rotations: bool) -> list[Candidate]:
         group = self.groups[name]
-        degree = highest_degree(group, len(self.data), limit=4, share=0.45)
+        degree = self._degree(group, 4)
         return scan(self.data, group, degree, name=name, rotations=rotations)
 
     def _choose(self, given: list[Hypothesis], candidates: list[Candidate]) -> Hypothesis:
@@ -320,7 +339,7 @@ class _Check:
         for candidate in candidates:
             kinds.setdefault(candidate.hypothesis.faults, candidate.hypothesis)
         pool = dict.fromkeys([*given, *(c.hypothesis for c in candidates[:TAKEN_ON]), *list(kinds.values())[:TAKEN_ON]])
-        return min(pool, key=lambda h: self._fit(h).residual * penalty(h))
+        return min(pool, key=lambda h: self._compared(h) * penalty(h))
 
     def _cannot_tell(self) -> None:
         if not rotations_matter(self.data):

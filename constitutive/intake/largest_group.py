@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from constitutive.data import StressStrainData
-from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree
+from constitutive.fitting.polynomial_basis import LaueGroup, determined_degree
 from constitutive.fitting.robust import LEAST_RESIDUAL
 from constitutive.intake.groups import candidate_groups
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.reading_fit import plain_fit
+from constitutive.tensors.packing import to_mandel
 
 AGREES = 1.4  # residual relative to the best group's, up to which the data agree with a group
 AGREEING_RESIDUALS = 1.2  # residual of a larger group relative to the declared one's, up to which they agree with it
@@ -98,6 +99,7 @@ def group_residuals(data: StressStrainData, best: Hypothesis, kept: Bool[np.ndar
     reading = replace(best, group="")
     groups = candidate_groups(data)
     limits = [HIGHEST_DEGREE if declared is not None and group.order >= declared.order else DEGREE_OF_SMALLER for group in groups]
-    degrees = [highest_degree(g, len(chosen), limit=limit, share=0.45) for g, limit in zip(groups, limits, strict=True)]
+    x = to_mandel(chosen.green_lagrange_strain)
+    degrees = [determined_degree(g, x, limit=limit, share=0.45) for g, limit in zip(groups, limits, strict=True)]
     fits = [plain_fit(chosen, reading, group, degree) for group, degree in zip(groups, degrees, strict=True)]
     return GroupResiduals(tuple(groups), np.array([fit.residual for fit in fits]), len(chosen))

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lstsq
 
-from constitutive.fitting.polynomial_basis import LaueGroup, design, highest_degree
+from constitutive.fitting.polynomial_basis import LaueGroup, design, determined_degree
 from constitutive.intake.findings import Finding
 
 DOUBTFUL_RESIDUAL = 0.25  # residual of the best reading from which the pairs are doubted
@@ -74,7 +74,7 @@ def other_pairing(x: Float[np.ndarray, "n 6"], S: Float[np.ndarray, "n n 6"], gr
     n = len(x)
     if n < FEWEST_SAMPLES or not S.any() or not x.any():
         return None
-    degree = highest_degree(group, n, limit=3, share=UNKNOWNS_PER_STRESS)
+    degree = determined_degree(group, x, limit=3, share=UNKNOWNS_PER_STRESS)
     if group.size(degree) > UNKNOWNS_PER_STRESS * 6 * n:
         return None
     every = np.arange(n)

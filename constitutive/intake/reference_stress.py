@@ -10,14 +10,14 @@ from jaxtyping import Float
 from constitutive.data import StressStrainData
 from constitutive.data.corrections import remove_constant_stress, remove_reference_stress
 from constitutive.errors import DataError
-from constitutive.fitting.polynomial_basis import LaueGroup, highest_degree, trivial_group
+from constitutive.fitting.polynomial_basis import LaueGroup, determined_degree, highest_degree, trivial_group
 from constitutive.fitting.robust import RobustFit, reference_stress_error
 from constitutive.intake.diagnosis import LARGEST_ERROR, reference_findings
 from constitutive.intake.groups import declared_group
 from constitutive.intake.hypotheses import Hypothesis
 from constitutive.intake.offset import lab_offset
 from constitutive.intake.reading_fit import raw_samples, robust_fit
-from constitutive.tensors.packing import from_mandel
+from constitutive.tensors.packing import from_mandel, to_mandel
 
 KINDS = ("crystal", "lab")
 LARGEST_STRAIN_AT_REST = 1e-6
@@ -95,7 +95,7 @@ def _taken_off(data: StressStrainData, stress: Float[np.ndarray, "3 3"], kind: s
 
 def _fit(data: StressStrainData, *, lower: int = 0) -> tuple[RobustFit, LaueGroup, int]:
     group = declared_group(data) or trivial_group()
-    degree = max(highest_degree(group, len(data), limit=6, share=0.45) - lower, 2)
+    degree = max(determined_degree(group, to_mandel(data.green_lagrange_strain), limit=6, share=0.45) - lower, 2)
     return robust_fit(data, Hypothesis(), group, degree), group, degree
 
 
@@ -107,7 +107,8 @@ def _crystal_stress(data: StressStrainData) -> Float[np.ndarray, "3 3"]:
     chosen = _chosen(data)
     fit, group, degree = _fit(chosen)
     fixed = group.size(2) <= UNKNOWNS_PER_STRESS * 6 * len(chosen)
-    error = reference_stress_error(raw_samples(chosen, Hypothesis()), group, degree, fit)
+    most = max(degree, highest_degree(group, len(chosen), limit=6, share=0.45))  # what the fit leaves out for being undetermined, too
+    error = reference_stress_error(raw_samples(chosen, Hypothesis()), group, most, fit)
     if error > LARGEST_ERROR * fit.size:
         known = f"known to {error:.2g} GPa" if np.isfinite(error) else "determined by no strain"
         raise DataError(

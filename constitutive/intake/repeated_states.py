@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
 from constitutive.data.averages import block_error, same_deformation
 from constitutive.intake.findings import Finding
+from constitutive.intake.samples import ANOTHER_STRESS, UNSTRAINED
 from constitutive.tensors.components import six_text
 
 FEWEST_FRAMES = 5  # of one cell, with as many different stresses
@@ -36,18 +37,40 @@ class RepeatedStates:
 
     def finding(self, data: StressStrainData) -> Finding:
         """The finding: how many states there are, the mean stress of the first, and what is missing."""
-        members = self.label == self.repeated[0]
-        sigma = data.stress("cauchy")[members]
-        error = block_error(sigma)
-        frames = int(np.isin(self.label, self.repeated).sum())
-        samples = tuple(int(k) for k in np.nonzero(np.isin(self.label, self.repeated))[0])
-        cells = f"{len(self.repeated)} cell" + ("s" if len(self.repeated) > 1 else "")
+        samples = tuple(int(k) for k in np.nonzero(self._frames())[0])
         message = (
-            f"found {frames} frames of {cells} whose stresses differ, as at a temperature: each cell is one state, the first with a mean "
-            f"stress of ({six_text(sigma.mean(0))}) GPa (xx yy zz yz xz xy) and standard errors of ({six_text(error)}) GPa from "
-            f"{int(members.sum())} frames; needed one sample for each state; average the frames{_kinetic(data)}"
+            f"found {self._counted()} whose stresses differ, as at a temperature: each cell is one state, the first with "
+            f"{self._first(data)}; needed one sample for each state; average the frames{_kinetic(data)}"
         )
         return Finding("thermal_frames", CERTAINTY_OF_THERMAL_FRAMES, samples, message, "--average")
+
+    def statement(self, data: StressStrainData, *, averages: bool) -> str:
+        """What `convert` says of the frames: that they were averaged, with the standard errors, or that they can be.
+
+        Parameters
+        ----------
+        data : StressStrainData
+            With the frames.
+        averages : bool
+            Whether they were averaged.
+        """
+        done = "were averaged, one sample for each (--no-average keeps the frames)" if averages else "were kept (--average takes the mean)"
+        first = f"the first cell has {self._first(data)}{_kinetic(data)}"
+        return f"{self._counted()} whose stresses differ, as at a temperature, {done}: {first}"
+
+    def _frames(self) -> Bool[np.ndarray, " n"]:
+        return np.isin(self.label, self.repeated)
+
+    def _counted(self) -> str:
+        cells = f"{len(self.repeated)} cell" + ("s" if len(self.repeated) > 1 else "")
+        return f"{int(self._frames().sum())} frames of {cells}"
+
+    def _first(self, data: StressStrainData) -> str:
+        sigma = data.stress("cauchy")[self.label == self.repeated[0]]
+        return (
+            f"a mean stress of ({six_text(sigma.mean(0))}) GPa (xx yy zz yz xz xy) and standard errors of "
+            f"({six_text(block_error(sigma))}) GPa from {len(sigma)} frames"
+        )
 
 
 def _kinetic(data: StressStrainData) -> str:
@@ -59,13 +82,22 @@ def _kinetic(data: StressStrainData) -> str:
 
 
 def repeated_states(data: StressStrainData) -> RepeatedStates | None:
-    """Cells with at least five frames of different stress; None where there are none."""
+    """Cells with at least five frames of different stress; None where there are none.
+
+    The unstrained cell, which every path of strain holds, has to differ by more than the noise of a calculation where it is the only one.
+    """
     label = same_deformation(data.F)
     stress = getattr(data, data.measure)
     size = float(np.sqrt((stress**2).sum((1, 2)).mean())) or 1.0
     counts = np.bincount(label)
     repeated = [k for k in np.nonzero(counts >= FEWEST_FRAMES)[0] if _differ(stress[label == k], SCATTER * size)]
+    if len(repeated) == 1 and _at_rest(data, label == repeated[0]) and not _differ(stress[label == repeated[0]], ANOTHER_STRESS * size):
+        return None
     return RepeatedStates(label, np.array(repeated, dtype=int)) if repeated else None
+
+
+def _at_rest(data: StressStrainData, members: Bool[np.ndarray, " n"]) -> bool:
+    return float(np.abs(data.green_lagrange_strain[members]).max()) < UNSTRAINED
 
 
 def _differ(stress: Float[np.ndarray, "n 3 3"], limit: float) -> bool:

@@ -15,6 +15,7 @@ from constitutive.tensors.polynomials import exponents
 SAME_STRESS = 1e-3  # of the rms stress
 ANOTHER_STRESS = 0.02  # of the rms stress: more than noise
 SMALLEST_SPREAD = 1e-2  # smallest singular value of the strains, relative to the largest
+UNSTRAINED = 1e-7  # largest component of E
 
 _VOIGT = ("11", "22", "33", "44", "55", "66")
 _ENGINEERING = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
@@ -29,26 +30,38 @@ def contradicting(
     return np.sqrt(((stress[some] - stress[others]) ** 2).sum((1, 2))) / size > limit
 
 
-def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[list[Finding], Bool[np.ndarray, " n"]]:
-    """Samples with the same F and of the same kind, and which samples to keep (the first of each).
+def duplicates(data: StressStrainData, kind: Bool[np.ndarray, " n"]) -> tuple[list[Finding], list[str], Bool[np.ndarray, " n"]]:
+    """Samples with the same F and of the same kind: findings, remarks, and which samples to keep (the first of each).
 
-    A repetition with the same stress is harmless: calibration leaves it out. Two stresses of one state are a certain fault.
+    A repetition with the same stress is harmless: calibration leaves it out. The unstrained state, which every path of strain holds, is
+    worth a remark only. Two stresses of one state are a certain fault.
     """
     label = 2 * same_deformation(data.F) + kind
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     keep = np.zeros(len(data), dtype=bool)
     keep[first] = True
-    if keep.all():
-        return [], keep
     repeated = np.nonzero(~keep)[0]
     original = first[inverse[repeated]]
+    at_rest = _unstrained(data)[repeated] & ~contradicting(data, repeated, original, ANOTHER_STRESS)
+    remarks = []
+    if at_rest.any():
+        remarks.append(f"the unstrained state is in the data {int(at_rest.sum()) + 1} times, as in a set on paths; one is used")
+    repeated, original = repeated[~at_rest], original[~at_rest]
+    return ([_repetition(data, repeated, original)] if repeated.size else []), remarks, keep
+
+
+def _unstrained(data: StressStrainData) -> Bool[np.ndarray, " n"]:
+    return np.abs(data.green_lagrange_strain).max((1, 2)) < UNSTRAINED
+
+
+def _repetition(data: StressStrainData, repeated: Int[np.ndarray, " k"], original: Int[np.ndarray, " k"]) -> Finding:
     other = repeated[contradicting(data, repeated, original)]
     what = f"the same F as samples {where(original)}"
     if other.size:
         what += f", with another stress at {where(other)}"
     message = f"found samples {where(repeated)} with {what}; needed each state once; drop the repetitions"
     certainty = 1.0 if contradicting(data, repeated, original, ANOTHER_STRESS).any() else HARMLESS
-    return [Finding("duplicates", certainty, tuple(int(i) for i in repeated), message, drop_option(repeated))], keep
+    return Finding("duplicates", certainty, tuple(int(i) for i in repeated), message, drop_option(repeated))
 
 
 def drop_option(samples: Int[np.ndarray, " k"]) -> str:

@@ -28,7 +28,10 @@ from constitutive.units import pressure_factor
 Constants: TypeAlias = Mapping[str, object] | np.ndarray | Sequence[object]
 TOLERANCE = 0.01  # of a constant by its symmetric partners: a table's rounding, not another group
 NOISE = 1e-4  # of the largest constant: what may stand where the group forbids any
-STIFFEST, SOFTEST = 1500.0, 12.0  # GPa: diamond has C11 = 1079 (McSkimin & Andreatch 1972), and 10.8 in Mbar
+HARDEST = 600.0  # GPa, of bulk and shear moduli: diamond has 443 and 535 (McSkimin & Andreatch 1972)
+VERY_HARD = 300.0  # GPa, of the bulk modulus: W has 310, Os 462; most solids in kbar are beyond it
+SOFTEST = 12.0  # GPa, of the largest constant: diamond has 10.8 in Mbar
+IDEALISED = 50.0  # bulk over shear modulus from which a table is of no crystal but of a nearly incompressible body, in any unit
 
 
 class ConstantsWarning(UserWarning):
@@ -71,16 +74,22 @@ def law_from_constants(
 
 
 def _judge_size(row: np.ndarray) -> None:
-    largest = float(np.abs(voigt_of_polynomial(row, 2)).max())
-    if largest > STIFFEST:
+    """Refuse a table that is no solid's in GPa, and warn of one that is hardly any's: by its bulk and shear moduli (Voigt averages)."""
+    C = voigt_of_polynomial(row, 2)
+    normal, diagonal = float(C[:3, :3].sum()), float(np.trace(C[:3, :3]))
+    bulk, shear = normal / 9, (diagonal - (normal - diagonal) / 2 + 3 * float(np.trace(C[3:, 3:]))) / 15
+    found = f"the bulk modulus of the table is {bulk:.4g} GPa and its shear modulus {shear:.4g} GPa"
+    if max(bulk, shear) > HARDEST and bulk < IDEALISED * abs(shear):
         raise MaterialError(
-            f"the largest constant is {largest:.4g} GPa, and diamond has 1079: pass unit= the unit of the table ('Pa', 'MPa', 'kbar', "
-            "...; 'GPa' if that is meant)"
+            f"{found}; those of diamond are 443 and 535: pass unit= the unit of the table ('Pa', 'MPa', 'kbar', ...; 'GPa' if that is "
+            "meant)"
         )
-    if 0 < largest < SOFTEST:
+    largest = float(np.abs(C).max())
+    if bulk > VERY_HARD or 0 < largest < SOFTEST:
+        kind = "few solids are so hard (W, Re, Os, Ir, WC, diamond)" if bulk > VERY_HARD else "as of a very soft crystal"
+        units = "kbar" if bulk > VERY_HARD else "Mbar"
         warnings.warn(
-            f"the largest constant is {largest:.4g} GPa, as of a very soft crystal: if the table is in Mbar or another unit, pass unit= "
-            "that unit (unit='GPa' if GPa is meant)",
+            f"{found}, {kind}: if the table is in {units} or another unit, pass unit= that unit (unit='GPa' if GPa is meant)",
             ConstantsWarning,
             stacklevel=4,
         )

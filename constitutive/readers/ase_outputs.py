@@ -5,8 +5,12 @@ ASE gives the stress in eV/Å³, tension positive, whatever the code wrote (ASE 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
 
 from constitutive.data.storage import require_file
 from constitutive.errors import DataError
@@ -14,6 +18,7 @@ from constitutive.readers.atoms import chosen_frame
 from constitutive.readers.frames import Frame
 from constitutive.readers.guard import MAX_BYTES, MAX_FRAMES, parsing
 from constitutive.readers.reading import Reading
+from constitutive.units import BOHR
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -63,6 +68,8 @@ def read_ase(path: Path, reading: Reading) -> list[Frame]:
         states = [image for image in (images if isinstance(images, list) else [images]) if isinstance(image, ase.Atoms)]
         if len(states) > MAX_FRAMES:
             raise DataError(f"{path}: found {len(states)} states, needed at most {MAX_FRAMES}")
+        if name == "abinit-out":
+            _set_cells_of_abinit(path, states)
         frames = _frames(path, states, name, reading)
         if len(frames) > 1:
             reading.assume(f"{path}: {len(frames)} states of one run, ions neither relaxed nor clamped; choose by --drop or --where")
@@ -78,3 +85,30 @@ def _frames(path: Path, states: list[Atoms], name: str, reading: Reading) -> lis
         )
     unit = "eV/angstrom^3"
     return [frame for index, state in enumerate(with_stress) for frame in chosen_frame(state, f"{path}: state {index}", reading, unit)]
+
+
+def _set_cells_of_abinit(path: Path, states: list[Atoms]) -> None:
+    """Give the states the cell that ABINIT prints: ASE takes ``rprim`` for it, in Å and without ``acell``."""
+    cell = _cell_of_abinit(path)
+    for state in states:
+        state.set_cell(cell)  # the positions are printed in Å and stay
+
+
+def _cell_of_abinit(path: Path) -> Float[np.ndarray, "3 3"]:
+    """The lattice vectors (Å) of a run at one cell; ABINIT prints them in bohr as R(1), R(2), R(3).
+
+    Raises
+    ------
+    DataError
+        There are none, or those of several cells.
+    """
+    number = r"\s*([-+.\dEe]+)"
+    rows = re.findall(rf"^ *R\([123]\)={3 * number}", path.read_text(errors="replace"), re.MULTILINE)
+    if not rows or len(rows) % 3:
+        raise DataError(f"{path}: found no lattice vectors R(1), R(2), R(3); needed ABINIT's main output; is it cut off?")
+    cells = np.unique(np.array(rows, dtype=np.float64).reshape(-1, 9), axis=0)
+    if len(cells) > 1:
+        raise DataError(
+            f"{path}: found {len(cells)} cells in one output of ABINIT; needed one data set at a fixed cell; run each on its own"
+        )
+    return cells[0].reshape(3, 3) * BOHR

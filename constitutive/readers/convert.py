@@ -174,7 +174,8 @@ def _of_frames(kinds: Sequence[tuple[Path, str]], reading: Reading, reference: A
     base = None
     if reference is not None:
         quiet = Reading.of(replace(reading.options, where=(), skip_failed=False, stress_key=reading.options.stress_key))
-        base = read_reference(reference, reading.options.disorder, lambda path, kind: read_frames(path, kind, quiet))
+        stated = reading.options.format
+        base = read_reference(reference, reading.options.disorder, lambda path, kind: read_frames(path, kind, quiet), stated=stated)
     frames = _all_frames(kinds, reading)
     reading.selection.require_known()
     frames = _near(frames, base, reading)

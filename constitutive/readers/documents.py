@@ -120,17 +120,16 @@ def read_elasticity(path: Path, reading: Reading, structure: AnyStructure | None
     with parsing(path, "elasticity document"):
         content = load(path)
         document = cast(Json, content[0] if isinstance(content, list) and len(content) == 1 else content)
-        data = _fitting_data(document)
-        if "deformation_tasks" in data:
-            fields = _of_tasks(path, data, reading)
-        elif "deformations" in data:
-            fields = _of_lists(path, data, reading)
-        else:
-            raise DataError(f"{path}: {_no_samples(document, data)}")
-        whole = _unwrapped(document)
+        data, whole = _fitting_data(document), _unwrapped(document)
         reference = (
             structure if structure is not None else next((whole[key] for key in _STRUCTURES if isinstance(whole.get(key), dict)), None)
         )
+        if "deformation_tasks" in data:
+            fields = _of_tasks(path, data, reading)
+        elif "deformations" in data:
+            fields = _of_lists(path, data, reading, reference)
+        else:
+            raise DataError(f"{path}: {_no_samples(document, data)}")
         if reference is None:
             raise DataError(f"{path}: found no structure; needed the reference structure of the deformations; give it by --structure")
         code = "elasticity document of atomate, atomate2 or emmet"
@@ -150,21 +149,24 @@ def _no_samples(document: Json, data: Json) -> str:
     )
 
 
-def _of_lists(path: Path, data: Json, reading: Reading) -> Json:
+def _of_lists(path: Path, data: Json, reading: Reading, structure: object) -> Json:
     """Deformations beside stresses: in GPa and tension positive under the names of atomate2, else as the options state."""
     F = _tensors(data.get("deformations"), f"{path}: deformations", None)
     order = reading.options.order
     for key, name in _STATED.items():
         if data.get(key):
             reading.require_native(str(path), "GPa", "tension")
+            reading.assume(f"{path.name}: {key} in GPa, tension positive, as atomate2 and emmet write them (the file says neither)")
             return {"F": F, name: _tensors(data[key], f"{path}: {key}", order), "units": "GPa", "ions": "relaxed"}
     if not data.get("stresses"):
         raise DataError(f"{path}: found no {', '.join((*_STATED, 'stresses'))}; needed one list of stresses")
-    missing = [flag for flag, value in (("--unit", reading.options.unit), ("--sign", reading.options.sign)) if value is None]
+    given = {"--unit": reading.options.unit, "--sign": reading.options.sign, "--structure": structure}
+    missing = [flag for flag, value in given.items() if value is None]
     if missing:
         raise DataError(
-            f"{path}: found deformations and stresses without a statement of {' and '.join(missing)}; needed both: for VASP's numbers "
-            "--unit kbar --sign pressure; for GPa, tension positive, --unit GPa --sign tension"
+            f"{path}: found deformations and stresses without {' and '.join(missing)}; needed all of --structure FILE (the undeformed "
+            "cell), --unit and --sign: for VASP's numbers --unit kbar --sign pressure, for GPa with tension positive --unit GPa --sign "
+            "tension"
         )
     sigma = reading.sign_of() * _tensors(data["stresses"], f"{path}: stresses", order)
     reading.assume("stresses are Cauchy stresses (--measure says otherwise)")

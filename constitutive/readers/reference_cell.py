@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _DUMMIES = [f"Q{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"] + [f"X{letter}" for letter in "abcd"]
 
 
-def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Path, str], list[Frame]]) -> Reference:
+def read_reference(
+    source: AnyStructure, disorder: str, frames_of: Callable[[Path, str], list[Frame]], *, stated: str | None = None
+) -> Reference:
     """The reference cell from a code's output (then with its energy), a structure file, or a structure object.
 
     Parameters
@@ -33,6 +35,8 @@ def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Pat
         "refuse" partly occupied sites, or "species".
     frames_of
         Reads the states of a file of a given format.
+    stated
+        Format that the user says the outputs have, for one that is not found out by itself.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Pat
         There is no structure in it, or an output of several cells.
     """
     if isinstance(source, (str, Path)):
-        frame = _state(Path(source), frames_of)
+        frame = _state(Path(source), frames_of, stated)
         if frame is not None:
             return Reference(frame.cell, frame.species, frame.frac, frame.energy)
     structure = ordered(read_structure(source), disorder, str(source) if isinstance(source, (str, Path)) else "the structure")
@@ -48,16 +52,16 @@ def read_reference(source: AnyStructure, disorder: str, frames_of: Callable[[Pat
     return Reference(np.array(structure.lattice.matrix), species, np.array(structure.frac_coords, dtype=np.float64), None)
 
 
-def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame | None:
+def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]], stated: str | None) -> Frame | None:
     """The state of an output of a code, the one with the number behind an @ where there is one; None for a structure only."""
     name, _, number = str(path).rpartition("@")
     if name and number.isdigit() and not path.exists():
-        frames = frames_of(Path(name), detect(Path(name)))
+        frames = frames_of(Path(name), _kind(Path(name), stated))
         if int(number) >= len(frames):
             raise DataError(f"{name}: found {len(frames)} states; needed one with number {number}; they count from 0")
         return frames[int(number)]
     try:
-        kind = detect(path)
+        kind = _kind(path, stated)
     except DataError:
         return None
     if kind in SETS:
@@ -65,7 +69,7 @@ def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame |
     try:
         frames = frames_of(path, kind)
     except ConstitutiveError:
-        if kind not in ("extxyz", "traj"):
+        if kind not in ("extxyz", "traj", "ase"):
             raise
         return None  # a structure without a stress is reference enough
     if not frames:
@@ -77,6 +81,16 @@ def _state(path: Path, frames_of: Callable[[Path, str], list[Frame]]) -> Frame |
             "or give a file with one state"
         )
     return frames[0]
+
+
+def _kind(path: Path, stated: str | None) -> str:
+    """The format of a file: found out, or where that fails, the one that ASE is to read."""
+    try:
+        return detect(path)
+    except DataError:
+        if stated is None or stated.partition(":")[0] != "ase" or not path.is_file():
+            raise
+        return "ase"
 
 
 def ordered(structure: Structure, disorder: str, where: str) -> Structure:
