@@ -86,7 +86,7 @@ def test_ions_of_dynamics_are_neither_relaxed_nor_clamped_and_that_is_said(run, 
     result = invoke("convert", path, "-o", tmp_path / "x.json", "--json")
     (statement,) = json.loads(result.stdout)["assumed"]
     assert "3 steps of dynamics, ions neither relaxed nor clamped" in statement
-    assert StressStrainData.load(tmp_path / "x.json").ions is None
+    assert StressStrainData.load(tmp_path / "x.json", plausible=False).ions is None  # too few states to judge the sign
 
 
 def test_conditions_choose_steps(tmp_path):
