@@ -14,12 +14,22 @@ def sections(node: ast.FunctionDef | ast.ClassDef) -> set[str]:
     return set(SECTION.findall(ast.get_docstring(node) or ""))
 
 
+def described(node: ast.FunctionDef) -> set[str]:
+    """Names in the section Parameters, several of them on one line parted by commas."""
+    section = re.search(r"^Parameters\n-{3,}\n(.*?)(?=^\w+\n-{3,}$|\Z)", ast.get_docstring(node) or "", re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^[^\s].*$", section[1], re.MULTILINE) if section else []
+    return {name.strip().lstrip("*") for head in heads for name in head.split(" : ")[0].split(",")}
+
+
 def missing_of_function(node: ast.FunctionDef) -> set[str]:
     """Sections that the signature and the body require; a property returns what its first line says."""
     found, missing = sections(node), set()
-    arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    if set(arguments) - {"self", "cls"} and "Parameters" not in found:
+    arguments = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)} - {"self", "cls"}
+    if arguments and "Parameters" not in found:
         missing.add("Parameters")
+    starred = {a.arg for a in (node.args.vararg, node.args.kwarg) if a}
+    if "Parameters" in found and not arguments <= described(node) <= arguments | starred:
+        missing.add(f"names {sorted(arguments ^ described(node) - starred)}")
     is_property = any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
     if (node.returns and ast.unparse(node.returns)) not in NO_RESULT and not RESULT & found and not is_property:
         missing.add("Returns")

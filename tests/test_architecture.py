@@ -156,16 +156,17 @@ def test_a_docstring_without_its_sections_is_found(tmp_path: Path) -> None:
     package = tmp_path / "bare"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from bare.laws import State\nNAMES = {'laws': ['Fixed', 'half']}\n__all__ = ['Fixed', 'State', 'half']\n"
+        "from bare.laws import State\nNAMES = {'laws': ['Fixed', 'half', 'twice']}\n__all__ = ['Fixed', 'State', 'half', 'twice']\n"
     )
     (package / "laws.py").write_text(
         "@dataclass\nclass State:\n    'A state.'\n    x: float\n    def grown(self, by: float) -> float:\n        'Larger.'\n"
         "class Fixed(State):\n    'It does not grow.'\n    def grown(self, by: float) -> float:\n        'The same.'\n"
         "def half(x: float) -> float:\n    'Half.'\n    if x < 0:\n        raise ValueError\n"
+        "def twice(x: float) -> None:\n    '''Twice.\n\n    Parameters\n    ----------\n    y : float\n    '''\n"
         "def hidden(x: float) -> float:\n    'Not public.'\n"
     )
     both = {"Parameters", "Returns"}
-    found = {"State": {"Parameters or Attributes"}, "State.grown": both, "half": {*both, "Raises"}}
+    found = {"State": {"Parameters or Attributes"}, "State.grown": both, "half": {*both, "Raises"}, "twice": {"names ['x', 'y']"}}
     assert docstrings.Sources(package).missing() == {f"bare: {name}": missing for name, missing in found.items()}
 
 

@@ -54,7 +54,19 @@ class Check:
 
 
 def not_measured(meaning: str, reason: str) -> Check:
-    """A property without a figure."""
+    """A property without a figure.
+
+    Parameters
+    ----------
+    meaning : str
+        What would be measured.
+    reason : str
+        Why it was not.
+
+    Returns
+    -------
+    Check
+    """
     return Check(None, None, meaning, "", reason=reason)
 
 

@@ -104,7 +104,18 @@ def deformation_of(E: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
 
 
 def stress_of(material: Material, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Second Piola–Kirchhoff stress (GPa), from NumPy to NumPy."""
+    """Second Piola–Kirchhoff stress (GPa), from NumPy to NumPy.
+
+    Parameters
+    ----------
+    material : Material
+    E : array (..., 3, 3)
+        Green–Lagrange strains in the frame of the law.
+
+    Returns
+    -------
+    array (..., 3, 3)
+    """
     return material.law.stress(torch.from_numpy(np.ascontiguousarray(E))).numpy()
 
 

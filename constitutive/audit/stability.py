@@ -83,7 +83,22 @@ def strains_of_domain(material: Material, samples: int, radius: float, rng: np.r
 
 
 def border_of_domain(material: Material, samples: int, radius: float, rng: np.random.Generator) -> Float[np.ndarray, "n 3 3"]:
-    """Strains on the border of the domain: either way along each Mandel component and the volume, and random ones."""
+    """Strains on the border of the domain: either way along each Mandel component and the volume, and random ones.
+
+    Parameters
+    ----------
+    material : Material
+    samples : int
+        Number of random strains.
+    radius : float
+        Frobenius norm where the material states no domain.
+    rng : numpy Generator
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Green–Lagrange strains in the frame of the law.
+    """
     axes = np.concatenate([np.eye(6), [[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]]])
     x = np.concatenate([axes, -axes, rng.normal(size=(samples, 6))])
     if material.domain is None:
@@ -97,6 +112,20 @@ def stability(material: Material, samples: int, radius: float, rng: np.random.Ge
 
     A law that was calibrated with the penalty on the loss of ellipticity has to be elliptic in the whole domain. Any other has to be
     elliptic at rest and half the way out: a real crystal may lose ellipticity beyond, and the details state where the law does.
+
+    Parameters
+    ----------
+    material : Material
+    samples : int
+        Number of random directions of strain.
+    radius : float
+        Norm of the largest strain where the material states no domain.
+    rng : numpy Generator
+
+    Returns
+    -------
+    Check
+        Its figure is 0 where the law is strongly elliptic all the way.
     """
     meaning = "share of the way from rest to the border of the domain that is not strongly elliptic, in the worst direction of strain"
     limit = 0.0 if material.card.get("elliptic", False) else UNSTABLE

@@ -122,19 +122,55 @@ def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str
 
 
 def inside_domain(material: Material, E: Float[np.ndarray, "n 3 3"]) -> np.ndarray:
-    """Which strains are inside the domain; all where the material states none."""
+    """Which strains are inside the domain; all where the material states none.
+
+    Parameters
+    ----------
+    material : Material
+    E : array (n, 3, 3)
+        Green–Lagrange strains in the frame of the law.
+
+    Returns
+    -------
+    bool array (n,)
+    """
     if material.domain is None:
         return np.ones(len(E), dtype=bool)
     return material.domain.contains(np.asarray(to_mandel(E)))
 
 
 def relative(found: Float[np.ndarray, "n 3 3"], reference: Float[np.ndarray, "n 3 3"]) -> float:
-    """‖found − reference‖ / ‖reference‖, Frobenius over all samples."""
+    """‖found − reference‖ / ‖reference‖, Frobenius over all samples.
+
+    Parameters
+    ----------
+    found, reference : array (n, 3, 3)
+        Stresses in one unit.
+
+    Returns
+    -------
+    float
+    """
     return float(np.linalg.norm(found - reference) / max(float(np.linalg.norm(reference)), 1e-300))
 
 
 def errors_by_size(E: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"], T: Float[np.ndarray, "n 3 3"]) -> dict[str, float]:
-    """Relative errors in groups of equal number, by the size of the strain."""
+    """Relative errors in groups of equal number, by the size of the strain.
+
+    Parameters
+    ----------
+    E : array (n, 3, 3)
+        Green–Lagrange strains.
+    S : array (n, 3, 3)
+        Reference stresses.
+    T : array (n, 3, 3)
+        Stresses of the law, in the same unit.
+
+    Returns
+    -------
+    dict
+        Relative error by a text with the range of |E|.
+    """
     size = np.linalg.norm(E, axis=(1, 2))
     groups = [g for g in np.array_split(np.argsort(size), min(BINS, max(1, len(size) // 3))) if len(g)]
     return {f"|E| {size[g].min():.3f}–{size[g].max():.3f}": relative(T[g], S[g]) for g in groups}

@@ -18,6 +18,8 @@ def anchored(parameters: LinearParameters, anchors: Mapping[str, object], noise:
 
     Parameters
     ----------
+    parameters
+        The law as a function of its linear parameters.
     anchors
         Names such as ``"C11"`` or ``"C112"`` (Brugger) with value and standard error (GPa).
     noise

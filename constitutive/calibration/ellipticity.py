@@ -35,9 +35,11 @@ def made_elliptic(
     domain
         Where the law is made elliptic.
     margin
-        Wanted minimum of the acoustic tensor, relative to its minimum at zero strain.
+        Required minimum of the acoustic tensor, relative to its minimum at zero strain.
     rounds
         Of finding violations and solving again; the penalty grows tenfold every five rounds.
+    seed
+        Of the random strains.
 
     Returns
     -------

@@ -86,6 +86,13 @@ def _advice(found: tuple[int, ...], needed: tuple[int | None, ...]) -> str:
 def require_orientation(F: Float[np.ndarray, "n 3 3"], name: str = "F") -> None:
     """Require det F > 0 in every sample.
 
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients.
+    name : str
+        Of the field, for the message.
+
     Raises
     ------
     DataError

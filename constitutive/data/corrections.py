@@ -25,19 +25,54 @@ def _with_stress(data: StressStrainData, stress: Float[np.ndarray, "n 3 3"]) -> 
 
 
 def reorder(data: StressStrainData, order: str) -> StressStrainData:
-    """Read the six components of the stress, taken as xx yy zz yz xz xy, in the named order instead."""
+    """Read the six components of the stress, taken as xx yy zz yz xz xy, in the named order instead.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    order : str
+        Six names, or the order of a program (:func:`constitutive.tensors.components.parse_order`).
+
+    Returns
+    -------
+    StressStrainData
+    """
     return _with_stress(data, matrices_of(six_of(_given(data)), order))
 
 
 def turn_sign(data: StressStrainData, *, energy: bool = False) -> StressStrainData:
-    """The stress (or W) with its sign turned: pressure positive to tension positive."""
+    """The stress (or W) with its sign turned: pressure positive to tension positive.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    energy : bool
+        Turn the sign of W instead.
+
+    Returns
+    -------
+    StressStrainData
+    """
     if energy:
         return data if data.W is None else data.replace(W=-data.W)
     return _with_stress(data, -_given(data))
 
 
 def rescale(data: StressStrainData, unit: str, *, energy: bool = False) -> StressStrainData:
-    """Read the numbers of the stress (or of W) as being in another unit than the file states."""
+    """Read the numbers of the stress (or of W) as being in another unit than the file states.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    unit : str
+        The right unit of the numbers.
+    energy : bool
+        Of W instead of the stress.
+
+    Returns
+    -------
+    StressStrainData
+    """
     units = data.units if isinstance(data.units, dict) else {"stress": data.units}
     name = "W" if energy else "stress"
     factor = _factor(data, unit, energy) / pressure_factor(units.get(name, units["stress"]))
@@ -62,7 +97,16 @@ def _factor(data: StressStrainData, unit: str, energy: bool) -> float:
 
 
 def transpose_f(data: StressStrainData) -> StressStrainData:
-    """F with rows and columns exchanged."""
+    """F with rows and columns exchanged.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData
+    """
     return data.replace(F=data.F.swapaxes(1, 2).copy())
 
 
@@ -70,6 +114,14 @@ def transpose_cell(data: StressStrainData) -> StressStrainData:
     """F of a file whose cells were read by columns instead of rows.
 
     With A the reference cell (rows), a strained cell A Fᵀ read as columns gave A Fᵀ A⁻¹ in place of F.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData
 
     Raises
     ------
@@ -83,7 +135,21 @@ def transpose_cell(data: StressStrainData) -> StressStrainData:
 
 
 def transpose_lattice(data: StressStrainData) -> StressStrainData:
-    """The reference cell with rows and columns exchanged; F stays. Raises DataError without a reference cell."""
+    """The reference cell with rows and columns exchanged; F stays.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData
+
+    Raises
+    ------
+    DataError
+        There is no reference cell.
+    """
     if data.lattice is None:
         raise DataError("transposed lattice: found no reference cell; needed lattice, species and frac_coords, or --structure")
     return data.replace(lattice=data.lattice.T.copy())
@@ -132,10 +198,14 @@ def turn_frame(data: StressStrainData, frame: str) -> StressStrainData:
 
     Parameters
     ----------
+    data : StressStrainData
     frame : str
-        "lammps" (lower-triangular cell of each sample), "corotational" (turning with R of F = R U), or nine numbers:
-        the
-        rotation that took the frame of F into that of the stress, by rows.
+        "lammps" (lower-triangular cell of each sample), "corotational" (turning with R of F = R U), or nine numbers: the rotation that took
+        the frame of F into that of the stress, by rows.
+
+    Returns
+    -------
+    StressStrainData
 
     Raises
     ------
@@ -168,6 +238,16 @@ def _frames(data: StressStrainData, frame: str) -> Float[np.ndarray, "*n 3 3"]:
 def relabel_measure(data: StressStrainData, measure: str) -> StressStrainData:
     """The same numbers as another stress measure ("kirchhoff" becomes Cauchy, divided by J).
 
+    Parameters
+    ----------
+    data : StressStrainData
+    measure : str
+        The measure that the numbers are in.
+
+    Returns
+    -------
+    StressStrainData
+
     Raises
     ------
     DataError
@@ -184,6 +264,16 @@ def relabel_measure(data: StressStrainData, measure: str) -> StressStrainData:
 
 def drop(data: StressStrainData, samples: Sequence[int]) -> StressStrainData:
     """The data without some samples.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    samples : sequence of int
+        Sample numbers from 0.
+
+    Returns
+    -------
+    StressStrainData
 
     Raises
     ------

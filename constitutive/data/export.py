@@ -40,7 +40,17 @@ class PymatgenData:
 
 
 def to_pymatgen(data: Samples) -> PymatgenData:
-    """The samples as pymatgen's Deformation, Stress and Strain, for ``ElasticTensor.from_pseudoinverse`` and its like."""
+    """The samples as pymatgen's Deformation, Stress and Strain, for ``ElasticTensor.from_pseudoinverse`` and its like.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    PymatgenData
+        Stresses in GPa.
+    """
     from pymatgen.analysis.elasticity import Deformation, Strain, Stress
 
     return PymatgenData(
@@ -61,6 +71,15 @@ def to_ase(data: Samples) -> list[Any]:
     """The strained cells as ASE Atoms, with stress (eV/Å³, tension positive), energy and forces where the data have them.
 
     The energy is W times the reference volume in eV, 0 at F = I. Without positions in the data the atoms follow F.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    list of ase.Atoms
+        With a SinglePointCalculator each.
 
     Raises
     ------
@@ -91,6 +110,15 @@ def to_pandas(data: Samples) -> pd.DataFrame:
     """One row for each sample: F11 ... F33, the Cauchy stress and W with their unit in the name, weights where given.
 
     Written by ``to_csv(index=False)`` it is a table that `constitutive convert` reads.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    DataFrame
+        Stress and W in GPa.
     """
     import pandas as pd
 

@@ -50,6 +50,14 @@ def is_hdf5(path: str | os.PathLike[str]) -> bool:
 def read_document(path: str | os.PathLike[str]) -> JsonObject:
     """A whole file as the document of a data set, with arrays.
 
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict
+
     Raises
     ------
     DataError
@@ -194,16 +202,52 @@ class HDF5File:
         return self._length
 
     def arrays(self, samples: slice | np.ndarray) -> dict[str, np.ndarray]:
-        """The arrays of the given samples: a slice, or increasing sample numbers. Raises DataError where they cannot be read."""
+        """The arrays of the given samples: a slice, or increasing sample numbers.
+
+        Parameters
+        ----------
+        samples : slice or int array
+            Increasing sample numbers.
+
+        Returns
+        -------
+        dict of array
+            By field, in the units of the file.
+
+        Raises
+        ------
+        DataError
+            The file is damaged.
+        """
         try:
             return {name: self._file[name][samples] for name in self._file}
         except _DAMAGED as error:
             raise DataError(f"{self.path}: samples {samples} cannot be read ({error}); is the file cut off?") from error
 
     def document(self, samples: slice | np.ndarray) -> JsonObject:
-        """The document of a data set with the given samples only. Raises DataError where they cannot be read."""
+        """The document of a data set with the given samples only.
+
+        Parameters
+        ----------
+        samples : slice or int array
+            Increasing sample numbers.
+
+        Returns
+        -------
+        dict
+        """
         return self.document_of(self.arrays(samples))
 
     def document_of(self, arrays: dict[str, np.ndarray]) -> JsonObject:
-        """The document with these arrays for its samples: arrays for our own fields, lists for unknown keys, as in a JSON file."""
+        """The document with these arrays for its samples: arrays for our own fields, lists for unknown keys, as in a JSON file.
+
+        Parameters
+        ----------
+        arrays : dict of array
+            By field.
+
+        Returns
+        -------
+        dict
+        """
         return {**self._document, **{name: a if name in _PER_SAMPLE else a.tolist() for name, a in arrays.items()}}

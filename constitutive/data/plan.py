@@ -203,6 +203,14 @@ class Plan:
 def plan_in(folder: Path) -> Plan | None:
     """The plan whose input files a folder holds, or None where it holds none.
 
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Plan or None
+
     Raises
     ------
     DataError

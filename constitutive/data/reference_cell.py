@@ -99,7 +99,18 @@ def _vacuum(data: Samples) -> ReferenceFault | None:
 
 
 def hencky_strain(F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
-    """Hencky strain ln U = ½ ln(FᵀF) of each sample."""
+    """Hencky strain ln U = ½ ln(FᵀF) of each sample.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+        Deformation gradients.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        In axes of the reference configuration; dimensionless.
+    """
     squares, axes = np.linalg.eigh(F.swapaxes(1, 2) @ F)
     return (axes * (0.5 * np.log(squares))[:, None, :]) @ axes.swapaxes(1, 2)
 
@@ -187,6 +198,10 @@ def same_crystal(one: Structure, other: Structure, *, tolerance: float = 1e-4) -
         The cells; the origin may differ.
     tolerance : float
         Largest difference of a lattice vector's component, relative to the longest vector of the primitive cells.
+
+    Returns
+    -------
+    bool
     """
     if one.composition.reduced_formula != other.composition.reduced_formula:
         return False

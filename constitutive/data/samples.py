@@ -37,6 +37,16 @@ class Samples(Schema):
     def stress(self, measure: str = "cauchy") -> Float[np.ndarray, "n 3 3"]:
         """The stress in GPa in one of the `MEASURES`, or "kirchhoff".
 
+        Parameters
+        ----------
+        measure : str
+            "cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff" or "kirchhoff".
+
+        Returns
+        -------
+        array (n, 3, 3)
+            Tension positive.
+
         Raises
         ------
         DataError

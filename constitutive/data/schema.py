@@ -230,7 +230,17 @@ def _structure_object(value: Any) -> Structure:
 
 
 def structure_fields(structure: Structure) -> dict[str, Any]:
-    """A structure as the fields lattice, species and frac_coords."""
+    """A structure as the fields lattice, species and frac_coords.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure
+
+    Returns
+    -------
+    dict
+        Lattice in Å.
+    """
     return {
         "lattice": np.array(structure.lattice.matrix, dtype=np.float64),
         "species": [site.species_string for site in structure],

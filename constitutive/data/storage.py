@@ -105,7 +105,19 @@ def _entry(key: str, value: object) -> str:
 
 
 def write_json(path: str | os.PathLike[str], document: Mapping[str, object]) -> None:
-    """Write a JSON object atomically; NaN is refused. Raises DataError when it cannot be written."""
+    """Write a JSON object atomically; NaN is refused.
+
+    Parameters
+    ----------
+    path : path
+    document : mapping
+        Arrays are written as lists.
+
+    Raises
+    ------
+    DataError
+        The document holds NaN or what JSON has no type for, or the file cannot be written.
+    """
     try:
         text = "{\n" + ",\n".join(_entry(key, value) for key, value in document.items()) + "\n}"
     except (TypeError, ValueError) as error:

@@ -76,7 +76,17 @@ def half_sphere(number: int) -> Float[np.ndarray, "number 3"]:
 
 
 def apart(n: Float[np.ndarray, "n 3"]) -> Num[np.ndarray, " k"]:
-    """Positions of directions that are more than 15° from every better one chosen before (the list is sorted, best first)."""
+    """Positions of directions that are more than 15° from every better one chosen before (the list is sorted, best first).
+
+    Parameters
+    ----------
+    n : array (n, 3)
+        Unit vectors; the first 400 are compared.
+
+    Returns
+    -------
+    int array (k,)
+    """
     chosen = [0]
     for k, direction in enumerate(n[:400]):
         if np.abs(n[chosen] @ direction).max() < np.cos(np.radians(15)):
@@ -85,20 +95,46 @@ def apart(n: Float[np.ndarray, "n 3"]) -> Num[np.ndarray, " k"]:
 
 
 def upward(n: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    """A direction or its opposite: that whose last non-zero component is positive."""
+    """A direction or its opposite: that whose last non-zero component is positive.
+
+    Parameters
+    ----------
+    n : array (3,)
+
+    Returns
+    -------
+    array (3,)
+    """
     significant = n[np.abs(n) > 1e-6]
     return -n if len(significant) and significant[-1] < 0 else n
 
 
 def low_index() -> Float[np.ndarray, "13 3"]:
-    """The axes, face diagonals and body diagonals of a cube, in this order."""
+    """The axes, face diagonals and body diagonals of a cube, in this order.
+
+    Returns
+    -------
+    array (13, 3)
+        Unit vectors, one of each pair of opposites.
+    """
     n = np.array(list(product((1.0, 0.0, -1.0), repeat=3)))
     n = np.array([v for v in n if v.any() and (upward(v) == v).all()])
     return unit(n[np.lexsort((-n.sum(axis=1), np.abs(n).sum(axis=1)))])
 
 
 def ring(n: Float[np.ndarray, "3"]) -> Float[np.ndarray, "24 3"]:
-    """Directions as far from z as n, 15° apart, from the xz plane on."""
+    """Directions as far from z as n, 15° apart, from the xz plane on.
+
+    Parameters
+    ----------
+    n : array (3,)
+        Unit vector.
+
+    Returns
+    -------
+    array (24, 3)
+        Unit vectors.
+    """
     around = np.radians(np.arange(0, 360, 15))
     radius = np.hypot(n[0], n[1])
     return np.stack([radius * np.cos(around), radius * np.sin(around), np.full_like(around, n[2])], axis=1)

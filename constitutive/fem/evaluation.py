@@ -104,6 +104,12 @@ class Evaluation:
         ----------
         faults : Faults
             Changed in place.
+        region : Region
+            With the domain.
+        law : PointLaw
+            That of the region, for these cells.
+        cells : Cells
+            Local cell numbers.
         x, J, s : Tensor
             Strain, volume ratio and stress at the points of the cells; s is changed in place.
         domain : bool

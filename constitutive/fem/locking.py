@@ -26,6 +26,8 @@ def warn_of_locking(comm: MPI.Comm, regions: Sequence[Region], degree: int, *, v
 
     Parameters
     ----------
+    comm : MPI communicator
+        Of the mesh.
     regions : sequence of Region
         The materials.
     degree : int

@@ -68,12 +68,34 @@ class ReferenceMap:
         return shifted @ self.A.T if self.A.ndim == 2 else torch.einsum("nij,nj->ni", self.A, shifted)
 
     def stress(self, s: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Lab stress from the crystal's."""
+        """Lab stress from the crystal's.
+
+        Parameters
+        ----------
+        s : tensor (n, 6)
+            In crystal axes, GPa, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6)
+            In the user's unit, per reference volume.
+        """
         turned = s @ self.A if self.A.ndim == 2 else torch.einsum("nji,nj->ni", self.A, s)
         return turned * self.weight[..., None]
 
     def tangent(self, C: Float[Tensor, "n 6 6"]) -> Float[Tensor, "n 6 6"]:
-        """Lab tangent from the crystal's."""
+        """Lab tangent from the crystal's.
+
+        Parameters
+        ----------
+        C : tensor (n, 6, 6)
+            In crystal axes, GPa, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6, 6)
+            In the user's unit.
+        """
         return self.A.transpose(-1, -2) @ C @ self.A * self.weight[..., None, None]
 
 
@@ -90,6 +112,10 @@ def reference_map(R: np.ndarray, stress_free: np.ndarray | None, unit: float, *,
         The user's unit in the law's (1,000 for MPa).
     finite : bool
         Whether strains are finite.
+
+    Returns
+    -------
+    ReferenceMap
     """
     R = check_rotations(R, "orientation")
     F0 = np.eye(3) if stress_free is None else stress_free
@@ -130,7 +156,13 @@ class PointLaw:
     precision: Precision = "double"
 
     def folded(self) -> PointLaw:
-        """The same with a linear law's turn worked into its constants."""
+        """The same with a linear law's turn worked into its constants.
+
+        Returns
+        -------
+        PointLaw
+            Itself where the law is not linear or its map is not a plain rotation.
+        """
         if not isinstance(self.law, LinearLaw) or self.map is None or self.map.A.ndim > 2 or bool(self.map.x0.any()):
             return self
         A, weight = self.map.A.numpy(), float(self.map.weight)
@@ -146,7 +178,22 @@ class PointLaw:
         return pack_map(self.map.A.numpy(), self.map.x0.numpy(), self.map.weight.numpy())
 
     def by_compiled_code(self, x: Float[Tensor, "n 6"], quantity: str, *shape: int) -> Tensor:
-        """Energy, stress or tangent by compiled C."""
+        """Energy, stress or tangent by compiled C.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+        quantity : str
+            "energy", "stress", "tangent" or "uncertainty".
+        *shape : int
+            Shape of the quantity at one point.
+
+        Returns
+        -------
+        tensor (n, *shape)
+            In the user's unit.
+        """
         out = np.empty((len(x), *shape))
         arguments = {quantity: out, "point_map": self.packed_map}
         self.compiled.evaluate(x.numpy(), precision=self.precision, **arguments)  # type: ignore[union-attr, arg-type] # callers look
@@ -158,17 +205,47 @@ class PointLaw:
         return isinstance(self.law, LinearLaw) and (self.map is None or self.map.A.ndim == 2)
 
     def crystal_strain(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Strain in the crystal frame, from the stress-free reference."""
+        """Strain in the crystal frame, from the stress-free reference.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6)
+        """
         return self.map.strain(x) if self.map else x
 
     def energy(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
-        """Energy per reference volume, in the user's unit."""
+        """Energy per reference volume, in the user's unit.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+
+        Returns
+        -------
+        tensor (n,)
+        """
         if self.compiled is not None:
             return self.by_compiled_code(x, "energy")
         return self.law.energy_mandel(self.crystal_strain(x)) * (self.map.weight if self.map else self.unit)
 
     def stress(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Stress in the lab, in the user's unit."""
+        """Stress in the lab, in the user's unit.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6)
+        """
         if self.lab is not None:
             return self.lab.stress_mandel(x)
         if self.compiled is not None:
@@ -177,7 +254,17 @@ class PointLaw:
         return self.map.stress(s) if self.map else s * self.unit
 
     def tangent(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
-        """Tangent in the lab, in the user's unit."""
+        """Tangent in the lab, in the user's unit.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6, 6)
+        """
         if self.lab is not None:
             return self.lab.tangent_mandel(x)
         if self.compiled is not None:
@@ -186,7 +273,20 @@ class PointLaw:
         return self.map.tangent(C) if self.map else C * self.unit
 
     def packed_tangent(self, x: Float[Tensor, "n 6"], active: tuple[int, ...]) -> Float[Tensor, "n m"]:
-        """Upper triangle of the active block of the tangent: for a fixed map one matrix product turns, weighs and packs."""
+        """Upper triangle of the active block of the tangent: for a fixed map one matrix product turns, weighs and packs.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+        active : tuple of int
+            Mandel positions of the block.
+
+        Returns
+        -------
+        tensor (n, m)
+            In the user's unit, m = a (a + 1)/2 for a positions.
+        """
         a = list(active)
         if self.compiled is not None and self.lab is None and len(a) == 6:
             return self.by_compiled_code(x, "tangent", 21)
@@ -197,7 +297,19 @@ class PointLaw:
 
 
 def turn_and_pack(turn: ReferenceMap, active: tuple[int, ...]) -> Float[Tensor, "36 m"]:
-    """Matrix from the 36 entries of a crystal's tangent to the upper triangle of the lab's active block."""
+    """Matrix from the 36 entries of a crystal's tangent to the upper triangle of the lab's active block.
+
+    Parameters
+    ----------
+    turn : ReferenceMap
+        One map for all points.
+    active : tuple of int
+        Mandel positions of the block.
+
+    Returns
+    -------
+    tensor (36, m)
+    """
     A = turn.A[:, list(active)]
     rows, columns = UPPER[len(active)]
     return torch.einsum("km,lm->klm", A[:, rows], A[:, columns]).reshape(36, -1) * turn.weight
@@ -209,6 +321,14 @@ def plane_stress_strain(
     """Solve the passive strains so that their stresses vanish: Newton's method at all points at once.
 
     A turned crystal couples all three components out of the plane with the plane: solving C33 alone errs by percents.
+
+    Parameters
+    ----------
+    law : PointLaw
+    x : tensor (n, 6)
+        Strains in the lab, Mandel; the passive ones are the start.
+    passive : tuple of int
+        Mandel positions of the components out of the plane.
 
     Returns
     -------
@@ -237,13 +357,37 @@ def plane_stress_strain(
 
 
 def condensed(C: Float[Tensor, "n 6 6"], active: tuple[int, ...], passive: tuple[int, ...]) -> Float[Tensor, "n a a"]:
-    """Tangent of the active stresses when the passive ones are held at zero (static condensation)."""
+    """Tangent of the active stresses when the passive ones are held at zero (static condensation).
+
+    Parameters
+    ----------
+    C : tensor (n, 6, 6)
+        Tangents, Mandel.
+    active, passive : tuple of int
+        Mandel positions.
+
+    Returns
+    -------
+    tensor (n, a, a)
+        In the unit of C.
+    """
     a, p = list(active), list(passive)
     coupling = torch.linalg.solve_ex(C[:, p][:, :, p], C[:, p][:, :, a])[0]
     return C[:, a][:, :, a] - C[:, a][:, :, p] @ coupling
 
 
 def packed(C: Float[Tensor, "n a a"]) -> Float[Tensor, "n m"]:
-    """Upper triangle of symmetric matrices, row by row: 21 numbers of a 6×6 matrix."""
+    """Upper triangle of symmetric matrices, row by row: 21 numbers of a 6×6 matrix.
+
+    Parameters
+    ----------
+    C : tensor (n, a, a)
+        Symmetric.
+
+    Returns
+    -------
+    tensor (n, m)
+        m = a (a + 1)/2.
+    """
     rows, columns = UPPER[C.shape[-1]]
     return C[:, rows, columns]

@@ -131,12 +131,29 @@ class Newton:
     # ---- evaluation ------------------------------------------------------------------------------------------------------
 
     def update_laws(self, *, tangent: bool) -> Trouble | None:
-        """Evaluate the laws on this rank and agree with the others on what failed; collective."""
+        """Evaluate the laws on this rank and agree with the others on what failed; collective.
+
+        Parameters
+        ----------
+        tangent : bool
+            Evaluate the tangents as well.
+
+        Returns
+        -------
+        Trouble or None
+            The same on all ranks; None where all points are well.
+        """
         faults = evaluated([partial(law.update, tangent=tangent) for law in self.laws], self.comm.rank)
         return agree_on_faults(self.comm, faults, interrupted=self.interrupted())
 
     def assemble_residual(self) -> np.ndarray:
-        """R(u) with the laws as they stand, boundary rows included; owned entries are summed over ranks."""
+        """R(u) with the laws as they stand, boundary rows included; owned entries are summed over ranks.
+
+        Returns
+        -------
+        array
+            Local entries of the residual, in the law's unit times length squared.
+        """
         b = self._work
         b.array[:] = 0.0
         fem.assemble_vector(b.array, self.residual)
@@ -205,14 +222,29 @@ class Newton:
     # ---- solving ---------------------------------------------------------------------------------------------------------
 
     def boundary_values(self) -> np.ndarray:
-        """Present Dirichlet values in an array over all local degrees of freedom, the solution elsewhere."""
+        """Present Dirichlet values in an array over all local degrees of freedom, the solution elsewhere.
+
+        Returns
+        -------
+        array
+        """
         values = self.u.x.array.copy()
         for bc in self.bcs:
             bc.set(values)
         return values
 
     def may_backtrack(self, trouble: Trouble) -> bool:
-        """Whether a backtracking line search is to be tried after a failed step."""
+        """Whether a backtracking line search is to be tried after a failed step.
+
+        Parameters
+        ----------
+        trouble : Trouble
+            Why the step failed.
+
+        Returns
+        -------
+        bool
+        """
         return self._guarded and trouble.outcome not in (Outcome.INTERRUPTED, Outcome.FAILED, Outcome.LINEAR_SOLVER)
 
     def _solver(self, *, backtracking: bool) -> PETSc.SNES:
@@ -311,7 +343,12 @@ class Newton:
 
 
 def set_function_domain_error(snes: PETSc.SNES) -> None:
-    """Mark the residual as not defined at the iterate of a SNES; all ranks do it together."""
+    """Mark the residual as not defined at the iterate of a SNES; all ranks do it together.
+
+    Parameters
+    ----------
+    snes : PETSc.SNES
+    """
     if hasattr(snes, "setFunctionDomainError"):
         snes.setFunctionDomainError()
         return

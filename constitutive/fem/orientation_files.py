@@ -85,6 +85,17 @@ class Table:
     def of_phase(self, phase: str, path: Path) -> Table:
         """The rows of one phase.
 
+        Parameters
+        ----------
+        phase : str
+            Name in the file.
+        path : Path
+            For the message.
+
+        Returns
+        -------
+        Table
+
         Raises
         ------
         DataError
@@ -99,7 +110,16 @@ class Table:
 
 
 def columns_of(text: str) -> tuple[Columns, bool]:
-    """Meaning of a descriptor such as ``"bunge"``, or Neper's ``"euler-bunge:passive"``, and whether it says passive.
+    """Meaning of a descriptor such as ``"bunge"``, or Neper's ``"euler-bunge:passive"``, and whether it is passive.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    columns : str
+    passive : bool
 
     Raises
     ------
@@ -114,6 +134,18 @@ def columns_of(text: str) -> tuple[Columns, bool]:
 
 def read_table(path: Path, columns: str | None, first: int | None) -> Table:
     """Read any of the files.
+
+    Parameters
+    ----------
+    path : Path
+    columns : str, optional
+        What the columns hold where no header states it.
+    first : int, optional
+        Tag of the first row where the file has no tags.
+
+    Returns
+    -------
+    Table
 
     Raises
     ------

@@ -107,6 +107,16 @@ def rotation_from_quaternion(q: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarr
 def check_rotations(R: Float[np.ndarray, "*batch 3 3"], where: str) -> Float[np.ndarray, "*batch 3 3"]:
     """Give rotations back once each is orthogonal to 1e-6 and right-handed.
 
+    Parameters
+    ----------
+    R : array (..., 3, 3)
+    where : str
+        Name of the input, for the message.
+
+    Returns
+    -------
+    array (..., 3, 3)
+
     Raises
     ------
     DataError
@@ -206,6 +216,17 @@ def read_orientations(
 def rotations_of(table: Table, path: Path) -> Float[np.ndarray, "n 3 3"]:
     """Rotations of a table's rows as its columns mean them.
 
+    Parameters
+    ----------
+    table : Table
+    path : Path
+        For the message.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Crystal → lab.
+
     Raises
     ------
     DataError
@@ -278,6 +299,15 @@ def _crystal_turn(table: Table, crystal: Material | None, axes: str | None, path
 
 def axes_of(crystal: Material, axes: str) -> Float[np.ndarray, "3 3"]:
     """Rows: Cartesian axes of a convention, in the axes of the crystal's law.
+
+    Parameters
+    ----------
+    crystal : Material
+    axes : {"x||a", "x||a*"}
+
+    Returns
+    -------
+    array (3, 3)
 
     Raises
     ------

@@ -30,14 +30,25 @@ except ImportError:
 
 @runtime_checkable
 class HasForm(Protocol):
-    """A problem for the Newton solver of DOLFINx: its ``form`` is called at each iterate before anything is assembled."""
+    """A problem for the Newton solver of DOLFINx: its ``form`` is called at each iterate before anything is assembled.
+
+    Attributes
+    ----------
+    form : callable
+        Called with the vector of the iterate.
+    """
 
     form: Callable[[PETSc.Vec], None]
 
 
 @runtime_checkable
 class HasSolver(Protocol):
-    """A problem of DOLFINx 0.10 and newer, which owns a SNES."""
+    """A problem of DOLFINx 0.10 and newer, which owns a SNES.
+
+    Attributes
+    ----------
+    solver : PETSc.SNES
+    """
 
     solver: PETSc.SNES
 

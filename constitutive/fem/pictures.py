@@ -76,6 +76,11 @@ def draw(
     zoom : float
         How much of the panel the mesh fills; compact bodies need less, to keep clear of the colour bar.
 
+    Returns
+    -------
+    Path
+        The file; on every rank.
+
     Raises
     ------
     DependencyError
@@ -93,7 +98,16 @@ def draw(
 
 
 def gathered(panel: Panel) -> Any:
-    """The whole mesh on rank 0 as a PyVista grid with ``displacement`` and ``values``; None on the other ranks."""
+    """The whole mesh on rank 0 as a PyVista grid with ``displacement`` and ``values``; None on the other ranks.
+
+    Parameters
+    ----------
+    panel : Panel
+
+    Returns
+    -------
+    pyvista.UnstructuredGrid or None
+    """
     V = panel.u.function_space
     comm = V.mesh.comm
     pieces = comm.gather(_piece(panel), root=0)
@@ -112,6 +126,10 @@ def gathered(panel: Panel) -> Any:
 @cache
 def require_pyvista() -> Any:
     """PyVista, once it has drawn a first picture in a process of its own: a broken OpenGL ends the process that draws.
+
+    Returns
+    -------
+    module
 
     Raises
     ------

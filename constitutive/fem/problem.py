@@ -129,6 +129,8 @@ class Problem:
         checkpoint : path, optional
             Folder to write the state to after every ``checkpoint_every`` steps, when the user interrupts, and at the
             end.
+        checkpoint_every : int
+            Steps from one checkpoint to the next.
         on_step : callable, optional
             Called after each converged step, on all ranks.
 

@@ -22,6 +22,11 @@ class Interrupt:
     """Ctrl-C ends a solve at a usable state; a second one ends the program.
 
     Only the main thread can listen to signals; elsewhere this does nothing.
+
+    Parameters
+    ----------
+    newton : Newton
+        Stopped at its next iteration.
     """
 
     def __init__(self, newton: Newton) -> None:
@@ -47,12 +52,30 @@ class Interrupt:
         self._asked = True
 
     def seen(self, comm: MPI.Comm) -> bool:
-        """Whether any rank was interrupted; collective."""
+        """Whether any rank was interrupted; collective.
+
+        Parameters
+        ----------
+        comm : MPI communicator
+
+        Returns
+        -------
+        bool
+        """
         return bool(comm.allreduce(int(self._asked), op=MPI.MAX))
 
 
 class Progress:
-    """One line on rank 0's standard error: step, iteration, norms, worst strain."""
+    """One line on rank 0's standard error: step, iteration, norms, worst strain.
+
+    Parameters
+    ----------
+    comm : MPI communicator
+    load : callable
+        Gives the part of the load reached.
+    enabled : bool
+        Without it nothing is shown.
+    """
 
     def __init__(self, comm: MPI.Comm, load: Callable[[], float], *, enabled: bool) -> None:
         self._load = load
@@ -71,7 +94,14 @@ class Progress:
             self._status.stop()
 
     def iteration(self, iteration: int, norm: float) -> None:
-        """Show a Newton iteration."""
+        """Show a Newton iteration.
+
+        Parameters
+        ----------
+        iteration : int
+        norm : float
+            Of the residual.
+        """
         if self._status is None:
             return
         self._first = norm if iteration == 0 else self._first
@@ -82,7 +112,12 @@ class Progress:
         )
 
     def step(self, record: StepRecord) -> None:
-        """Print a converged step."""
+        """Print a converged step.
+
+        Parameters
+        ----------
+        record : StepRecord
+        """
         self._steps, self._worst = self._steps + 1, record.worst_strain
         if self._status is not None:
             outside = f", [yellow]{record.outside} points outside their domain[/]" if record.outside else ""

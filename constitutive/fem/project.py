@@ -16,8 +16,18 @@ def cell_average(points: QuadraturePoints, values: np.ndarray, shape: tuple[int,
 
     Parameters
     ----------
+    points : QuadraturePoints
     values : array (points of this rank, size)
         Values at the points.
+    shape : tuple
+        Of one value: () for a scalar.
+    name : str
+        Of the Function.
+
+    Returns
+    -------
+    Function
+        In the unit of the values.
     """
     space = fem.functionspace(points.mesh, ("DG", 0, shape) if shape else ("DG", 0))
     result = fem.Function(space, name=name)
@@ -31,7 +41,22 @@ def cell_average(points: QuadraturePoints, values: np.ndarray, shape: tuple[int,
 
 
 def project(at_points: fem.Function, points: QuadraturePoints, element: tuple, name: str) -> fem.Function:
-    """L2 projection of a quadrature Function on a Lagrange space (family, degree), component by component."""
+    """L2 projection of a quadrature Function on a Lagrange space (family, degree), component by component.
+
+    Parameters
+    ----------
+    at_points : Function
+        On the quadrature points.
+    points : QuadraturePoints
+    element : (family, degree)
+    name : str
+        Of the Function.
+
+    Returns
+    -------
+    Function
+        In the unit of the values.
+    """
     shape = at_points.ufl_shape
     mesh = points.mesh
     scalar = fem.functionspace(mesh, (element[0], element[1]))

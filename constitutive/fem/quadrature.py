@@ -27,6 +27,16 @@ def default_degree(u: Expr, mesh: Mesh) -> int:
     Simplices of degree k take 2(k − 1), one point for linear ones and four for quadratic tetrahedra; the others,
     whose gradients are of degree k in each direction, take 2k: the usual 2×2×2 and 3×3×3 Gauss points. Curved cells
     take 2(g − 1) more for a geometry of degree g.
+
+    Parameters
+    ----------
+    u : UFL expression
+        The displacement.
+    mesh : Mesh
+
+    Returns
+    -------
+    int
     """
     degree = function_degree(u)
     curved = 2 * (compat.geometry_degree(mesh) - 1)
@@ -35,12 +45,30 @@ def default_degree(u: Expr, mesh: Mesh) -> int:
 
 
 def function_degree(u: Expr) -> int:
-    """Highest degree of the Functions in an expression."""
+    """Highest degree of the Functions in an expression.
+
+    Parameters
+    ----------
+    u : UFL expression
+
+    Returns
+    -------
+    int
+    """
     return max(element_degree(coefficient.ufl_element()) for coefficient in ufl.algorithms.extract_coefficients(ufl.as_ufl(u)))
 
 
 def element_degree(element: AbstractFiniteElement) -> int:
-    """Highest degree of the complete polynomials in an element (k for P_k and Q_k), the largest over the parts of a mixed one."""
+    """Highest degree of the complete polynomials in an element (k for P_k and Q_k), the largest over the parts of a mixed one.
+
+    Parameters
+    ----------
+    element : UFL element
+
+    Returns
+    -------
+    int
+    """
     parts = element.sub_elements if element.block_size == 1 else []
     return max(map(element_degree, parts)) if parts else int(element.embedded_subdegree)
 
@@ -75,16 +103,43 @@ class QuadraturePoints:
         return self.cells * self.per_cell
 
     def space(self, shape: tuple[int, ...]) -> fem.FunctionSpace:
-        """Function space with one value of a shape at each point."""
+        """Function space with one value of a shape at each point.
+
+        Parameters
+        ----------
+        shape : tuple
+            Of one value: () for a scalar.
+
+        Returns
+        -------
+        FunctionSpace
+        """
         element = basix.ufl.quadrature_element(compat.cell_name(self.mesh), value_shape=shape, scheme="default", degree=self.degree)
         return fem.functionspace(self.mesh, element)
 
     def function(self, size: int, name: str) -> PointFunction:
-        """Make a Function with ``size`` numbers at each point, zero at first."""
+        """Make a Function with ``size`` numbers at each point, zero at first.
+
+        Parameters
+        ----------
+        size : int
+        name : str
+            Of the Function.
+
+        Returns
+        -------
+        PointFunction
+        """
         return PointFunction(self, fem.Function(self.space((size,) if size > 1 else ()), name=name), size)
 
     def weights(self) -> np.ndarray:
-        """Volume (points,) that each point of this rank stands for; collective at the first call."""
+        """Volume (points,) that each point of this rank stands for; collective at the first call.
+
+        Returns
+        -------
+        array (points,)
+            In the mesh's length cubed (squared in the plane).
+        """
         if self._weights is None:
             rule = basix.make_quadrature(self.mesh.basix_cell(), self.degree)[1]
             detJ = self.expression(abs(ufl.JacobianDeterminant(self.mesh)))(np.arange(self.cells, dtype=np.int32))

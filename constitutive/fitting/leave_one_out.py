@@ -209,6 +209,11 @@ def left_out_errors(
         Of each parameter.
     groups
         Numbers of the samples left out at a time.
+
+    Returns
+    -------
+    array (n, 6)
+        In the order of the samples, in the norm of the residual.
     """
     rest = residual.reshape(-1, 6)
     curvature = J.T @ J

@@ -277,7 +277,15 @@ def _smallest_beside(columns: Float[np.ndarray, "m k"], others: Float[np.ndarray
 @final
 @dataclass(frozen=True)
 class Design:
-    """Least-squares matrices of a series with a free reference stress: rows of the stress (n, 6, p) and of the energy (n, p)."""
+    """Least-squares matrices of a series with a free reference stress: rows of the stress (n, 6, p) and of the energy (n, p).
+
+    Attributes
+    ----------
+    stress : array (n, 6, p)
+        Stress of each column at one, Mandel; the first six columns are s₀.
+    energy : array (n, p)
+        Energy of each column at one.
+    """
 
     stress: Float[np.ndarray, "n 6 p"]
     energy: Float[np.ndarray, "n p"]

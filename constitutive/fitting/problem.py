@@ -183,7 +183,22 @@ class FitProblem:
 
 
 def seth_hill_mandel(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Float[np.ndarray, "n 6"], Float[np.ndarray, "n 6 6"]]:
-    """Seth–Hill strains of Green–Lagrange strains, and their derivatives, in Mandel components."""
+    """Seth–Hill strains of Green–Lagrange strains, and their derivatives, in Mandel components.
+
+    Parameters
+    ----------
+    x : array (n, 6)
+        Green–Lagrange strains, Mandel.
+    exponent : float
+        m of :func:`constitutive.kinematics.seth_hill_strain`; theory, eq. (23).
+
+    Returns
+    -------
+    strain : array (n, 6)
+        H_m, Mandel.
+    derivative : array (n, 6, 6)
+        ∂H/∂E on Mandel components, symmetric.
+    """
     strain, slope = seth_hill_strain(np.asarray(from_mandel(x)), exponent)
     return np.asarray(to_mandel(strain)), np.asarray(tangent_to_mandel(slope))
 

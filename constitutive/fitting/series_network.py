@@ -241,7 +241,18 @@ def network_columns(
     directions: Float[np.ndarray, "h 6"],
     biases: Float[np.ndarray, " h"],
 ) -> Float[np.ndarray, "n 6 h"]:
-    """Stress of each channel at amplitude one; arguments as for :func:`network_stress`."""
+    """Stress of each channel at amplitude one.
+
+    Parameters
+    ----------
+    x, group, directions, biases
+        As for :func:`network_stress`.
+
+    Returns
+    -------
+    array (n, 6, h)
+        Mandel components.
+    """
     turned = np.einsum("gji,hj->hgi", group, directions)
     z = np.einsum("hgi,ni->hng", turned, x) + biases[:, None, None]
     rise = 0.5 * z / np.sqrt(z * z + 4) - _rest(biases)[:, None, None]
@@ -255,7 +266,20 @@ def network_jacobian(
     biases: Float[np.ndarray, " h"],
     amplitudes: Float[np.ndarray, " h"],
 ) -> tuple[Float[np.ndarray, "n 6 h 6"], Float[np.ndarray, "n 6 h"], Float[np.ndarray, "n 6 h"]]:
-    """Derivatives of the stress by directions, biases and amplitudes; ``images`` are the strains turned by every rotation."""
+    """Derivatives of the stress by directions, biases and amplitudes.
+
+    Parameters
+    ----------
+    images : array (n, g, 6)
+        The strains turned by every rotation, over the scale.
+    group, directions, biases, amplitudes
+        As for :func:`network_stress`.
+
+    Returns
+    -------
+    by_directions : array (n, 6, h, 6)
+    by_biases, by_amplitudes : array (n, 6, h)
+    """
     n, g, H = len(images), len(group), len(biases)
     z = images @ directions.T + biases
     root = 1 / np.sqrt(z * z + 4)
@@ -284,12 +308,37 @@ def stress_columns(
     biases: Float[np.ndarray, " h"],
     x: Float[np.ndarray, "n 6"],
 ) -> Float[np.ndarray, "n 6 k"]:
-    """The design matrix Φ at strains x: the stress of each linear parameter (amplitudes, then series coefficients) at one."""
+    """The design matrix Φ at strains x: the stress of each linear parameter (amplitudes, then series coefficients) at one.
+
+    Parameters
+    ----------
+    basis : PolynomialBasis
+        Of the series; its scale is also that of the network.
+    group, directions, biases
+        As for :func:`network_stress`.
+    x : array (n, 6)
+        Strains, Mandel.
+
+    Returns
+    -------
+    array (n, 6, k)
+    """
     return np.concatenate([network_columns(x / basis.scale, group, directions, biases), basis(x)], axis=2)
 
 
 class SeriesNetworkResidual:
-    """Residual and Jacobian of one fit as functions of all its parameters θ = (w, b, a, c)."""
+    """Residual and Jacobian of one fit as functions of all its parameters θ = (w, b, a, c).
+
+    Parameters
+    ----------
+    problem : FitProblem
+        Its x and y in the strain measure of the shape.
+    shape : Shape
+    start : (directions, biases), optional
+        Initial ones, Mandel over the scale; random ones when None.
+    seed : int
+        Of the random ones.
+    """
 
     def __init__(self, problem: FitProblem, shape: Shape, start: tuple[np.ndarray, np.ndarray] | None, seed: int):
         rng = np.random.default_rng(seed)
@@ -311,25 +360,57 @@ class SeriesNetworkResidual:
         return array if self.plain else np.matmul(self.norm, array.reshape(len(array), 6, -1)).reshape(array.shape)
 
     def start(self) -> np.ndarray:
-        """Given directions with the amplitudes and coefficients that fit best."""
+        """Given directions with the amplitudes and coefficients that fit best.
+
+        Returns
+        -------
+        array (parameters,)
+        """
         columns = network_jacobian(self.images, self.group, self.w0, self.b0, np.ones(self.H))[2]
         A = np.concatenate([self._normed(columns).reshape(len(self.target), self.H), self.columns], axis=1)
         linear = np.linalg.solve(A.T @ A + 1e-4 * np.eye(A.shape[1]), A.T @ self.target)
         return np.concatenate([self.w0.ravel(), self.b0, linear])
 
     def parts(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Directions, biases, amplitudes and series coefficients."""
+        """Directions, biases, amplitudes and series coefficients.
+
+        Parameters
+        ----------
+        theta : array (parameters,)
+
+        Returns
+        -------
+        directions, biases, amplitudes, coefficients : array
+        """
         H = self.H
         return theta[: 6 * H].reshape(H, 6), theta[6 * H : 7 * H], theta[7 * H : 8 * H], theta[8 * H :]
 
     def residual(self, theta: np.ndarray) -> np.ndarray:
-        """Predicted less given stress, in the norm of the fit and units of the problem."""
+        """Predicted less given stress, in the norm of the fit and units of the problem.
+
+        Parameters
+        ----------
+        theta : array (parameters,)
+
+        Returns
+        -------
+        array (6 n,)
+        """
         w, b, a, c = self.parts(theta)
         network = network_stress(self.x, self.group, w, b, a) if self.H else np.zeros_like(self.x)
         return self._normed(network[:, :, None]).ravel() + self.columns @ c - self.target
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        """Derivative of the residual by all parameters."""
+        """Derivative of the residual by all parameters.
+
+        Parameters
+        ----------
+        theta : array (parameters,)
+
+        Returns
+        -------
+        array (6 n, parameters)
+        """
         w, b, a, _ = self.parts(theta)
         N = len(self.target)
         Jw, Jb, Ja = network_jacobian(self.images, self.group, w, b, a)
@@ -337,12 +418,34 @@ class SeriesNetworkResidual:
         return np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
 
     def minimise(self, steps: int, start: np.ndarray | None = None) -> Minimum:
-        """Levenberg–Marquardt from given parameters, or from the initial directions."""
+        """Levenberg–Marquardt from given parameters, or from the initial directions.
+
+        Parameters
+        ----------
+        steps : int
+            Most steps.
+        start : array (parameters,), optional
+            Where to start.
+
+        Returns
+        -------
+        Minimum
+        """
         first = self.start() if start is None else start
         return levenberg_marquardt(self.residual, self.jacobian, first, self.ridge, steps=steps)
 
     def fit(self, minimum: Minimum) -> SeriesNetworkFit:
-        """The parameters found, as a fit."""
+        """The parameters found, as a fit.
+
+        Parameters
+        ----------
+        minimum : Minimum
+            Its parameters are taken.
+
+        Returns
+        -------
+        SeriesNetworkFit
+        """
         w, b, a, c = self.parts(minimum.parameters)
         error = float(np.linalg.norm(self.residual(minimum.parameters)) / np.linalg.norm(self.target))
         return SeriesNetworkFit(w, b, a, c, self.basis, self.group, self.problem.unit, error, minimum.objective, self.shape.strain_exponent)

@@ -352,6 +352,11 @@ def numbers(array: Tensor) -> np.ndarray:
 def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
     """Require that parameters from a file were invariant already, so that projecting them changed nothing.
 
+    Parameters
+    ----------
+    projected, given : array
+        Parameters after and before the projection on the group's invariants (GPa).
+
     Raises
     ------
     ValueError
@@ -363,7 +368,18 @@ def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
 
 
 def settled(projected: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """The given parameters where projecting them changed nothing but rounding, so that a saved law loads bit for bit."""
+    """The given parameters where projecting them changed nothing but rounding, so that a saved law loads bit for bit.
+
+    Parameters
+    ----------
+    projected, given : array
+        Parameters after and before the projection on the group's invariants (GPa).
+
+    Returns
+    -------
+    array
+        A copy of one of them.
+    """
     unchanged = np.abs(projected - given).max(initial=0.0) <= 1e-13 * np.abs(given).max(initial=0.0)
     return np.array(given if unchanged else projected)
 

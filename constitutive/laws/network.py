@@ -23,7 +23,19 @@ from constitutive.tensors.packing import mandel_matrix, mandel_to_irreps
 
 
 def squareplus(z: Tensor, order: int = 0) -> Tensor:
-    """The activation (z + √(z² + 4))/2 or one of its first four derivatives; no exponential in any of them."""
+    """The activation (z + √(z² + 4))/2 or one of its first four derivatives; no exponential in any of them.
+
+    Parameters
+    ----------
+    z : tensor
+    order : int
+        0 the value, 1 to 4 the derivative of that order.
+
+    Returns
+    -------
+    tensor
+        Of the shape of z.
+    """
     q = z * z + 4
     if order == 0:
         return 0.5 * (z + torch.sqrt(q))

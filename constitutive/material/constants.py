@@ -96,7 +96,12 @@ def _judge_size(row: np.ndarray) -> None:
 
 
 def warn_if_unstable(law: Law) -> None:
-    """Warn where a crystal of such constants is unstable by Born's criterion."""
+    """Warn where a crystal of such constants is unstable by Born's criterion.
+
+    Parameters
+    ----------
+    law : Law
+    """
     stable, values = born_stable(law)
     if not stable:
         warnings.warn(
@@ -204,6 +209,15 @@ def last_digit(values: Float[np.ndarray, " n"]) -> float:
     >>> import numpy as np
     >>> last_digit(np.array([1060.0, 36.5])), last_digit(np.array([2.0]))
     (0.1, 1.0)
+
+    Parameters
+    ----------
+    values : array (n,)
+
+    Returns
+    -------
+    float
+        At least 1e-9.
     """
     decimals = max(len(np.format_float_positional(value, trim="-").partition(".")[2]) for value in values)
     return float(10.0 ** -min(decimals, 9))

@@ -64,7 +64,14 @@ class Contents:
 
 
 def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
-    """Write a material; each file appears whole or not at all."""
+    """Write a material; each file appears whole or not at all.
+
+    Parameters
+    ----------
+    contents : Contents
+    folder : path
+        Made where it does not exist.
+    """
     settings, arrays = contents.law.state()
     tensors = {f"law.{name}": array for name, array in arrays.items()}
     tensors["rotations"] = numbers(contents.law.rotations)
@@ -97,6 +104,14 @@ def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
 def load(folder: str | os.PathLike[str]) -> Contents:
     """Read a material and check its parts against each other.
 
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Contents
+
     Raises
     ------
     MaterialError
@@ -126,7 +141,16 @@ def load(folder: str | os.PathLike[str]) -> Contents:
 
 
 def stated_reference_stress(card: JsonObject) -> np.ndarray:
-    """Stress at zero strain that a card states (GPa, 3×3): zero unless a residual stress was kept."""
+    """Stress at zero strain that a card states (GPa, 3×3): zero unless a residual stress was kept.
+
+    Parameters
+    ----------
+    card : dict
+
+    Returns
+    -------
+    array (3, 3)
+    """
     stated = card.get("residual_stress", {})
     if stated.get("rule") != "keep":
         return np.zeros((3, 3))

@@ -22,7 +22,12 @@ _SWITCH = "SPGLIB_WARNING"  # read by spglib's C library before it prints
 
 
 def spglib_errors() -> tuple[type[Exception], ...]:
-    """Exceptions by which spglib 2.7 and later report a failure; none before."""
+    """Exceptions by which spglib 2.7 and later report a failure; none before.
+
+    Returns
+    -------
+    tuple of exception classes
+    """
     error = getattr(getattr(spglib, "error", None), "SpglibError", None)
     return (error,) if error is not None else ()
 
@@ -43,7 +48,18 @@ def _quiet() -> Iterator[None]:
 
 
 def call(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T | None, str]:
-    """Result of a function of spglib, and an empty reason; or None and the reason of the failure."""
+    """Result of a function of spglib, and an empty reason; or None and the reason of the failure.
+
+    Parameters
+    ----------
+    function : callable
+        Of spglib; the other arguments are passed to it.
+
+    Returns
+    -------
+    result : object or None
+    reason : str
+    """
     with _quiet():
         try:
             result = function(*arguments, **options)
@@ -56,6 +72,15 @@ def call(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> t
 
 def look_up(function: Callable[P, T | None], *arguments: P.args, **options: P.kwargs) -> T:
     """An entry of spglib's database.
+
+    Parameters
+    ----------
+    function : callable
+        Of spglib; the other arguments are passed to it.
+
+    Returns
+    -------
+    object
 
     Raises
     ------

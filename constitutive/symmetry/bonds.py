@@ -88,7 +88,19 @@ def _turn(tensors: np.ndarray, R: np.ndarray, degree: int) -> np.ndarray:
 
 
 def atom_moments(bonds: Bonds, degree: int) -> Float[np.ndarray, "atoms ..."]:
-    """Moment tensors of each atom, divided by the sum of all weights."""
+    """Moment tensors of each atom, divided by the sum of all weights.
+
+    Parameters
+    ----------
+    bonds : Bonds
+    degree : int
+        Number of direction cosines in each product.
+
+    Returns
+    -------
+    array (atoms, 3, …, 3)
+        Dimensionless, Cartesian.
+    """
     weight = bonds.odd if degree % 2 else bonds.even
     place = {index: k for k, index in enumerate(_indices(degree))}
     columns = np.zeros((bonds.atoms, len(place)))
@@ -117,12 +129,25 @@ def _cubed_features(bonds: Bonds, frames: list[np.ndarray], operations: np.ndarr
 
 
 def best_frames(bonds: Bonds, frames: list[np.ndarray], operations: Float[np.ndarray, "n 3 3"]) -> list[int]:
-    """Which of some frames (rows are axes) the bonds prefer: smallest even moments, largest odd ones.
+    """The frames in which the bonds have the smallest even and the largest odd moments.
 
     Degrees 4, 6, 2, 3, 1, 5, then the cubes are compared, component after component (xxxx, xxxy, … for even degrees; zzz, yzz, …
     for odd ones); the first that differs decides. So C14 of quartz comes out positive in either hand, as in IEEE Std 176-1978,
     and the z axis of wurtzite runs from the heavier atom to its lighter neighbour along it, as from Ga to N. More than one frame
     is left only where the point group makes them equal.
+
+    Parameters
+    ----------
+    bonds : Bonds
+    frames : list of array (3, 3)
+        Rows are the axes, in the components of the bonds.
+    operations : array (n, 3, 3)
+        Of the point group, over which moments are averaged.
+
+    Returns
+    -------
+    list of int
+        Positions in ``frames``.
     """
     left = np.arange(len(frames))
     stages = [(_linear_features, degree) for degree in HARMONIC_DEGREES] + [(_cubed_features, degree) for degree in CUBED_DEGREES]

@@ -86,7 +86,25 @@ class Detection:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """The parts of spglib's dataset that are used here."""
+    """The parts of spglib's dataset that are used here.
+
+    Attributes
+    ----------
+    number, hall_number : int
+        Space group (1 to 230) and its setting (1 to 530).
+    international, pointgroup : str
+        Symbols.
+    rotations : array (n, 3, 3)
+        In fractions of the given cell.
+    std_rotation_matrix : array (3, 3)
+        From the given Cartesian frame to that of the idealised cell.
+    std_lattice : array (3, 3)
+        Idealised conventional cell, vectors in rows (Å).
+    transformation_matrix : array (3, 3)
+        From the given cell to the conventional one.
+    mapping_to_primitive : array (atoms,)
+        Atom of the primitive cell that each atom is an image of.
+    """
 
     number: int
     hall_number: int
@@ -101,6 +119,16 @@ class Dataset(Protocol):
 
 def spglib_dataset(cell: Cell, symprec: float) -> Dataset:
     """Dataset of spglib, whichever way this spglib reports a failure (None, or an exception).
+
+    Parameters
+    ----------
+    cell : Cell
+    symprec : float
+        Å.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
@@ -175,7 +203,17 @@ def detect(x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, disorder: str =
 
 
 def disagreements(found: Detection) -> tuple[str, ...]:
-    """Where the file contradicts itself about its symmetry, or states another one than was found in its atoms."""
+    """Where the file contradicts itself about its symmetry, or states another one than was found in its atoms.
+
+    Parameters
+    ----------
+    found : Detection
+
+    Returns
+    -------
+    tuple of str
+        Sentences; empty where the file states no symmetry or the right one.
+    """
     stated = found.cell.stated
     if stated is None:
         return ()
@@ -184,7 +222,18 @@ def disagreements(found: Detection) -> tuple[str, ...]:
 
 
 def database_operations(hall_number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (n, 3, 3) and translations (n, 3) of a setting of a space group, in fractions of its conventional cell."""
+    """Rotations (n, 3, 3) and translations (n, 3) of a setting of a space group, in fractions of its conventional cell.
+
+    Parameters
+    ----------
+    hall_number : int
+        1 to 530.
+
+    Returns
+    -------
+    rotations : array (n, 3, 3)
+    translations : array (n, 3)
+    """
     found = look_up(spglib.get_symmetry_from_database, int(hall_number))
     return np.asarray(found["rotations"], dtype=float), np.asarray(found["translations"], dtype=float)
 

@@ -115,7 +115,19 @@ def _label(proper: int, improper: int, mirror: bool) -> str:
 
 
 def direction_indices(axis: Float[np.ndarray, "3"], system: str) -> tuple[int, int, int]:
-    """Smallest integers [uvw] along a direction of the standard axes; hexagonal axes for trigonal and hexagonal groups."""
+    """Smallest integers [uvw] along a direction of the standard axes; hexagonal axes for trigonal and hexagonal groups.
+
+    Parameters
+    ----------
+    axis : array (3,)
+        Cartesian, in the standard axes of the group.
+    system : str
+        Crystal system.
+
+    Returns
+    -------
+    tuple of int
+    """
     basis = _HEXAGONAL if system in ("trigonal", "hexagonal") else np.eye(3)
     fractions = np.linalg.solve(basis.T, axis)
     fractions = fractions / np.abs(fractions).max()
@@ -128,7 +140,16 @@ def direction_indices(axis: Float[np.ndarray, "3"], system: str) -> tuple[int, i
 
 
 def bracketed(indices: tuple[int, int, int]) -> str:
-    """Direction indices as text: [1-10]."""
+    """Direction indices as text: [1-10].
+
+    Parameters
+    ----------
+    indices : tuple of int
+
+    Returns
+    -------
+    str
+    """
     return "[" + "".join(str(i) for i in indices) + "]"
 
 

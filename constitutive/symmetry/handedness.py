@@ -143,7 +143,18 @@ def require_symmetry(x: SymmetryReport | AnyStructure, imposed: PointGroup, symp
 
 
 def mismatch(cell: Cell, R: Float[np.ndarray, "3 3"]) -> float:
-    """Largest distance in Å from an atom, turned by R and shifted as well as can be, to the nearest of its kind."""
+    """Largest distance in Å from an atom, turned by R and shifted as well as can be, to the nearest of its kind.
+
+    Parameters
+    ----------
+    cell : Cell
+    R : array (3, 3)
+        Orthogonal, Cartesian.
+
+    Returns
+    -------
+    float
+    """
     inverse = np.linalg.inv(cell.lattice)
     turned = cell.positions @ cell.lattice @ R.T @ inverse
     kinds, counts = np.unique(cell.kinds, return_counts=True)

@@ -23,7 +23,18 @@ SAME_OPERATION = 1e-2  # two operations closer than this are one: crystallograph
 
 
 def rotation(axis: Numbers, degrees: float) -> Float[np.ndarray, "3 3"]:
-    """Rotation about an axis by an angle in degrees, right-handed (Rodrigues)."""
+    """Rotation about an axis by an angle in degrees, right-handed (Rodrigues).
+
+    Parameters
+    ----------
+    axis : array (3,)
+        Of any length.
+    degrees : float
+
+    Returns
+    -------
+    array (3, 3)
+    """
     n = np.asarray(axis, dtype=float)
     n = n / np.linalg.norm(n)
     angle = np.deg2rad(degrees)
@@ -32,13 +43,33 @@ def rotation(axis: Numbers, degrees: float) -> Float[np.ndarray, "3 3"]:
 
 
 def nearest_orthogonal(A: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Orthogonal factor of the polar decomposition: the orthogonal matrix nearest to A."""
+    """Orthogonal factor of the polar decomposition: the orthogonal matrix nearest to A.
+
+    Parameters
+    ----------
+    A : array (..., 3, 3)
+        Not singular.
+
+    Returns
+    -------
+    array (..., 3, 3)
+        With the sign of the determinant of A.
+    """
     U, _, Vt = np.linalg.svd(A)
     return U @ Vt
 
 
 def orthogonality_error(R: Float[np.ndarray, "*batch 3 3"]) -> float:
-    """Largest entry of |RᵀR − 1|."""
+    """Largest entry of |RᵀR − 1|.
+
+    Parameters
+    ----------
+    R : array (..., 3, 3)
+
+    Returns
+    -------
+    float
+    """
     return float(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)).max())
 
 
@@ -56,14 +87,34 @@ def _orders(operations: np.ndarray) -> list[int]:
 
 
 def labels(operations: Float[np.ndarray, "n 3 3"]) -> list[str]:
-    """Hermann–Mauguin labels of operations: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6."""
+    """Hermann–Mauguin labels of operations: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+
+    Returns
+    -------
+    list of str
+    """
     proper = np.linalg.det(operations) > 0
     improper_names = {order: "m" if order == 2 else f"-{order}" for order in _ORDER_OF_TRACE.values()}
     return [str(order) if p else improper_names[order] for order, p in zip(_orders(operations), proper, strict=True)]
 
 
 def label(R: Float[np.ndarray, "3 3"]) -> str:
-    """Hermann–Mauguin label of one operation: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6."""
+    """Hermann–Mauguin label of one operation: 1, 2, 3, 4, 6, -1, m, -3, -4 or -6.
+
+    Parameters
+    ----------
+    R : array (3, 3)
+        Orthogonal, Cartesian.
+
+    Returns
+    -------
+    str
+        "1", "2", "3", "4", "6", "-1", "m", "-3", "-4" or "-6".
+    """
     return labels(R[None])[0]
 
 
@@ -72,6 +123,15 @@ def axis(R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
 
     Turned so that its rotation part is by a positive angle; two-fold axes and mirrors have their last non-zero component
     positive.
+
+    Parameters
+    ----------
+    R : array (3, 3)
+        Orthogonal, Cartesian.
+
+    Returns
+    -------
+    array (3,)
     """
     P = R * np.sign(np.linalg.det(R))
     skew = np.array([P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1]])
@@ -88,7 +148,18 @@ def axis(R: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
 
 
 def element_matrices(name: str, direction: Numbers) -> list[np.ndarray]:
-    """Generating matrices of one position of a Hermann–Mauguin symbol ("4/m", "-3", "m", …) along a direction."""
+    """Generating matrices of one position of a Hermann–Mauguin symbol ("4/m", "-3", "m", …) along a direction.
+
+    Parameters
+    ----------
+    name : str
+        Part of a Hermann–Mauguin symbol: "4/m", "-3", "m".
+    direction : (x, y, z)
+
+    Returns
+    -------
+    list of array (3, 3)
+    """
     matrices = []
     for part in name.split("/"):
         if part == "m":
@@ -100,29 +171,82 @@ def element_matrices(name: str, direction: Numbers) -> list[np.ndarray]:
 
 
 def contains(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "3 3"], tolerance: float = SAME_OPERATION) -> bool:
-    """Whether R is among the operations, within a tolerance on the largest entry."""
+    """Whether R is among the operations, within a tolerance on the largest entry.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+    R : array (3, 3)
+    tolerance : float
+        Largest difference of an entry.
+
+    Returns
+    -------
+    bool
+    """
     return bool((np.abs(operations - R).max(axis=(1, 2)) < tolerance).any())
 
 
 def index_of(operations: Float[np.ndarray, "n 3 3"], R: Float[np.ndarray, "m 3 3"]) -> np.ndarray:
-    """Index of each matrix of R among the operations; -1 where it is none of them."""
+    """Index of each matrix of R among the operations; -1 where it is none of them.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+    R : array (m, 3, 3)
+
+    Returns
+    -------
+    int array (m,)
+        −1 where an operation is not there.
+    """
     distance = np.abs(operations[None] - R[:, None]).max(axis=(2, 3))
     return np.where(distance.min(axis=1) < SAME_OPERATION, distance.argmin(axis=1), -1)
 
 
 def distinct(operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "m 3 3"]:
-    """Drop operations that occurred before, keeping the order."""
+    """Drop operations that occurred before, keeping the order.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+
+    Returns
+    -------
+    array (m, 3, 3)
+    """
     same = np.abs(operations[None] - operations[:, None]).max(axis=(2, 3)) < SAME_OPERATION
     return operations[same.argmax(axis=1) == np.arange(len(operations))] if len(operations) else operations
 
 
 def same_set(A: Float[np.ndarray, "n 3 3"], B: Float[np.ndarray, "m 3 3"]) -> bool:
-    """Whether two sets of operations are the same set."""
+    """Whether two sets of operations are the same set.
+
+    Parameters
+    ----------
+    A, B : array (n, 3, 3)
+        In any order.
+
+    Returns
+    -------
+    bool
+    """
     return len(A) == len(B) and bool((index_of(A, B) >= 0).all())
 
 
 def generate(generators: Float[np.ndarray, "n 3 3"], most: int = MAX_ORDER) -> Float[np.ndarray, "m 3 3"]:
     """The finite group generated by some operations, identity first.
+
+    Parameters
+    ----------
+    generators : array (n, 3, 3)
+        Orthogonal, Cartesian.
+    most : int
+        Largest order that is accepted.
+
+    Returns
+    -------
+    array (m, 3, 3)
 
     Raises
     ------
@@ -166,7 +290,17 @@ def _limit_operations(symbol: str) -> np.ndarray:
 
 @cache
 def standard_operations(symbol: str) -> Float[np.ndarray, "n 3 3"]:
-    """Operations of a point group in its standard axes, read-only, identity first."""
+    """Operations of a point group in its standard axes, read-only, identity first.
+
+    Parameters
+    ----------
+    symbol : str
+        Short Hermann–Mauguin symbol, or the name of a limiting group.
+
+    Returns
+    -------
+    array (n, 3, 3)
+    """
     if symbol in LIMIT_GROUPS:
         return _limit_operations(symbol)
     entry = POINT_GROUPS[symbol]
@@ -177,7 +311,17 @@ def standard_operations(symbol: str) -> Float[np.ndarray, "n 3 3"]:
 
 
 def histogram(operations: Float[np.ndarray, "n 3 3"]) -> tuple[tuple[str, int], ...]:
-    """Numbers of operations by label: by these the 32 point groups are distinguished."""
+    """Numbers of operations by label: by these the 32 point groups are distinguished.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+
+    Returns
+    -------
+    tuple of (label, number)
+        Sorted by label.
+    """
     names = labels(operations)
     return tuple(sorted((name, names.count(name)) for name in set(names)))
 
@@ -213,7 +357,17 @@ def identify(operations: Float[np.ndarray, "n 3 3"]) -> str:
 
 
 def axes_by_label(operations: Float[np.ndarray, "n 3 3"]) -> list[tuple[str, np.ndarray]]:
-    """Labels and axes of the operations that have an axis."""
+    """Labels and axes of the operations that have an axis.
+
+    Parameters
+    ----------
+    operations : array (n, 3, 3)
+
+    Returns
+    -------
+    list of (label, array (3,))
+        Unit vectors; the identity and the inversion are left out.
+    """
     pairs = [(name, axis(R)) for name, R in zip(labels(operations), operations, strict=True)]
     return [(name, direction) for name, direction in pairs if np.any(direction)]
 
@@ -251,6 +405,17 @@ def _candidate_frames(standard: np.ndarray, operations: np.ndarray) -> list[np.n
 
 def standard_frame(symbol: str, operations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "3 3"]:
     """Rotation Q with ``operations = Q standard Qᵀ``: the one nearest to the identity.
+
+    Parameters
+    ----------
+    symbol : str
+        Of the group.
+    operations : array (n, 3, 3)
+        The same group in any orientation.
+
+    Returns
+    -------
+    array (3, 3)
 
     Raises
     ------

@@ -26,7 +26,18 @@ _SIZE = 0.085  # radius of a symbol, the circle's being 1
 
 
 def project(directions: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
-    """Stereographic projection of unit vectors; those below the page are seen from the other side."""
+    """Stereographic projection of unit vectors; those below the page are seen from the other side.
+
+    Parameters
+    ----------
+    directions : array (n, 3)
+        Unit vectors.
+
+    Returns
+    -------
+    array (n, 2)
+        Inside the unit circle.
+    """
     return directions[:, :2] / (1 + np.abs(directions[:, 2:]))
 
 

@@ -19,6 +19,16 @@ _NUMBER = re.compile(r"(?:space\s*group|it|no\.?|nr\.?|sg|#)\s*(\d{1,3})", re.IG
 def hall_number(space_group_number: int) -> int:
     """Hall number of spglib's default setting of a space group (1–230).
 
+    Parameters
+    ----------
+    space_group_number : int
+        1 to 230.
+
+    Returns
+    -------
+    int
+        1 to 530.
+
     Raises
     ------
     SymmetryError
@@ -108,6 +118,15 @@ def point_group_positions(name: str | int) -> tuple[str, ...] | None:
     """Positions of the point-group symbol of a space group, in the axes of its setting: ("1", "1", "2/m") for P 1 1 2/b.
 
     Screw axes become rotations, glide planes mirrors. None where the name is not known.
+
+    Parameters
+    ----------
+    name : str or int
+        Symbol in any usual spelling, or number.
+
+    Returns
+    -------
+    tuple of str, or None
     """
     hall = _setting(name)
     if hall is None:
@@ -117,7 +136,20 @@ def point_group_positions(name: str | int) -> tuple[str, ...] | None:
 
 
 def number_of_operations(rotations: np.ndarray, translations: np.ndarray, lattice: np.ndarray) -> int | None:
-    """Number of the space group that some operations make up, in fractions of a cell; None where they are no space group."""
+    """Number of the space group that some operations make up, in fractions of a cell; None where they are no space group.
+
+    Parameters
+    ----------
+    rotations : array (n, 3, 3)
+    translations : array (n, 3)
+    lattice : array (3, 3)
+        Cell vectors in rows (Å).
+
+    Returns
+    -------
+    int or None
+        1 to 230.
+    """
     exact = _lattice_of(rotations, lattice)
     found, _ = call(
         spglib.get_spacegroup_type_from_symmetry,
@@ -136,6 +168,18 @@ def _lattice_of(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
 
 
 def allowed_metric(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
-    """Mean over rotations (fractions of a cell) of the metric of a lattice: that of the nearest cell which they allow, Å²."""
+    """Mean over rotations (fractions of a cell) of the metric of a lattice: that of the nearest cell which they allow, Å².
+
+    Parameters
+    ----------
+    rotations : array (n, 3, 3)
+    lattice : array (3, 3)
+        Cell vectors in rows (Å).
+
+    Returns
+    -------
+    array (3, 3)
+        Scalar products of the cell vectors, Å².
+    """
     metric = lattice @ lattice.T
     return np.asarray(np.mean([W.T @ metric @ W for W in rotations], axis=0))

@@ -20,20 +20,53 @@ Members = frozenset[int]  # indices among the operations of a standard group
 
 @cache
 def standard_subgroups(symbol: str) -> tuple[Members, ...]:
-    """All subgroups of a standard group as sets of indices of its operations, by falling order."""
+    """All subgroups of a standard group as sets of indices of its operations, by falling order.
+
+    Parameters
+    ----------
+    symbol : str
+        Of one of the 32 point groups.
+
+    Returns
+    -------
+    tuple of frozenset of int
+    """
     return subgroup_indices(ops.standard_operations(symbol))
 
 
 @cache
 def maximal_indices(symbol: str) -> tuple[Members, ...]:
-    """Proper subgroups of a standard group with no other subgroup between, as sets of indices."""
+    """Proper subgroups of a standard group with no other subgroup between, as sets of indices.
+
+    Parameters
+    ----------
+    symbol : str
+        Of one of the 32 point groups.
+
+    Returns
+    -------
+    tuple of frozenset of int
+    """
     proper = standard_subgroups(symbol)[1:]
     return tuple(members for members in proper if not any(members < other for other in proper))
 
 
 @cache
 def place_of(symbol: str, members: Members) -> tuple[str, Float[np.ndarray, "3 3"]]:
-    """Symbol of a subgroup of a standard group, and the rotation from its own standard axes to its place."""
+    """Symbol of a subgroup of a standard group, and the rotation from its own standard axes to its place.
+
+    Parameters
+    ----------
+    symbol : str
+        Of the standard group.
+    members : frozenset of int
+        Indices of the subgroup's operations.
+
+    Returns
+    -------
+    symbol : str
+    rotation : array (3, 3)
+    """
     part = ops.standard_operations(symbol)[sorted(members)]
     name = ops.identify(part)
     return name, ops.standard_frame(name, part)
@@ -41,7 +74,17 @@ def place_of(symbol: str, members: Members) -> tuple[str, Float[np.ndarray, "3 3
 
 @cache
 def normaliser(symbol: str) -> tuple[Float[np.ndarray, "3 3"], ...]:
-    """Rotations by crystallographic angles that carry a standard group into itself."""
+    """Rotations by crystallographic angles that carry a standard group into itself.
+
+    Parameters
+    ----------
+    symbol : str
+        Of one of the 32 point groups.
+
+    Returns
+    -------
+    tuple of array (3, 3)
+    """
     turns = [*ops.standard_operations("432"), *ops.standard_operations("622")]
     turns += [ops.rotation((0, 0, 1), 45.0), ops.rotation((0, 0, 1), 30.0)]
     group = ops.standard_operations(symbol)
@@ -54,6 +97,16 @@ def supergroup_places(symbol: str) -> tuple[tuple[str, Float[np.ndarray, "3 3"]]
 
     Where a continuum of them exists (any mirror along a polar axis is as good), those whose axes are the group's standard ones
     stand for it.
+
+    Parameters
+    ----------
+    symbol : str
+        Of one of the 32 point groups.
+
+    Returns
+    -------
+    tuple of (symbol, array (3, 3))
+        The rotation is that from the supergroup's standard axes to its orientation.
     """
     local = ops.standard_operations(symbol)
     found: list[tuple[str, np.ndarray]] = []

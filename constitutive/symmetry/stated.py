@@ -48,7 +48,17 @@ class StatedSymmetry:
 
 
 def space_group_name(number: int) -> str:
-    """Short symbol and number of a space group: ``"Fd-3m (No. 227)"``."""
+    """Short symbol and number of a space group: ``"Fd-3m (No. 227)"``.
+
+    Parameters
+    ----------
+    number : int
+        1 to 230.
+
+    Returns
+    -------
+    str
+    """
     return f"{_entry(number)[0]} (No. {number})"
 
 
@@ -142,6 +152,10 @@ def disagreement(stated: StatedSymmetry, number: int, point_group: str, symprec:
         Symbol of the point group found.
     symprec : float
         Tolerance at which it was found, Å.
+
+    Returns
+    -------
+    str
     """
     wanted = stated.number or stated.listed_number
     if wanted is None or wanted == number or wanted == 1:  # a file in P1 lists all atoms and states nothing

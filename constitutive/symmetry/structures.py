@@ -237,6 +237,20 @@ def atom_arrays(x: AnyStructure) -> tuple[np.ndarray, np.ndarray, np.ndarray, tu
     Unlike :func:`read_cell` this takes slabs, wires and molecules whose periodic boundary is open along some cell vectors; missing
     cell vectors become unit vectors across the others. Mixed sites count as the element of their mean atomic number.
 
+    Parameters
+    ----------
+    x : pymatgen Structure, ASE Atoms or path
+
+    Returns
+    -------
+    lattice : array (3, 3)
+        Å, vectors in rows.
+    positions : array (atoms, 3)
+        Fractions of the cell vectors.
+    numbers : array (atoms,)
+    periodic : tuple of bool
+        Along each cell vector.
+
     Raises
     ------
     SymmetryError

@@ -9,7 +9,18 @@ from constitutive.symmetry import operations as ops
 
 
 def multiplication_table(operations: Float[np.ndarray, "g 3 3"]) -> Int[np.ndarray, "g g"]:
-    """Index of the product of each two operations of a group."""
+    """Index of the product of each two operations of a group.
+
+    Parameters
+    ----------
+    operations : array (g, 3, 3)
+        The whole group.
+
+    Returns
+    -------
+    int array (g, g)
+        ``table[a, b]`` is the index of operation a times operation b.
+    """
     products = (operations[:, None] @ operations[None]).reshape(-1, 3, 3)
     return ops.index_of(operations, products).reshape(len(operations), -1)
 

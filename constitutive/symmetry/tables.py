@@ -88,13 +88,32 @@ _POSITIONS = re.compile(r"(-?[1246](?:/m)?|m)" * 3)
 
 
 def positions_of(symbol: str) -> tuple[str, ...] | None:
-    """Positions of a monoclinic or orthorhombic symbol in another setting ("2mm", "112/m"); None for other text."""
+    """Positions of a monoclinic or orthorhombic symbol in another setting ("2mm", "112/m"); None for other text.
+
+    Parameters
+    ----------
+    symbol : str
+
+    Returns
+    -------
+    tuple of str, or None
+    """
     match = _POSITIONS.fullmatch(symbol.replace(" ", "").replace("_", ""))
     return None if match is None else match.groups()
 
 
 def directions_of(positions: tuple[str, ...]) -> tuple[tuple[float, float, float], ...]:
-    """Cartesian directions of the positions of a Hermann–Mauguin symbol, in standard axes (International Tables A, 2.1.3.1)."""
+    """Cartesian directions of the positions of a Hermann–Mauguin symbol, in standard axes (International Tables A, 2.1.3.1).
+
+    Parameters
+    ----------
+    positions : tuple of str
+        Parts of the symbol: ("4/m", "m", "m").
+
+    Returns
+    -------
+    tuple of (x, y, z)
+    """
     if len(positions) == 1 and positions[0] in ("2", "m", "2/m"):
         return (Y,)
     if len(positions) > 1 and positions[1].strip("-") == "3":
@@ -124,7 +143,17 @@ _LIMIT_NAMES = {"isotropic": "isotropic", "∞∞m": "isotropic", "kh": "isotrop
 
 
 def entry_of(symbol: str) -> GroupEntry:
-    """Line of the table of a point group or a limiting group, by its symbol."""
+    """Line of the table of a point group or a limiting group, by its symbol.
+
+    Parameters
+    ----------
+    symbol : str
+        Short Hermann–Mauguin symbol, or the name of a limiting group.
+
+    Returns
+    -------
+    GroupEntry
+    """
     return POINT_GROUPS[symbol] if symbol in POINT_GROUPS else LIMIT_GROUPS[symbol]
 
 
@@ -154,6 +183,14 @@ def lookup(symbol: str) -> tuple[GroupEntry, float] | None:
 
     Short and full Hermann–Mauguin, Schoenflies, the second settings (-4m2, -62m, 312, 31m, -31m), overlined digits and the limiting
     groups are known.
+
+    Parameters
+    ----------
+    symbol : str
+
+    Returns
+    -------
+    (GroupEntry, float), or None
     """
     for overline in ("\u0304", "\u0305"):
         while overline in symbol:

@@ -64,6 +64,14 @@ class Projection:
 def operations_of(group: GroupLike) -> Float[np.ndarray, "n 3 3"]:
     """Operations of a point group, or an array of them, as float64.
 
+    Parameters
+    ----------
+    group : PointGroup, MagneticPointGroup, or array (n, 3, 3)
+
+    Returns
+    -------
+    array (n, 3, 3)
+
     Raises
     ------
     ConstitutiveError
@@ -80,6 +88,18 @@ def operations_of(group: GroupLike) -> Float[np.ndarray, "n 3 3"]:
 
 def signs(group: GroupLike, parity: Parity, time_odd: bool) -> Float[np.ndarray, " n"]:
     """The factor s(g) of each operation.
+
+    Parameters
+    ----------
+    group : PointGroup, MagneticPointGroup, or array (n, 3, 3)
+    parity : {"polar", "axial"}
+    time_odd : bool
+        The tensor changes sign under time reversal.
+
+    Returns
+    -------
+    array (n,)
+        +1 or −1.
 
     Raises
     ------
@@ -239,7 +259,18 @@ def _averaged(coordinates: np.ndarray, symmetry: IndexSymmetry, chain: list[list
 
 
 def sparse_rotation(basis: np.ndarray) -> np.ndarray:
-    """Another orthonormal basis of the same space, made of images of unit vectors, largest first: few entries, not random."""
+    """Another orthonormal basis of the same space, made of images of unit vectors, largest first: few entries, not random.
+
+    Parameters
+    ----------
+    basis : array (k, n)
+        Orthonormal rows.
+
+    Returns
+    -------
+    array (k, n)
+        Orthonormal rows.
+    """
     projector = basis.T @ basis
     remaining = projector.diagonal().copy()
     chosen = np.zeros_like(basis)

@@ -49,7 +49,16 @@ class IndexSymmetry:
         return int(self.orbit.max(initial=-1)) + 1
 
     def reduce(self, tensors: Float[np.ndarray, "n components"]) -> Float[np.ndarray, "n size"]:
-        """Coordinates, in the orthonormal orbit basis, of flattened tensors (their symmetric part)."""
+        """Coordinates, in the orthonormal orbit basis, of flattened tensors (their symmetric part).
+
+        Parameters
+        ----------
+        tensors : array (n, 3**rank)
+
+        Returns
+        -------
+        array (n, size)
+        """
         order = np.argsort(self.orbit, kind="stable")
         order = order[np.searchsorted(self.orbit[order], 0) :]
         starts = np.searchsorted(self.orbit[order], np.arange(self.size))
@@ -58,12 +67,27 @@ class IndexSymmetry:
         return np.add.reduceat(tensors[:, order] * self.weight[order], starts, axis=1)
 
     def expand(self, coordinates: Float[np.ndarray, "n size"]) -> Float[np.ndarray, "n components"]:
-        """Flattened tensors from their coordinates."""
+        """Flattened tensors from their coordinates.
+
+        Parameters
+        ----------
+        coordinates : array (n, size)
+
+        Returns
+        -------
+        array (n, 3**rank)
+        """
         padded = np.concatenate([coordinates, np.zeros((len(coordinates), 1))], axis=1)
         return padded[:, self.orbit] * self.weight
 
     def cycle_types(self) -> dict[tuple[int, ...], int]:
-        """Signed number of permutations of each cycle type."""
+        """Signed number of permutations of each cycle type.
+
+        Returns
+        -------
+        dict
+            Sum of the signs of the permutations by the lengths of their cycles.
+        """
         counts: Counter[tuple[int, ...]] = Counter()
         for permutation, sign in self.permutations:
             counts[_cycle_type(permutation)] += sign
