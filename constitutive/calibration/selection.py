@@ -72,7 +72,7 @@ def select(
     split
         How they are left out.
     domain
-        Where the distilled law has to follow its teachers.
+        Strains at which the distilled law is fitted to the ensemble.
     seed
         Of the initial directions.
     progress

@@ -27,7 +27,21 @@ SAME_PLACE = 1e-9  # of the mesh's extent
 
 
 class Latest(TypedDict):
-    """What ``latest.json`` holds: the format, the number and file of the state, the load reached, the size of the unknown."""
+    """What ``latest.json`` holds: the format, the number and file of the state, the load reached, the size of the unknown.
+
+    Attributes
+    ----------
+    version : int
+        Of the format.
+    number : int
+        Of the state: checkpoints are counted.
+    file : str
+        Name of its file in the folder.
+    load : float
+        Part of the load reached.
+    unknowns : int
+        Size of the displacement over all ranks.
+    """
 
     version: int
     number: int
@@ -71,6 +85,11 @@ def write(u: fem.Function, load: float, folder: str | Path) -> Path:
 
 def require_cells_everywhere(u: fem.Function) -> None:
     """Require that checkpoints can be written: their package fails where a rank owns no cell; collective.
+
+    Parameters
+    ----------
+    u : Function
+        The unknown.
 
     Raises
     ------

@@ -26,6 +26,11 @@ def agreed(comm: MPI.Comm, make: Callable[[], T]) -> T:
     make : callable
         The computation. It must not communicate.
 
+    Returns
+    -------
+    object
+        What ``make`` returned on this rank.
+
     Raises
     ------
     SolveError
@@ -49,6 +54,17 @@ def agreed(comm: MPI.Comm, make: Callable[[], T]) -> T:
 def on_first_rank(comm: MPI.Comm, make: Callable[[], T]) -> T:
     """Result of a computation on rank 0, given to all; its error is raised on all; collective.
 
+    Parameters
+    ----------
+    comm : MPI communicator
+    make : callable
+        The computation. It must not communicate.
+
+    Returns
+    -------
+    object
+        What ``make`` returned on rank 0.
+
     Raises
     ------
     SolveError
@@ -59,7 +75,17 @@ def on_first_rank(comm: MPI.Comm, make: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def quiet_torch(ranks: int) -> Iterator[None]:
-    """Evaluate without gradients, on one thread where there are several ranks, and leave domain warnings to the solver."""
+    """Evaluate without gradients, on one thread where there are several ranks, and leave domain warnings to the solver.
+
+    Parameters
+    ----------
+    ranks : int
+        Number of ranks.
+
+    Yields
+    ------
+    None
+    """
     threads = torch.get_num_threads()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideDomainWarning)

@@ -79,7 +79,16 @@ def _place(law: UserMaterial, bare: np.ndarray) -> str:
 
 
 def with_shared_tags(form: ufl.Form) -> ufl.Form:
-    """Give integrals over the whole mesh the tags of the others of their kind: DOLFINx compiles a form only where all have the same."""
+    """Give integrals over the whole mesh the tags of the others of their kind: DOLFINx compiles a form only where all have the same.
+
+    Parameters
+    ----------
+    form : ufl.Form
+
+    Returns
+    -------
+    ufl.Form
+    """
     shared: dict[str, object] = {}
     for integral in form.integrals():
         if integral.subdomain_data() is not None:

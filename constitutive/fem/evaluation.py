@@ -50,20 +50,43 @@ class Evaluation:
         self._gradient_at = points.expression(kinematics.displacement_gradient(u))
 
     def batches(self) -> Iterator[tuple[Region, Cells, PointLaw]]:
-        """Cells of this rank in batches, with their region and law."""
+        """Cells of this rank in batches, with their region and law.
+
+        Yields
+        ------
+        (Region, cells, PointLaw)
+        """
         for region in self.regions:
             for cells in region.chunks(self.cells_at_once):
                 yield region, cells, region.at(cells)
 
     def values(self, function: Callable[[Region, Cells, PointLaw], Tensor], size: int) -> np.ndarray:
-        """Values (points of this rank, size) of a function of batches; zero on cells without a law."""
+        """Values (points of this rank, size) of a function of batches; zero on cells without a law.
+
+        Parameters
+        ----------
+        function : callable
+            Of region, cells and law; gives (points, size).
+        size : int
+            Numbers at a point.
+
+        Returns
+        -------
+        array (points, size)
+        """
         found = np.zeros((self.points.cells, self.points.per_cell, size))
         for region, cells, law in self.batches():
             found[cells] = function(region, cells, law).reshape(len(cells), self.points.per_cell, size).numpy()
         return found.reshape(-1, size)
 
     def axial_strain(self) -> float | None:
-        """The strain along z of generalised plane strain, where it is a Constant."""
+        """The strain along z of generalised plane strain, where it is a Constant.
+
+        Returns
+        -------
+        float or None
+            Dimensionless.
+        """
         axial = self.kinematics.axial
         if not isinstance(axial, fem.Constant):
             return None
@@ -71,7 +94,18 @@ class Evaluation:
         return stretch + stretch**2 / 2 if self.kinematics.finite else stretch
 
     def strain_at(self, cells: Cells) -> tuple[Tensor, Tensor]:
-        """Lab strain (points, 6) in Mandel components and J (points,) at the points of some cells."""
+        """Lab strain (points, 6) in Mandel components and J (points,) at the points of some cells.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+
+        Returns
+        -------
+        strain : tensor (points, 6)
+        J : tensor (points,)
+        """
         values = torch.from_numpy(self._strain_at(cells))
         active, passive = self.kinematics.active, self.kinematics.passive
         if len(active) == 6:
@@ -86,11 +120,30 @@ class Evaluation:
         return x, values[:, -1]
 
     def gradient_at(self, cells: Cells) -> np.ndarray:
-        """Displacement gradient H (points, 3, 3) at the points of some cells."""
+        """Displacement gradient H (points, 3, 3) at the points of some cells.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+
+        Returns
+        -------
+        array (points, 3, 3)
+            Dimensionless.
+        """
         return self._gradient_at(cells).reshape(-1, 3, 3)
 
     def keep_thickness(self, cells: Cells, x: Tensor) -> None:
-        """Keep the strains out of the plane that plane stress found, where the next solve of them begins."""
+        """Keep the strains out of the plane that plane stress found, where the next solve of them begins.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+        x : tensor (points, 6)
+            Strains, Mandel; NaN is kept as zero.
+        """
         values = torch.nan_to_num(x[:, list(self.kinematics.passive)], nan=0.0).numpy()
         by_cell = self.thickness.reshape(self.points.cells, self.points.per_cell, -1)
         by_cell[cells] = values.reshape(len(cells), self.points.per_cell, -1)
@@ -134,7 +187,23 @@ class Evaluation:
             faults.worst = self.describe_point(cell, point, x[k], float(J[k]))
 
     def describe_point(self, cell: int, point: int, x: Tensor, J: float) -> str:
-        """Cell (number in the input, place), point and strain of one point in words."""
+        """Cell (number in the input, place), point and strain of one point in words.
+
+        Parameters
+        ----------
+        cell : int
+            Local number.
+        point : int
+            Number in the cell.
+        x : tensor (6,)
+            Strain, Mandel.
+        J : float
+            det F.
+
+        Returns
+        -------
+        str
+        """
         number = self.mesh.topology.original_cell_index[cell]
         middle = compute_midpoints(self.mesh, self.mesh.topology.dim, np.array([cell], dtype=np.int32))[0]
         place = ", ".join(f"{x:.4g}" for x in middle[: self.mesh.geometry.dim])

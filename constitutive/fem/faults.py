@@ -48,14 +48,33 @@ class Faults:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why an evaluation or a step failed, the same on all ranks."""
+    """Why an evaluation or a step failed, the same on all ranks.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    message : str
+        What failed and where.
+    """
 
     outcome: Outcome
     message: str
 
 
 def evaluated(updates: Sequence[Callable[[], Faults]], rank: int) -> list[Faults]:
-    """Faults of several updates; an error that one raises becomes a fault, so that this rank still meets the others."""
+    """Faults of several updates; an error that one raises becomes a fault, so that this rank still takes part in the reduction.
+
+    Parameters
+    ----------
+    updates : sequence of callable
+        Each gives the faults of one law.
+    rank : int
+        For the message.
+
+    Returns
+    -------
+    list of Faults
+    """
     found = []
     for update in updates:
         try:
@@ -67,6 +86,14 @@ def evaluated(updates: Sequence[Callable[[], Faults]], rank: int) -> list[Faults
 
 def agree_on_faults(comm: MPI.Comm, faults: Sequence[Faults], *, interrupted: bool = False) -> Trouble | None:
     """Reduce faults and interrupts over the ranks to the worst; collective.
+
+    Parameters
+    ----------
+    comm : MPI communicator
+    faults : sequence of Faults
+        Of this rank.
+    interrupted : bool
+        Whether this rank was interrupted.
 
     Returns
     -------

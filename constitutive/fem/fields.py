@@ -62,25 +62,60 @@ class PointState:
         return F
 
     def cauchy(self) -> Float[Tensor, "n 3 3"]:
-        """Cauchy stress."""
+        """Cauchy stress.
+
+        Returns
+        -------
+        tensor (n, 3, 3)
+            In the law's unit, lab axes.
+        """
         return cauchy_from_second_piola(self.F, self.S) if self.finite else self.S
 
     def first_piola(self) -> Float[Tensor, "n 3 3"]:
-        """First Piola–Kirchhoff stress."""
+        """First Piola–Kirchhoff stress.
+
+        Returns
+        -------
+        tensor (n, 3, 3)
+            In the law's unit.
+        """
         return first_from_second_piola(self.F, self.S) if self.finite else self.S
 
     def mises(self) -> Float[Tensor, " n"]:
-        """Mises' equivalent of the Cauchy stress."""
+        """Mises' equivalent of the Cauchy stress.
+
+        Returns
+        -------
+        tensor (n,)
+            In the law's unit.
+        """
         sigma = self.cauchy()
         deviator = sigma - sigma.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None] * torch.eye(3, dtype=torch.float64)
         return torch.sqrt(1.5 * (deviator**2).sum((-2, -1)))
 
     def distance(self) -> Float[Tensor, " n"]:
-        """Size of the crystal's strain relative to the edge of its domain."""
+        """Size of the crystal's strain relative to the edge of its domain.
+
+        Returns
+        -------
+        tensor (n,)
+            Up to 1 inside.
+        """
         return self.region.distance(self.law.crystal_strain(self.x))
 
     def uncertainty(self) -> Float[Tensor, " n"]:
-        """Half the width of the interval that holds the stress with 90 % probability, as a Frobenius norm."""
+        """Half the width of the interval that holds the stress with 90 % probability, as a Frobenius norm.
+
+        Returns
+        -------
+        tensor (n,)
+            In the law's unit.
+
+        Raises
+        ------
+        MaterialError
+            The material has no uncertainty.
+        """
         estimate = self.region.crystal.uncertainty
         if estimate is None:
             raise MaterialError(f"the material {self.region.crystal.name!r} carries no uncertainty; calibrate it on data to get one")
@@ -108,7 +143,20 @@ QUANTITIES: dict[str, tuple[tuple[int, ...], Callable[[PointState], Tensor]]] = 
 
 
 def evaluate_points(evaluation: Evaluation, function: Callable[[PointState], Tensor], size: int) -> np.ndarray:
-    """Values (points of this rank, size) of a function of the state, batch by batch; an error on one rank is one on all; collective."""
+    """Values (points of this rank, size) of a function of the state, batch by batch; an error on one rank is one on all; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    function : callable
+        Of the state of a batch; gives (points, size).
+    size : int
+        Numbers at a point.
+
+    Returns
+    -------
+    array (points, size)
+    """
 
     def values() -> np.ndarray:
         with quiet_torch(evaluation.mesh.comm.size):
@@ -119,6 +167,19 @@ def evaluate_points(evaluation: Evaluation, function: Callable[[PointState], Ten
 
 def field(evaluation: Evaluation, name: str, space: SpaceInput = "cells") -> fem.Function:
     """A result as a DOLFINx Function of the name; see ``UserMaterial.field``.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    name : str
+        One of `QUANTITIES`.
+    space : str or (family, degree)
+        "cells", "points", "nodes", or a Lagrange space.
+
+    Returns
+    -------
+    Function
+        In the law's unit.
 
     Raises
     ------
@@ -146,7 +207,19 @@ def field(evaluation: Evaluation, name: str, space: SpaceInput = "cells") -> fem
 
 
 def integral(evaluation: Evaluation, values: np.ndarray) -> float:
-    """Integral over the mesh of values at the points of this rank, over all ranks; collective."""
+    """Integral over the mesh of values at the points of this rank, over all ranks; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    values : array (points, 1)
+        At the points of this rank.
+
+    Returns
+    -------
+    float
+        In the unit of the values times the mesh's length cubed (squared in the plane).
+    """
     coefficient = fem.Function(evaluation.points.space(()))
     coefficient.x.array[evaluation.points.dof_order(coefficient)] = values.ravel()
     local = fem.assemble_scalar(fem.form(coefficient * evaluation.points.dx))
@@ -154,12 +227,33 @@ def integral(evaluation: Evaluation, values: np.ndarray) -> float:
 
 
 def total_energy(evaluation: Evaluation) -> float:
-    """Strain energy of all cells with a law, over all ranks; collective."""
+    """Strain energy of all cells with a law, over all ranks; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    float
+        In the law's unit times the mesh's length cubed (squared in the plane).
+    """
     return integral(evaluation, evaluate_points(evaluation, QUANTITIES["strain_energy_density"][1], 1))
 
 
 def mass(evaluation: Evaluation, length_unit: str = "mm") -> float:
     """Mass in kg from the densities of the structures; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    length_unit : {"m", "cm", "mm", "um", "nm"}
+        The mesh's unit of length.
+
+    Returns
+    -------
+    float
+        kg (kg per unit of thickness in the plane).
 
     Raises
     ------
@@ -179,13 +273,31 @@ def mass(evaluation: Evaluation, length_unit: str = "mm") -> float:
 
 
 def worst_strain(evaluation: Evaluation) -> float:
-    """Largest Frobenius norm of the strain, over all ranks; collective."""
+    """Largest Frobenius norm of the strain, over all ranks; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    float
+    """
     values = evaluate_points(evaluation, QUANTITIES["strain_norm"][1], 1)
     return float(evaluation.mesh.comm.allreduce(values.max(initial=0.0), op=MPI.MAX))
 
 
 def count_outside(evaluation: Evaluation) -> int:
-    """Points outside the domain of their law, over all ranks; collective."""
+    """Points outside the domain of their law, over all ranks; collective.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    int
+    """
     if all(region.domain is None for region in evaluation.regions):
         return 0
     local = evaluate_points(evaluation, QUANTITIES["outside_domain"][1], 1).sum()

@@ -28,7 +28,15 @@ Ramp = Callable[[float], None]
 
 @dataclass(frozen=True)
 class State:
-    """What a failed step takes back."""
+    """The state that is restored after a failed step.
+
+    Attributes
+    ----------
+    u : array
+        Local entries of the unknown.
+    laws : tuple of array
+        Snapshot of each law.
+    """
 
     u: np.ndarray
     laws: tuple[np.ndarray, ...]
@@ -61,23 +69,47 @@ class Loading:
         self._dead_end: np.ndarray | None = None
 
     def state(self) -> State:
-        """Copy of the present state."""
+        """Copy of the present state.
+
+        Returns
+        -------
+        State
+        """
         return State(self.newton.u.x.array.copy(), tuple(law.snapshot() for law in self.newton.laws))
 
     def take_back(self, state: State, load: float) -> None:
-        """Take the state and the loads back."""
+        """Restore a state and its loads.
+
+        Parameters
+        ----------
+        state : State
+        load : float
+            Part of the load of that state.
+        """
         self.newton.u.x.array[:] = state.u
         for law, snapshot in zip(self.newton.laws, state.laws, strict=True):
             law.restore(snapshot)
         self.set_load(load)
 
     def resume_at(self, load: float) -> None:
-        """Count a part of the load as reached: the displacement is the solution there."""
+        """Count a part of the load as reached: the displacement is the solution there.
+
+        Parameters
+        ----------
+        load : float
+            0 to 1.
+        """
         self.load, self._reached_before = load, load >= 1.0
         self._dead_start = self._dead_end = self.newton.held_back = None
 
     def begin(self, ramp: Ramp | None) -> None:
-        """Begin a path at the present state, which is in equilibrium with the loads reached; collective."""
+        """Begin a path at the present state, which is in equilibrium with the loads reached; collective.
+
+        Parameters
+        ----------
+        ramp : callable, optional
+            The user's own, called with the load in (0, 1].
+        """
         reached = self._present_dead_load()
         if self.load >= 1.0:
             self.load, self._reached_before = 0.0, True
@@ -114,7 +146,13 @@ class Loading:
         return self._dead_start + part * (self._dead_end - self._dead_start)
 
     def set_load(self, load: float) -> None:
-        """Set the loads of a part of the way; an error in the user's ramp is raised on all ranks; collective."""
+        """Set the loads of a part of the way; an error in the user's ramp is raised on all ranks; collective.
+
+        Parameters
+        ----------
+        load : float
+            In (0, 1].
+        """
         ramp = self._ramp
         if ramp is not None:
             agreed(self.newton.comm, lambda: ramp(load))
@@ -123,7 +161,22 @@ class Loading:
         self.newton.held_back = None if self._unbalanced is None or left <= 0.0 else left * self._unbalanced
 
     def target(self, state: State, load: float) -> tuple[np.ndarray, float]:
-        """Boundary values of a load, and the part of the way from the present ones to the full ones that they are."""
+        """Boundary values of a load, and the part of the way from the present ones to the full ones that they are.
+
+        Parameters
+        ----------
+        state : State
+            The present one.
+        load : float
+            To be reached.
+
+        Returns
+        -------
+        values : array
+            Over all local degrees of freedom.
+        part : float
+            In (0, 1].
+        """
         end = self.newton.boundary_values()
         part = 1.0 if self._ramp is not None else (load - self.load) / (1.0 - self.load)
         return (state.u + part * (end - state.u) if part < 1.0 else end), part
@@ -150,7 +203,12 @@ class LoadSteps:
         self._failed_before = False
 
     def step(self) -> StepRecord | None:
-        """Try one step: its record, or None after taking it back."""
+        """Try one step: its record, or None where it failed and the state was restored.
+
+        Returns
+        -------
+        StepRecord or None
+        """
         loading, newton = self.loading, self.loading.newton
         before = loading.state()
         load = min(1.0, loading.load + self.size)
@@ -187,7 +245,12 @@ class LoadSteps:
         self.cutbacks += 1
 
     def result(self) -> SolveResult:
-        """Put the outcome into words."""
+        """The result with its reason in words.
+
+        Returns
+        -------
+        SolveResult
+        """
         outcome = Outcome.CONVERGED if self.trouble is None else self.trouble.outcome
         return SolveResult(outcome, self._reason(outcome), self.loading.load, tuple(self.records), self.cutbacks)
 

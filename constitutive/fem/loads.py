@@ -15,6 +15,19 @@ def with_load_factor(form: ufl.Form, u: fem.Function, laws: Sequence[UserMateria
     """Multiply the dead loads of a form: the terms that hold neither the unknown nor a law's stress.
 
     Sums are taken apart, also those that are multiplied or divided by something: in ``0.1 * (S·δE − b·v)`` the load is b.
+
+    Parameters
+    ----------
+    form : ufl.Form
+    u : Function
+        The unknown.
+    laws : sequence of UserMaterial
+    factor : Constant
+        Multiplies the dead loads.
+
+    Returns
+    -------
+    ufl.Form
     """
     living = {u, *(law.stress for law in laws)}
     pieces = []
@@ -30,7 +43,16 @@ def with_load_factor(form: ufl.Form, u: fem.Function, laws: Sequence[UserMateria
 
 
 def terms(integrand: Expr) -> list[Expr]:
-    """Summands of an expression; factors and divisors of a sum go to each of its summands."""
+    """Summands of an expression; factors and divisors of a sum go to each of its summands.
+
+    Parameters
+    ----------
+    integrand : UFL expression
+
+    Returns
+    -------
+    list of UFL expressions
+    """
     if isinstance(integrand, ufl.algebra.Sum):
         return [term for operand in integrand.ufl_operands for term in terms(operand)]
     if isinstance(integrand, ufl.algebra.Product):

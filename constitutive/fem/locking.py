@@ -49,7 +49,16 @@ def warn_of_locking(comm: MPI.Comm, regions: Sequence[Region], degree: int, *, v
 
 
 def bulk_and_shear(law: StressLaw) -> tuple[float, float]:
-    """Voigt averages of the bulk and shear moduli at zero strain (GPa)."""
+    """Voigt averages of the bulk and shear moduli at zero strain (GPa).
+
+    Parameters
+    ----------
+    law : Law
+
+    Returns
+    -------
+    bulk, shear : float
+    """
     with torch.no_grad():
         C = law.tangent_mandel(torch.zeros(1, 6, dtype=torch.float64))[0]
     normal, shear = C[:3, :3], C.diagonal()[3:]

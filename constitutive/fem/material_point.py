@@ -35,13 +35,43 @@ class StressLaw(Protocol):
     """What evaluates a crystal: a Law of this toolkit, or the user's own with the same three functions (GPa, Mandel components)."""
 
     def energy_mandel(self, x: Tensor) -> Tensor:
-        """Strain-energy density (n,) at strains (n, 6)."""
+        """Strain-energy density (n,) at strains (n, 6).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n,)
+            GPa.
+        """
 
     def stress_mandel(self, x: Tensor) -> Tensor:
-        """Second Piola–Kirchhoff stress (n, 6)."""
+        """Second Piola–Kirchhoff stress (n, 6).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n, 6)
+            GPa.
+        """
 
     def tangent_mandel(self, x: Tensor) -> Tensor:
-        """Material tangent (n, 6, 6)."""
+        """Material tangent (n, 6, 6).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n, 6, 6)
+            GPa.
+        """
 
 
 @dataclass(frozen=True)
@@ -63,7 +93,17 @@ class ReferenceMap:
     weight: Float[Tensor, "*points"]
 
     def strain(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
-        """Strain of the crystal, in its own axes."""
+        """Strain of the crystal, in its own axes.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in the lab, Mandel.
+
+        Returns
+        -------
+        tensor (n, 6)
+        """
         shifted = x - self.x0
         return shifted @ self.A.T if self.A.ndim == 2 else torch.einsum("nij,nj->ni", self.A, shifted)
 

@@ -147,7 +147,17 @@ class QuadraturePoints:
         return self._weights
 
     def dof_order(self, function: fem.Function) -> np.ndarray:
-        """Places in a quadrature Function's array of the values at this rank's points, point by point."""
+        """Places in a quadrature Function's array of the values at this rank's points, point by point.
+
+        Parameters
+        ----------
+        function : Function
+            On the points.
+
+        Returns
+        -------
+        int array
+        """
         size = int(np.prod(function.ufl_shape, dtype=int))
         dofs = function.function_space.dofmap.list[: self.cells].ravel()
         return (dofs[:, None] * size + np.arange(size)).ravel()
@@ -156,6 +166,15 @@ class QuadraturePoints:
         """Compile a UFL expression into a function of cells that gives (points, size) values.
 
         Collective, also on ranks that own no cell: the compiler runs on one rank while the others wait for it.
+
+        Parameters
+        ----------
+        expression : UFL expression
+
+        Returns
+        -------
+        callable
+            Of local cell numbers.
         """
         size = int(np.prod(expression.ufl_shape, dtype=int))
         compiled = fem.Expression(expression, self.reference)
@@ -169,7 +188,16 @@ class QuadraturePoints:
 
 
 class PointFunction:
-    """A quadrature Function whose values are read and written as an array over cells and points."""
+    """A quadrature Function whose values are read and written as an array over cells and points.
+
+    Parameters
+    ----------
+    points : QuadraturePoints
+    function : Function
+        On them.
+    size : int
+        Numbers at a point.
+    """
 
     def __init__(self, points: QuadraturePoints, function: fem.Function, size: int) -> None:
         self.function = function
@@ -184,12 +212,24 @@ class PointFunction:
         return self.function.x.array.reshape(-1, self.size)
 
     def view(self) -> np.ndarray | None:
-        """All values (cells, points per cell, size), writable in place, or None where the numbering does not allow it."""
+        """All values (cells, points per cell, size), writable in place, or None where the numbering does not allow it.
+
+        Returns
+        -------
+        array or None
+        """
         points = self._points
         return self._rows[: points.count].reshape(points.cells, points.per_cell, self.size) if self._dofs is None else None
 
     def write(self, cells: np.ndarray | slice, values: np.ndarray) -> None:
-        """Set the values at the points of some cells."""
+        """Set the values at the points of some cells.
+
+        Parameters
+        ----------
+        cells : int array or slice
+            Local cell numbers.
+        values : array (points, size)
+        """
         view = self.view()
         if view is not None:
             view[cells] = values.reshape(-1, self._points.per_cell, self.size)
@@ -197,7 +237,17 @@ class PointFunction:
             self._rows[self._dofs[cells].ravel()] = values.reshape(-1, self.size)
 
     def read(self, cells: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Values (points, size) at the points of some cells."""
+        """Values (points, size) at the points of some cells.
+
+        Parameters
+        ----------
+        cells : int array or slice
+            Local cell numbers; all by default.
+
+        Returns
+        -------
+        array (points, size)
+        """
         view = self.view()
         if view is not None:
             return view[cells].reshape(-1, self.size)

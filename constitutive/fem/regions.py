@@ -66,6 +66,14 @@ class CrystalData:
 def crystal_data(given: object) -> CrystalData:
     """Law, domain, uncertainty and density of a Material or of a bare law.
 
+    Parameters
+    ----------
+    given : Material or Law
+
+    Returns
+    -------
+    CrystalData
+
     Raises
     ------
     SolveError
@@ -138,7 +146,17 @@ class Region:
         return self.orientation.constant is not None and (self.stress_free is None or self.stress_free.constant is not None)
 
     def at(self, cells: Cells) -> PointLaw:
-        """The law as seen at the points of some cells."""
+        """The law at the points of some cells, with their orientations and stress-free deformations.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+
+        Returns
+        -------
+        PointLaw
+        """
         if self._fixed is not None:
             return self._fixed
         R = self.orientation.at(cells)
@@ -151,11 +169,32 @@ class Region:
         return law
 
     def distance(self, x: Tensor) -> Tensor:
-        """Size of crystal strains relative to the edge of the domain; 0 without a domain."""
+        """Size of crystal strains relative to the edge of the domain; 0 without a domain.
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+            Strains in crystal axes, Mandel.
+
+        Returns
+        -------
+        tensor (n,)
+        """
         return self.domain.distance(x) if self.domain is not None else torch.zeros(len(x), dtype=torch.float64)
 
     def chunks(self, size: int) -> Iterator[Cells]:
-        """Cells in batches."""
+        """Cells in batches.
+
+        Parameters
+        ----------
+        size : int
+            Cells in a batch.
+
+        Yields
+        ------
+        int array
+            Local cell numbers.
+        """
         for start in range(0, len(self.cells), size):
             yield self.cells[start : start + size]
 
@@ -174,6 +213,28 @@ def make_regions(
     precision: Precision = "double",
 ) -> list[Region]:
     """Sort the cells of this rank by material, and compile the laws where ``native`` is set.
+
+    Parameters
+    ----------
+    material, orientation, cell_tags
+        As for :class:`~constitutive.fem.UserMaterial`.
+    stress_free
+        Its ``stress_free_deformation``.
+    points : QuadraturePoints
+    unit : float
+        The user's unit in GPa⁻¹ (1,000 for MPa).
+    extend : bool
+        Continue the energy outside the domain.
+    finite : bool
+        Whether strains are finite.
+    native : bool
+        Compile the laws.
+    precision : {"double", "single"}
+        Of a network's part of the tangent.
+
+    Returns
+    -------
+    list of Region
 
     Raises
     ------
@@ -198,7 +259,20 @@ def make_regions(
 
 
 def compiled_law(crystal: CrystalData, law: StressLaw, rank: int) -> CompiledKernel | None:
-    """The law as compiled C; None where only torch can evaluate it (with one warning on rank 0), or where it is the user's own."""
+    """The law as compiled C; None where only torch can evaluate it (with one warning on rank 0), or where it is the user's own.
+
+    Parameters
+    ----------
+    crystal : CrystalData
+    law : Law
+        With its extension, if any.
+    rank : int
+        Rank 0 warns.
+
+    Returns
+    -------
+    CompiledKernel or None
+    """
     if not isinstance(law, Law):
         return None
     with warnings.catch_warnings():
@@ -244,6 +318,15 @@ def _tags_with_law(cell_tags: TagsInput, points: QuadraturePoints, parts: list[P
 
 def tags_of_cells(cell_tags: TagsInput, points: QuadraturePoints) -> np.ndarray:
     """Tag of each cell that this rank owns, from MeshTags or an array; ``NO_TAG`` where there is none.
+
+    Parameters
+    ----------
+    cell_tags : MeshTags or int array
+    points : QuadraturePoints
+
+    Returns
+    -------
+    int array (cells,)
 
     Raises
     ------

@@ -63,11 +63,29 @@ class StrainKinematics:
         return (2, 3, 4) if self.plane == "stress" else ()
 
     def displacement_gradient(self, u: Expr) -> Expr:
-        """H = ∂u/∂X padded to 3×3, with the axial stretch."""
+        """H = ∂u/∂X padded to 3×3, with the axial stretch.
+
+        Parameters
+        ----------
+        u : UFL expression
+
+        Returns
+        -------
+        UFL expression (3, 3)
+        """
         return self._padded(ufl.grad(u), self.axial)
 
     def variation_gradient(self, v: Expr) -> Expr:
-        """δH = ∂v/∂X padded to 3×3."""
+        """δH = ∂v/∂X padded to 3×3.
+
+        Parameters
+        ----------
+        v : UFL expression
+
+        Returns
+        -------
+        UFL expression (3, 3)
+        """
         return self._padded(ufl.grad(v), 0.0)
 
     def _padded(self, gradient: Expr, axial: Expr | float) -> Expr:
@@ -78,27 +96,76 @@ class StrainKinematics:
         return ufl.as_matrix([[entry(i, j) for j in range(3)] for i in range(3)])
 
     def deformation_gradient(self, u: Expr) -> Expr:
-        """F = I + H; in plane stress its third column is the reference normal (the thickness stretch is the law's)."""
+        """F = I + H; in plane stress its third column is the reference normal (the thickness stretch is the law's).
+
+        Parameters
+        ----------
+        u : UFL expression
+
+        Returns
+        -------
+        UFL expression (3, 3)
+        """
         return ufl.Identity(3) + self.displacement_gradient(u)
 
     def strain(self, u: Expr) -> Expr:
-        """Active Mandel components of E (finite) or ε (small)."""
+        """Active Mandel components of E (finite) or ε (small).
+
+        Parameters
+        ----------
+        u : UFL expression
+
+        Returns
+        -------
+        UFL expression (active components,)
+        """
         H = self.displacement_gradient(u)
         E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
         return mandel_components(E, self.active)
 
     def variation(self, u: Expr, v: Expr) -> Expr:
-        """Active Mandel components of δE."""
+        """Active Mandel components of δE.
+
+        Parameters
+        ----------
+        u : UFL expression
+        v : UFL expression
+            Direction.
+
+        Returns
+        -------
+        UFL expression (active components,)
+        """
         dH = self.variation_gradient(v)
         return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.active)
 
     def second_variation(self, du: Expr, v: Expr) -> Expr:
-        """Active Mandel components of ΔδE; zero at small strain."""
+        """Active Mandel components of ΔδE; zero at small strain.
+
+        Parameters
+        ----------
+        du, v : UFL expression
+            Directions.
+
+        Returns
+        -------
+        UFL expression (active components,)
+        """
         product = ufl.dot(self.variation_gradient(du).T, self.variation_gradient(v))
         return mandel_components(ufl.sym(product), self.active)
 
     def volume_ratio(self, u: Expr) -> Expr:
-        """J = det F of the gradient on the mesh (in plane stress the area ratio); 1 at small strain."""
+        """J = det F of the gradient on the mesh (in plane stress the area ratio); 1 at small strain.
+
+        Parameters
+        ----------
+        u : UFL expression
+
+        Returns
+        -------
+        UFL expression
+            Scalar.
+        """
         if not self.finite:
             return ufl.as_ufl(1.0)
         F = self.deformation_gradient(u)
@@ -106,13 +173,38 @@ class StrainKinematics:
 
 
 def mandel_components(T: Expr, which: Sequence[int]) -> Expr:
-    """Chosen Mandel components of a symmetric UFL tensor."""
+    """Chosen Mandel components of a symmetric UFL tensor.
+
+    Parameters
+    ----------
+    T : UFL expression (3, 3)
+    which : sequence of int
+        Mandel positions.
+
+    Returns
+    -------
+    UFL expression (components,)
+    """
     pairs = [VOIGT_PAIRS[k] for k in which]
     return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
 
 
 def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: Expr | float | None) -> StrainKinematics:
     """Check a displacement against its mesh and choose the strain.
+
+    Parameters
+    ----------
+    u : UFL expression
+        The displacement.
+    mesh : Mesh
+    strain : {"finite", "small"}
+    plane : {None, "strain", "stress", "generalised_strain"}
+    axial : Constant, expression or float, optional
+        Axial stretch of generalised plane strain, less one.
+
+    Returns
+    -------
+    StrainKinematics
 
     Raises
     ------

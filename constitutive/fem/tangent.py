@@ -71,6 +71,10 @@ def add_tangents(jacobian: ufl.Form, form: ufl.Form, laws: Sequence[UserMaterial
         Every law in the form.
     u, du
         The unknown and the direction.
+
+    Returns
+    -------
+    ufl.Form
     """
     for law in laws:
         holding = [integral for integral in form.integrals() if law.stress in ufl.algorithms.extract_coefficients(integral.integrand())]

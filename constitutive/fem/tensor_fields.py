@@ -22,7 +22,12 @@ class RotationLike(Protocol):
     """A rotation of another package, such as scipy's."""
 
     def as_matrix(self) -> np.ndarray:
-        """Its matrix, or matrices (n, 3, 3)."""
+        """Matrix of the rotation.
+
+        Returns
+        -------
+        array (3, 3) or (n, 3, 3)
+        """
 
 
 Tensor3: TypeAlias = np.ndarray | RotationLike | float | list | tuple  # one tensor, or one per cell
@@ -64,6 +69,10 @@ def tensor_field(value: TensorInput, points: QuadraturePoints, tags: np.ndarray 
         Its name in messages.
     convert : callable
         Arrays (..., 3, 3), (..., 4) or (...) → checked (..., 3, 3).
+
+    Returns
+    -------
+    TensorField
 
     Raises
     ------
@@ -139,6 +148,14 @@ def _function_field(function: fem.Function, points: QuadraturePoints, what: str,
 def as_rotations(array: np.ndarray) -> np.ndarray:
     """Checked rotations from matrices (..., 3, 3) or quaternions (..., 4).
 
+    Parameters
+    ----------
+    array : array (..., 3, 3) or (..., 4)
+
+    Returns
+    -------
+    array (..., 3, 3)
+
     Raises
     ------
     SolveError
@@ -155,6 +172,15 @@ def as_rotations(array: np.ndarray) -> np.ndarray:
 
 def as_deformation_gradients(array: np.ndarray) -> np.ndarray:
     """Checked stress-free deformation gradients F₀ from matrices (..., 3, 3) or isotropic stretches (...).
+
+    Parameters
+    ----------
+    array : array (..., 3, 3) or (...)
+        Dimensionless; 1 is no deformation.
+
+    Returns
+    -------
+    array (..., 3, 3)
 
     Raises
     ------
