@@ -123,7 +123,7 @@ def strain(numbers):
     table = Table(*headings, title="Strained cells at symprec 0.01", title_justify="left")
     cubic = [n for n in numbers if n >= 195] or [225]
     for size in (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
-        kept, told, raw, exact = 0, 0, 0.0, 0.0
+        kept, reported, raw, exact = 0, 0, 0.0, 0.0
         for number in cubic:
             made = random_crystal(number)
             cell = replace(made.cell, lattice=made.cell.lattice @ np.diag([1, 1, 1 + size]))
@@ -132,8 +132,8 @@ def strain(numbers):
                 kept += 1
                 raw = max(raw, ops.orthogonality_error(report.raw_operations))
                 exact = max(exact, ops.orthogonality_error(report.point_group.operations))
-                told += cell_condition(report).strained
-        table.add_row(f"{100 * size:g} %", f"{kept} of {len(cubic)}", f"{raw:.1e}", f"{exact:.1e}", f"{told} of {kept}")
+                reported += cell_condition(report).strained
+        table.add_row(f"{100 * size:g} %", f"{kept} of {len(cubic)}", f"{raw:.1e}", f"{exact:.1e}", f"{reported} of {kept}")
     out.print(table)
     out.print()
 

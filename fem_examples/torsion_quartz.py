@@ -1,4 +1,4 @@
-"""A bar of quartz cut along Y: stretched it shears, bent it twists, and the sign tells how the crystal lies.
+"""A bar of quartz cut along Y: stretched it shears, bent it twists, and the sign shows how the crystal lies.
 
 The claim: a Y bar of a trigonal crystal under the stress σ shears by γ_yz = S24 σ; bent so that σ = k x, it twists by −½ S24 k per
 length: the exact solution of pure bending with the coefficients S42 and S62 (Lekhnitskii, Theory of Elasticity of an Anisotropic Body,

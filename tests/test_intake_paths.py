@@ -1,4 +1,4 @@
-"""Sets on classical paths of strain: what few strains cannot tell is no finding."""
+"""Sets on classical paths of strain: what few strains do not determine is no finding."""
 
 import ase.io
 import numpy as np
@@ -24,7 +24,7 @@ def one_step(size=0.01):
 
 @pytest.mark.parametrize("name", ["silicon", "gallium_nitride"])
 def test_one_strain_of_either_sign_on_each_path_is_good(sets, name):
-    """A linear and a cubic term of the stress cannot be told apart, and neither can stress measures."""
+    """A linear and a cubic term of the stress cannot be distinguished, and neither can stress measures."""
     report = check(strained(sets[name], one_step()))
     assert report.findings == ()
     assert any("stress at zero strain: not determined" in remark for remark in report.undecided)

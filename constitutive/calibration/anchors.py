@@ -25,6 +25,10 @@ def anchored(parameters: LinearParameters, anchors: Mapping[str, object], noise:
     noise
         Standard error of one stress component of the data, in units of the fit.
 
+    Returns
+    -------
+    SeriesNetworkFit
+
     Raises
     ------
     CalibrationError

@@ -85,6 +85,10 @@ def best_without_symmetry(problem: FitProblem, parts: Split, seed: int, *, shape
         Of the initial directions.
     shapes
         How many ridges are tried.
+
+    Returns
+    -------
+    Candidate
     """
     free = problem.ungrouped()
     channels = int(np.clip(6 * len(problem) // 16, 4, 32))

@@ -129,6 +129,13 @@ def calibrate(
 def require_useful(error: float, allow: tuple[str, ...] = ()) -> None:
     """Refuse a law that explains less than half of the stress of left-out samples, unless "error" is allowed.
 
+    Parameters
+    ----------
+    error : float
+        Relative error of the stress on left-out samples.
+    allow : tuple of str
+        Faults that the user accepts.
+
     Raises
     ------
     CalibrationError
@@ -150,7 +157,26 @@ def constrained(
     *,
     elliptic: bool,
 ) -> tuple[LinearParameters, list[str]]:
-    """Impose anchors, then ellipticity, by the linear parameters of the law; with a note for the user."""
+    """Impose anchors, then ellipticity, by the linear parameters of the law; with a note for the user.
+
+    Parameters
+    ----------
+    parameters : LinearParameters
+        The law chosen.
+    selection : Selection
+        Gives the noise of the data.
+    domain : Domain
+        Where the law is made elliptic.
+    anchors : mapping, optional
+        Names of constants with value and standard error (GPa).
+    elliptic : bool
+        Whether to impose ellipticity.
+
+    Returns
+    -------
+    parameters : LinearParameters
+    notes : list of str
+    """
     notes: list[str] = []
     problem = parameters.problem
     if anchors:

@@ -59,6 +59,10 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
         The samples.
     far_apart
         Whether they lie on paths of large strain.
+
+    Returns
+    -------
+    list of Shape
     """
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # more parameters than numbers to fit do not help
@@ -81,7 +85,22 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
 
 
 def refitted(problem: FitProblem, shape: Shape, parts: list[np.ndarray], seed: int) -> Float[np.ndarray, "n 6"]:
-    """Each part of the samples predicted by a network fitted to the others, from a start of its own."""
+    """Each part of the samples predicted by a network fitted to the others, from a start of its own.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    shape : Shape
+    parts : list of int array
+        Samples that are left out together.
+    seed : int
+        Of the first start; one more for each part.
+
+    Returns
+    -------
+    array (n, 6)
+        S, Mandel (GPa).
+    """
     return predicted_without(problem, parts, lambda rest, k: fit_network(rest, shape, seed + k))
 
 
@@ -96,6 +115,11 @@ def try_series(problem: FitProblem, degrees: tuple[int, ...], split: Split) -> t
         Powers of the strain in the energy.
     split
         How the samples are left out.
+
+    Returns
+    -------
+    candidate : Candidate
+    fit : SeriesFit
     """
     fit = fit_series(problem, degrees, split.folds if split.on_paths and len(split.folds) > 1 else None)
     label = Shape(degrees, 0, fit.ridge).label

@@ -67,6 +67,12 @@ def group_of(data: StressStrainData, wish: PointGroup | str | None) -> PointGrou
 def require_sound(samples: StressStrainData, allow: tuple[str, ...] = ()) -> list[str]:
     """Stop on the first certain fault of the intake check that is not allowed.
 
+    Parameters
+    ----------
+    samples : StressStrainData
+    allow : tuple of str
+        Faults that the user accepts.
+
     Returns
     -------
     The other findings as notes; without repeated samples and outliers, which calibration names itself.
@@ -144,6 +150,14 @@ def _without_outliers(problem: FitProblem) -> tuple[FitProblem, list[str]]:
 def require_group(problem: FitProblem) -> GroupTest:
     """Refuse data that contradict the group.
 
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    GroupTest
+
     Raises
     ------
     IntakeError
@@ -158,6 +172,10 @@ def require_group(problem: FitProblem) -> GroupTest:
 def require_one_reference(problem: FitProblem) -> None:
     """Refuse samples whose F refers to two reference cells.
 
+    Parameters
+    ----------
+    problem : FitProblem
+
     Raises
     ------
     IntakeError
@@ -170,6 +188,12 @@ def require_one_reference(problem: FitProblem) -> None:
 
 def require_enough(problem: FitProblem, *, constants: bool = True) -> None:
     """Refuse fewer samples than the second-order constants of the group need, unless these may stay open (``constants=False``).
+
+    Parameters
+    ----------
+    problem : FitProblem
+    constants : bool
+        Whether the samples have to determine all second-order constants.
 
     Raises
     ------
@@ -194,7 +218,16 @@ def require_enough(problem: FitProblem, *, constants: bool = True) -> None:
 
 
 def duplicates(problem: FitProblem) -> list[tuple[int, int]]:
-    """Pairs of samples (first, second) with the same strain; the later one is dropped if the stress agrees."""
+    """Pairs of samples (first, second) with the same strain; the later one is dropped if the stress agrees.
+
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    list of (int, int)
+    """
     order = np.lexsort(np.round(problem.x / problem.scale, 9).T)
     gaps = np.abs(np.diff(problem.x[order], axis=0)).max(axis=1) < 1e-9 * problem.scale
     return [(int(min(pair)), int(max(pair))) for pair in zip(order[:-1][gaps], order[1:][gaps], strict=True)]
@@ -205,6 +238,14 @@ def outliers(problem: FitProblem) -> list[tuple[int, float]]:
 
     A series is fitted with weights that fall with the error (Cauchy's loss, by iterated reweighting). Errors grow with the strain as
     those of a truncated series do, so each is judged against what is usual at its strain.
+
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    list of (int, float)
     """
     degrees = min(series_choices(problem, 4), key=lambda d: problem.relative_error(fit_series(problem, d).left_out))
     size = np.maximum(np.linalg.norm(problem.x, axis=1) / problem.scale, 0.1) ** 2

@@ -43,11 +43,32 @@ class Split:
         """Relative error on samples left out: pooled over strain paths, else the geometric mean over folds.
 
         A fold of a path may hold no strain, or one that symmetry predicts exactly; the mean of its logarithm would hide all others.
+
+        Parameters
+        ----------
+        problem : FitProblem
+        left_out : array (n, 6)
+            S predicted without each sample, Mandel (GPa).
+
+        Returns
+        -------
+        float
         """
         return pooled_error(problem, left_out) if self.on_paths else typical_error(problem, left_out, self.folds)
 
     def score(self, problem: FitProblem, left_out: Float[np.ndarray, "n 6"]) -> float:
-        """The same, with the geometric mean over samples instead of folds: it ranks predictions to first order."""
+        """The same, with the geometric mean over samples instead of folds: it ranks predictions to first order.
+
+        Parameters
+        ----------
+        problem : FitProblem
+        left_out : array (n, 6)
+            S predicted without each sample, Mandel (GPa).
+
+        Returns
+        -------
+        float
+        """
         return pooled_error(problem, left_out) if self.on_paths else typical_error(problem, left_out, self.groups)
 
 
@@ -60,6 +81,10 @@ def split(problem: FitProblem, seed: int) -> Split:
         The samples.
     seed
         Of the random folds.
+
+    Returns
+    -------
+    Split
     """
     paths = on_paths(problem)
     return Split(folds(problem, FOLDS, seed), groups_to_leave_out(problem), paths, paths and problem.is_large)
@@ -71,6 +96,18 @@ def folds(problem: FitProblem, count: int, seed: int) -> list[np.ndarray]:
     A sample between two neighbours of its path is no test of a law. Random strains hardly ever share a direction: their folds are random.
     Where the samples without some mode do not determine the second-order constants, the law without it does not contain them: then half a
     mode is left out at a time, its smaller or its larger amplitudes, those of either sign where the mode has two.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    count : int
+        Number of parts.
+    seed : int
+        Of the random choice.
+
+    Returns
+    -------
+    list of int array
     """
     n = len(problem)
     rng = np.random.default_rng(seed)
@@ -116,7 +153,16 @@ def _determined(problem: FitProblem) -> bool:
 
 
 def groups_to_leave_out(problem: FitProblem) -> list[np.ndarray]:
-    """Each sample, or each mode of strain where the samples lie on paths."""
+    """Each sample, or each mode of strain where the samples lie on paths.
+
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    list of int array
+    """
     if not on_paths(problem):
         return list(np.arange(len(problem))[:, None])
     modes = strain_modes(problem)
@@ -128,6 +174,14 @@ def strain_modes(problem: FitProblem) -> Int[np.ndarray, " n"]:
 
     Small strains of either sign, and those that the group maps on each other, are one mode: one determines the other. The unstrained cell
     belongs to the first mode. Large strains (tension and compression differ) are distinguished by ``FitProblem.paths``.
+
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    int array (n,)
     """
     if problem.is_large:
         return problem.paths
@@ -146,14 +200,36 @@ def strain_modes(problem: FitProblem) -> Int[np.ndarray, " n"]:
 
 
 def on_paths(problem: FitProblem) -> bool:
-    """Whether the samples lie on few directions of strain."""
+    """Whether the samples lie on few directions of strain.
+
+    Parameters
+    ----------
+    problem : FitProblem
+
+    Returns
+    -------
+    bool
+    """
     return bool(problem.paths.max() + 1 <= PATHLIKE * len(problem))
 
 
 def predicted_without(
     problem: FitProblem, parts: list[np.ndarray], fit: Callable[[FitProblem, int], SeriesNetworkFit]
 ) -> Float[np.ndarray, "n 6"]:
-    """S (Mandel, GPa) of each part of the samples by what ``fit(the others, number of the part)`` makes of the others; NaN elsewhere."""
+    """S (Mandel, GPa) of each part of the samples by a fit to the others; NaN elsewhere.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    parts : list of int array
+        Samples that are left out together.
+    fit : callable
+        Of the other samples and the number of the part.
+
+    Returns
+    -------
+    array (n, 6)
+    """
     found = np.full_like(problem.y, np.nan)
     for k, part in enumerate(parts):
         found[part] = fit(problem.without(part), k).predict(problem.x[part])
@@ -161,7 +237,18 @@ def predicted_without(
 
 
 def pooled_error(problem: FitProblem, left_out: Float[np.ndarray, "n 6"]) -> float:
-    """Relative error on the samples that have been predicted (the others are NaN): root of the mean square over all of them."""
+    """Relative error on the samples that have been predicted (the others are NaN): root of the mean square over all of them.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    left_out : array (n, 6)
+        S predicted without each sample, Mandel (GPa).
+
+    Returns
+    -------
+    float
+    """
     squares = np.mean(problem.normed(left_out - problem.y) ** 2, axis=1)
     return float(np.sqrt(np.nanmean(squares))) / problem.unit
 
@@ -170,6 +257,18 @@ def typical_error(problem: FitProblem, left_out: Float[np.ndarray, "n 6"], parts
     """Relative error on samples left out: the geometric mean over parts, which one hard part can't decide.
 
     Parts that have not been predicted yet (NaN) don't count.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    left_out : array (n, 6)
+        S predicted without each sample, Mandel (GPa).
+    parts : list of int array
+        Over which the mean is taken.
+
+    Returns
+    -------
+    float
     """
     squares = np.mean(problem.normed(left_out - problem.y) ** 2, axis=1)
     means = [squares[part].mean() for part in parts if np.isfinite(squares[part]).all()]

@@ -85,7 +85,22 @@ def _thinnest(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:
 
 
 def random_strains(domain: Domain, count: int, rng: np.random.Generator, *, uniform_size: bool = True) -> Float[np.ndarray, "n 6"]:
-    """Strains of random direction, their size in the domain's metric uniform, or (if not) more of them near its boundary."""
+    """Strains of random direction, their size in the domain's metric uniform, or (if not) more of them near its boundary.
+
+    Parameters
+    ----------
+    domain : Domain
+    count : int
+        How many.
+    rng : numpy Generator
+    uniform_size : bool
+        Whether the size is uniform, or strains near the boundary are more frequent.
+
+    Returns
+    -------
+    array (count, 6)
+        Mandel.
+    """
     values, vectors = np.linalg.eigh(domain.metric)
     u = rng.normal(size=(count, 6))
     size = rng.uniform(size=count) ** (1.0 if uniform_size else 1 / 3)

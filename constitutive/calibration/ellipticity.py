@@ -17,7 +17,18 @@ LOOKED_AT = 100  # strains
 
 
 def loses_ellipticity(law: Law, x: Float[np.ndarray, "n 6"]) -> bool:
-    """Whether a law is not strongly elliptic at rest or at some of the given strains (Mandel); of many strains 100 are looked at."""
+    """Whether a law is not strongly elliptic at rest or at some of the given strains (Mandel); of many strains 100 are looked at.
+
+    Parameters
+    ----------
+    law : Law
+    x : array (n, 6)
+        Green–Lagrange strains, Mandel.
+
+    Returns
+    -------
+    bool
+    """
     chosen = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), LOOKED_AT)).astype(int))]
     F = _right_stretch(np.concatenate([np.zeros((1, 6)), chosen]))
     return bool(ellipticity(law, F, directions=80).minimum.min() <= 0)

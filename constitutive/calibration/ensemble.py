@@ -46,6 +46,18 @@ def stack(problem: FitProblem, networks: list[FittedNetwork]) -> tuple[list[Fitt
 
     Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the
     more samples there are, keeps few samples from choosing few networks.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    networks : list of FittedNetwork
+        With their predictions of left-out samples.
+
+    Returns
+    -------
+    members : list of FittedNetwork
+        Those with a weight.
+    weights : list of float
     """
     errors = [problem.normed(network.left_out - problem.y) for network in networks]
     weights = _weights(errors, SPREAD_PENALTY / len(problem))
@@ -71,6 +83,19 @@ def smoother(problem: FitProblem, split: Split, begun: list[FittedNetwork], memb
 
     Where a few samples are outliers (another phase, a bifurcation), networks of small ridges bend to them without showing it to
     first order. Folds of few samples can't show it: with 50 they preferred smooth networks where these were worse by half.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    split : Split
+    begun : list of FittedNetwork
+        All networks of the search.
+    members : list of FittedNetwork
+        Of the mean, the one of largest weight first.
+
+    Returns
+    -------
+    list of FittedNetwork
     """
     if len(problem) < MANY or split.on_paths:
         return []

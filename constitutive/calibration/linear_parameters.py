@@ -41,7 +41,17 @@ class LinearParameters:
     problem: FitProblem
 
     def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
-        """Φ: the stress of each parameter at one, in units of the fit."""
+        """Φ: the stress of each parameter at one, in units of the fit.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Green–Lagrange strains, Mandel.
+
+        Returns
+        -------
+        array (n, 6, k)
+        """
         return self.fit.columns(x)
 
     @cached_property
@@ -55,7 +65,18 @@ class LinearParameters:
         return [self.fit.with_linear_parameters(row).law() for row in np.eye(len(self.fit.linear_parameters))]
 
     def constants(self, order: int) -> tuple[list[str], Float[np.ndarray, "m k"]]:
-        """Names of the independent constants of an order, and the rows (GPa) that give them from θ."""
+        """Names of the independent constants of an order, and the rows (GPa) that give them from θ.
+
+        Parameters
+        ----------
+        order : int
+            2, 3 or 4.
+
+        Returns
+        -------
+        names : list of str
+        rows : array (m, k)
+        """
         places = independent_places(self.problem.rotations, order)
         zero = torch.zeros(6, dtype=torch.float64)
         tables = [law.derivative_mandel(zero, order).numpy() for law in self.unit_laws]
@@ -64,13 +85,38 @@ class LinearParameters:
         return [name_of(place) for place in places], np.array(rows).reshape(len(places), -1)
 
     def place_row(self, place: tuple[int, ...]) -> Float[np.ndarray, " k"]:
-        """The row of one constant by its Voigt indices (from 0)."""
+        """The row of one constant by its Voigt indices (from 0).
+
+        Parameters
+        ----------
+        place : tuple of int
+            One index for each order.
+
+        Returns
+        -------
+        array (k,)
+            GPa for each parameter at one.
+        """
         zero = torch.zeros(6, dtype=torch.float64)
         factor = float(np.prod(ENGINEERING[list(place)]))
         return np.array([float(law.derivative_mandel(zero, len(place))[place]) / factor for law in self.unit_laws])
 
     def solve(self, rows: Float[np.ndarray, "m k"], targets: Float[np.ndarray, " m"], ridge: float) -> SeriesNetworkFit:
-        """θ with further rows (already weighted) beside the data, held to the present θ by the ridge."""
+        """θ with further rows (already weighted) beside the data, held to the present θ by the ridge.
+
+        Parameters
+        ----------
+        rows : array (m, k)
+            Weighted.
+        targets : array (m,)
+            Of these rows.
+        ridge : float
+            Towards the present θ.
+
+        Returns
+        -------
+        SeriesNetworkFit
+        """
         A = np.concatenate([self.design.reshape(-1, len(self.fit.linear_parameters)), rows])
         b = np.concatenate([self.problem.normed(self.problem.y).ravel() / self.fit.unit, targets])
         rest = b - A @ self.fit.linear_parameters

@@ -96,7 +96,21 @@ def _fit_without_paths(
 
 
 def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progress: Progress) -> list[FittedNetwork]:
-    """Fit the first of these networks to the end, in their order; not on paths, beyond which long fits stray."""
+    """Fit the first of these networks to the end, in their order; not on paths, beyond which long fits err most.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    split : Split
+    begun : list of FittedNetwork
+        In the order of their scores.
+    progress : callable
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    list of FittedNetwork
+    """
     chosen = begun[: FINISHED[len(problem) >= MANY]]
     if split.on_paths:
         return chosen

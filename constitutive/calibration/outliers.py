@@ -44,7 +44,17 @@ class Outliers:
     weights: Float[np.ndarray, " k"] | None = None
 
     def notes(self, problem: FitProblem) -> list[str]:
-        """A note for the user that names the samples left out."""
+        """A note for the user that names the samples left out.
+
+        Parameters
+        ----------
+        problem : FitProblem
+            Whose samples have been judged.
+
+        Returns
+        -------
+        list of str
+        """
         if not self.outlying:
             return []
         names = ", ".join(f"{problem.numbers[k]} (with it the others are predicted {ratio:.2g} times worse)" for k, ratio in self.outlying)
@@ -66,6 +76,10 @@ def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outlier
         Of the directions from which networks start.
     progress
         Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    Outliers
     """
     kept, outlying = np.arange(len(problem)), list[tuple[int, float]]()
     if len(problem) < FEWEST_TO_JUDGE or on_paths(problem):

@@ -27,6 +27,10 @@ def uncertainty_of(parameters: LinearParameters, left_out: Float[np.ndarray, "n 
         The law.
     left_out
         Stresses (Mandel, GPa) of the samples predicted without them.
+
+    Returns
+    -------
+    Uncertainty
     """
     problem, fit = parameters.problem, parameters.fit
     n, _, k = parameters.design.shape
@@ -69,6 +73,11 @@ def constants_with_errors(
         Other fits: their root mean square difference is the part that stems from the choice of law.
     undetermined
         Names by order that the samples do not determine: their error is None, and their value is the law's extrapolation.
+
+    Returns
+    -------
+    dict
+        By order ("2", "3", "4"), then by name.
     """
     result = {}
     for order in (2, 3, 4):
@@ -101,6 +110,12 @@ def rank_of_data(problem: FitProblem, noise: float) -> dict[str, dict[str, objec
     A combination counts as fixed where its standard error, for stress errors of ``noise`` (relative to the rms stress), stays below
     half of the typical size of the terms of its order. Lower orders are fitted along.
 
+    Parameters
+    ----------
+    problem : FitProblem
+    noise : float
+        Relative error of the stress.
+
     Returns
     -------
     For each order 2, 3, 4: the number fixed, the number there is, and the combinations left open by name.
@@ -128,6 +143,11 @@ def undetermined_constants(problem: FitProblem, noise: float) -> dict[str, list[
         The samples.
     noise
         Relative error of the stress.
+
+    Returns
+    -------
+    dict
+        Names by order.
     """
     basis = _basis(problem)
     result = {}

@@ -150,6 +150,10 @@ def report_of(
         For the user.
     seed
         Of the learning curve.
+
+    Returns
+    -------
+    CalibrationReport
     """
     best = selection.best
     errors = np.linalg.norm(problem.normed(best.left_out - problem.y), axis=1)
@@ -215,7 +219,17 @@ def evaluate(material: Material, data: StressStrainData) -> Errors:
 
 
 def count_outside(material: Material, data: StressStrainData) -> int:
-    """Samples beyond the domain of the material; 0 where it states none."""
+    """Samples beyond the domain of the material; 0 where it states none.
+
+    Parameters
+    ----------
+    material : Material
+    data : StressStrainData
+
+    Returns
+    -------
+    int
+    """
     if material.domain is None:
         return 0
     return int((~material.domain.contains(np.asarray(to_mandel(data.green_lagrange_strain)))).sum())

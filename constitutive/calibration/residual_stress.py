@@ -46,7 +46,13 @@ class ResidualStress:
         return np.zeros((3, 3)) if self.rule == "zero" else self.stress
 
     def card(self) -> dict[str, object]:
-        """For the material's card; :func:`constitutive.calibration.evaluate` follows it."""
+        """For the material's card; :func:`constitutive.calibration.evaluate` follows it.
+
+        Returns
+        -------
+        dict
+            Stress in GPa.
+        """
         return {"rule": self.rule, "stress_GPa": self.stress.tolist(), "source": self.source}
 
 
@@ -61,6 +67,10 @@ def find_residual_stress(data: StressStrainData, rotations: Float[np.ndarray, "g
         The group.
     rule
         Rule given by the user: ``"keep"``, ``"remove"`` or None.
+
+    Returns
+    -------
+    ResidualStress
 
     Raises
     ------

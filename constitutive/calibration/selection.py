@@ -82,6 +82,10 @@ def select(
     weights
         Of the samples in the fits of networks; errors are stated with all samples counting alike.
 
+    Returns
+    -------
+    Selection
+
     Raises
     ------
     CalibrationError
@@ -136,7 +140,19 @@ def _elliptic(problem: FitProblem, series: list[tuple[Candidate, SeriesFit]], be
 
 
 def series_candidates(problem: FitProblem, split: Split, *, networks: bool) -> list[tuple[Candidate, SeriesFit]]:
-    """Series of every length that the samples determine; short ones beside networks on paths of large strain."""
+    """Series of every length that the samples determine; short ones beside networks on paths of large strain.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    split : Split
+    networks : bool
+        Whether networks are candidates as well.
+
+    Returns
+    -------
+    list of (Candidate, SeriesFit)
+    """
     choices = series_choices(problem, FAR_DEGREE) if split.far_apart and networks else series_choices(problem)
     return [try_series(problem, degrees, split) for degrees in choices]
 
@@ -152,6 +168,10 @@ def network_ensemble(problem: FitProblem, fitted: FitProblem, split: Split, seed
         The same samples with the weights of the fits.
     split, seed, progress
         As for :func:`select`.
+
+    Returns
+    -------
+    Ensemble
     """
     begun = search(fitted, split, seed, progress)
     members, weights = stack(fitted, finish(fitted, split, begun, progress))
@@ -161,7 +181,19 @@ def network_ensemble(problem: FitProblem, fitted: FitProblem, split: Split, seed
 
 
 def unweighted(problem: FitProblem, split: Split, candidate: Candidate) -> Candidate:
-    """A candidate with its error over all samples counting alike."""
+    """A candidate with its error over all samples counting alike.
+
+    Parameters
+    ----------
+    problem : FitProblem
+        All samples, counting alike.
+    split : Split
+    candidate : Candidate
+
+    Returns
+    -------
+    Candidate
+    """
     return replace(candidate, error=split.error(problem, candidate.left_out))
 
 
@@ -169,6 +201,18 @@ def learning_curve(problem: FitProblem, best: Candidate, seed: int) -> list[tupl
     """Error on the other samples of one law of the chosen kind, fitted to a quarter, a half, three quarters of the samples.
 
     It is one fit from one start, no mean of networks: it shows how fast the error falls, not what calibration reaches.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    best : Candidate
+        Whose kind is fitted.
+    seed : int
+        Of the order of the samples.
+
+    Returns
+    -------
+    list of (samples, error)
     """
     order = np.random.default_rng(seed + 3).permutation(len(problem))
     curve = []

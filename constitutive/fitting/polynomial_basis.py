@@ -241,9 +241,9 @@ def highest_degree(group: LaueGroup, samples: int, *, limit: int = 4, share: flo
 
 
 def determined_degree(group: LaueGroup, x: Float[np.ndarray, "n 6"], *, limit: int = 4, share: float = 0.5) -> int:
-    """The `highest_degree` at which the strains tell the stress at rest and the constants of second order from higher ones; at least 2.
+    """The `highest_degree` at which the strains separate the stress at rest and second-order constants from higher ones; at least 2.
 
-    Strains of one size on each path (plus and minus one hundredth, say) cannot tell a linear from a cubic term of the stress: their
+    Strains of one size on each path (plus and minus one hundredth, say) cannot distinguish a linear from a cubic term of the stress: their
     columns are parallel, and a series with both has any constants of second order.
 
     Parameters

@@ -267,7 +267,7 @@ class _Check:
         return [] if known else reference_findings(fit, coarse, error)
 
     def _degree(self, group: LaueGroup, limit: int) -> int:
-        """The highest power of the strain that the samples bear under a group."""
+        """The highest power of the strain that the samples determine under a group."""
         key = (id(group), limit)
         if key not in self.degrees:
             self.degrees[key] = determined_degree(group, to_mandel(self.data.green_lagrange_strain), limit=limit, share=0.45)

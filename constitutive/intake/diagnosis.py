@@ -29,12 +29,36 @@ COMMON_UNITS = ("GPa", "kbar", "MPa", "Pa", "bar", "atm", "eV/angstrom^3", "Ry/b
 
 
 def certainty_of(ratio: float) -> float:
-    """Certainty of a reading whose residual is `ratio` times smaller than without the fault: 0.5 at 1.6, 0.9 at 2.9."""
+    """Certainty of a reading whose residual is `ratio` times smaller than without the fault: 0.5 at 1.6, 0.9 at 2.9.
+
+    Parameters
+    ----------
+    ratio : float
+        At least 1.
+
+    Returns
+    -------
+    float
+    """
     return float(np.clip(1 - np.exp(-1.2 * (ratio - 1)), 0.0, 0.999))
 
 
 def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], data: StressStrainData) -> list[Finding]:
-    """One finding for each fault of the best reading but that of the group."""
+    """One finding for each fault of the best reading but that of the group.
+
+    Parameters
+    ----------
+    best : Hypothesis
+    fit : RobustFit
+        Of the best reading.
+    fit_of : callable
+        Fit of another reading.
+    data : StressStrainData
+
+    Returns
+    -------
+    list of Finding
+    """
     found = []
     for fault in best.faults:
         if fault == "wrong_group":
@@ -49,7 +73,23 @@ def reading_findings(best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothe
 def group_finding(
     best: Hypothesis, fit: RobustFit, fit_of: Callable[[Hypothesis], RobustFit], test: GroupTest | None, option: str
 ) -> Finding:
-    """The evidence against the declared group: the group test, which alone makes it certain; else how much better others fit."""
+    """The evidence against the declared group: the group test, which alone makes it certain; else how much better others fit.
+
+    Parameters
+    ----------
+    best : Hypothesis
+    fit : RobustFit
+        Of the best reading.
+    fit_of : callable
+        Fit of another reading.
+    test : GroupTest, optional
+    option : str
+        Of ``constitutive convert``, that declares the right group.
+
+    Returns
+    -------
+    Finding
+    """
     if test is not None and test.contradicted:
         return test.finding(option)
     ratio = fit_of(best.without("wrong_group")).residual / fit.residual
@@ -61,7 +101,19 @@ def group_finding(
 
 
 def lost_findings(lost: RotationFree, data: StressStrainData, option: str) -> list[Finding]:
-    """That the rotation is lost, and the faults that energy and principal stresses show besides."""
+    """That the rotation is lost, and the faults that energy and principal stresses show besides.
+
+    Parameters
+    ----------
+    lost : RotationFree
+    data : StressStrainData
+    option : str
+        Of ``constitutive convert``, that declares the right group.
+
+    Returns
+    -------
+    list of Finding
+    """
     message = (
         f"found principal stresses that follow the strain (to {lost.fit.stress:.2g}) with axes that do not: the rotation in F is not the "
         "one in the stress; needed F and the stress of one and the same state; take both from the code's output"
@@ -111,7 +163,18 @@ def _describe_frame(best: Hypothesis) -> tuple[str, str]:
 
 
 def scale_findings(fit: RobustFit, data: StressStrainData) -> tuple[list[Finding], list[str]]:
-    """Sign and unit of the stress and of W; and what cannot be determined about them."""
+    """Sign and unit of the stress and of W; and what cannot be determined about them.
+
+    Parameters
+    ----------
+    fit : RobustFit
+    data : StressStrainData
+
+    Returns
+    -------
+    findings : list of Finding
+    undecided : list of str
+    """
     if fit.residual > 0.5:
         return [], ["unit and sign: no reading of the data fits well enough"]
     found, undecided = [], []
@@ -228,6 +291,10 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
         Of the best reading, and with a series of one degree less: the difference is part of the error.
     error : float
         Standard error of the stress at F = I (GPa), see `reference_stress_error`.
+
+    Returns
+    -------
+    list of Finding
     """
     S0 = np.asarray(from_mandel(fit.reference_stress))
     ratio = float(np.linalg.norm(S0)) / fit.size
@@ -247,7 +314,19 @@ def reference_findings(fit: RobustFit, coarse: RobustFit, error: float = 0.0) ->
 
 
 def undetermined_reference(fit: RobustFit, error: float) -> list[str]:
-    """That the samples do not determine the stress at zero strain."""
+    """That the samples do not determine the stress at zero strain.
+
+    Parameters
+    ----------
+    fit : RobustFit
+    error : float
+        Standard error of the stress at F = I (GPa).
+
+    Returns
+    -------
+    list of str
+        Empty where they do.
+    """
     if error <= LARGEST_ERROR * fit.size or fit.residual > 0.5:
         return []
     known = f"known to {error:.2g} GPa only" if np.isfinite(error) else "not determined"
@@ -255,9 +334,19 @@ def undetermined_reference(fit: RobustFit, error: float) -> list[str]:
 
 
 def outlier_findings(fit: RobustFit, numbers: np.ndarray) -> list[Finding]:
-    """Samples left out by the robust fit; `numbers` are their numbers in the file.
+    """Samples left out by the robust fit.
 
     A few are never a certain fault: the robust loss of the calibration leaves them out too, and they may be correct (another phase).
+
+    Parameters
+    ----------
+    fit : RobustFit
+    numbers : int array
+        Of the samples in the file.
+
+    Returns
+    -------
+    list of Finding
     """
     left_out = np.nonzero(~fit.kept)[0]
     if not left_out.size or fit.residual > 0.5:

@@ -27,7 +27,16 @@ DEGREE = 4
 
 
 def with_energies(data: StressStrainData) -> StressStrainData:
-    """The data with W against the lowest sample where they hold energies of cells but none of the undeformed one; else as they are."""
+    """The data with W against the lowest sample where they hold energies of cells but none of the undeformed one; else as they are.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData
+    """
     energies = (data.model_extra or {}).get(CELL_ENERGIES)
     if data.W is not None or data.reference_volume is None or not isinstance(energies, list) or len(energies) != len(data):
         return data

@@ -82,7 +82,7 @@ def _of_every(path: str | Path, step: int, structure: Any) -> IntakeReport:
 
 
 def _spread(finding: Finding, step: int) -> str:
-    """The option that mends a finding, with the numbers of the file where it names samples."""
+    """The option that corrects a finding, with the numbers of the file where it names samples."""
     return drop_option(step * np.array(finding.samples)) if finding.mend.startswith("--drop") else finding.mend
 
 

@@ -193,5 +193,14 @@ class IntakeReport:
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Findings in the order of importance: the certain ones first, then by `FAULTS`, then by certainty."""
+    """Findings in the order of importance: the certain ones first, then by `FAULTS`, then by certainty.
+
+    Parameters
+    ----------
+    findings : list of Finding
+
+    Returns
+    -------
+    tuple of Finding
+    """
     return tuple(sorted(findings, key=lambda f: (not f.is_sure, FAULTS.index(f.fault), -f.certainty)))

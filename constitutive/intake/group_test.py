@@ -171,6 +171,10 @@ def problem_read(
         The group to be tested.
     offset
         Whether that stress is taken off.
+
+    Returns
+    -------
+    FitProblem
     """
     read = reading(data, hypothesis.deformation, hypothesis.measure, hypothesis.frame)
     S = np.einsum("nai,ij,nj->na", read.to_second[:, :6], map_of(hypothesis), stress_rows(data))

@@ -20,7 +20,19 @@ _MADE: dict[bytes, LaueGroup] = {}
 
 
 def group_of(rotations: Float[np.ndarray, "g 3 3"], symbol: str) -> LaueGroup:
-    """The group with its invariants, made once in a process for each set of rotations."""
+    """The group with its invariants, made once in a process for each set of rotations.
+
+    Parameters
+    ----------
+    rotations : array (g, 3, 3)
+        Proper, Cartesian.
+    symbol : str
+        Of the Laue class.
+
+    Returns
+    -------
+    LaueGroup
+    """
     key = np.round(rotations, 9).tobytes()
     if key not in _MADE:
         if len(_MADE) > 256:
@@ -30,7 +42,16 @@ def group_of(rotations: Float[np.ndarray, "g 3 3"], symbol: str) -> LaueGroup:
 
 
 def declared_group(data: StressStrainData) -> LaueGroup | None:
-    """Laue group of the structure, or of the declared symbol in its standard axes; None where there is neither."""
+    """Laue group of the structure, or of the declared symbol in its standard axes; None where there is neither.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    LaueGroup or None
+    """
     crystal = data.crystal
     if crystal is not None:
         found = _group_of_cell(crystal) if isinstance(crystal, Cell) else PointGroup.from_structure(crystal)
@@ -57,13 +78,32 @@ def _rows(numbers: bytes) -> Float[np.ndarray, "n 3"]:
 
 
 def group_option(data: StressStrainData, group: LaueGroup | None) -> str:
-    """The option of `convert` that declares a group: its symbol for standard axes, else only a structure has its orientation."""
+    """The option of `convert` that declares a group: its symbol for standard axes, else only a structure has its orientation.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    group : LaueGroup, optional
+
+    Returns
+    -------
+    str
+    """
     standard = group is not None and _key(group.rotations) == _key(np.asarray(PointGroup.from_symbol(group.symbol).laue_rotations))
     return f"--point-group {group.symbol}" if group is not None and standard and data.lattice is None else "--reference STRUCTURE"
 
 
 def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
-    """The data with the reference cell transposed, where the structure is more symmetric so; None where it is not."""
+    """The data with the reference cell transposed, where the structure is more symmetric so; None where it is not.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData or None
+    """
     given = declared_group(data)
     if data.lattice is None or given is None or np.allclose(data.lattice, data.lattice.T):
         return None
@@ -73,7 +113,16 @@ def lattice_by_columns(data: StressStrainData) -> StressStrainData | None:
 
 
 def candidate_groups(data: StressStrainData) -> list[LaueGroup]:
-    """All groups to be tried, the largest first, without repetition."""
+    """All groups to be tried, the largest first, without repetition.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    list of LaueGroup
+    """
     frames = [PointGroup.from_symbol("m-3m"), PointGroup.from_symbol("6/mmm")]
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     frames.append(PointGroup.from_symbol("6/mmm").rotated(turn))
@@ -107,7 +156,16 @@ def _bare_lattice(lattice: Float[np.ndarray, "3 3"]) -> Cell | None:
 
 
 def laue_symbol(rotations: Float[np.ndarray, "g 3 3"]) -> str:
-    """Laue class of a group of rotations; the limiting group, or the order, of one that no crystal has."""
+    """Laue class of a group of rotations; the limiting group, or the order, of one that no crystal has.
+
+    Parameters
+    ----------
+    rotations : array (g, 3, 3)
+
+    Returns
+    -------
+    str
+    """
     try:
         return POINT_GROUPS[identify(rotations)].laue
     except SymmetryError:

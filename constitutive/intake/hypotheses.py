@@ -38,7 +38,23 @@ KNOWN_ORDERS = {
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way to read the file; the default is as the file states."""
+    """One way to read the file; the default is as the file states.
+
+    Attributes
+    ----------
+    deformation : str
+        "given", "transposed" (F) or "transposed_cell" (lattice vectors in columns).
+    measure : str
+        Stress measure; empty for the declared one.
+    frame : str
+        Of the stress: "lab", "lammps" or "corotational".
+    order : tuple of int
+        Component in each place of the file.
+    rotation : tuple of float, optional
+        Rotation vector (radians) from the frame of F to that of the stress.
+    group : str
+        Empty for the declared group.
+    """
 
     deformation: str = "given"  # "given", "transposed", "transposed_cell"
     measure: str = ""  # "" = as declared
@@ -68,7 +84,16 @@ class Hypothesis:
         return tuple(names)
 
     def without(self, fault: str) -> Hypothesis:
-        """The same reading without one fault."""
+        """The same reading without one fault.
+
+        Parameters
+        ----------
+        fault : str
+
+        Returns
+        -------
+        Hypothesis
+        """
         undone: dict[str, dict[str, Any]] = {
             "transposed_deformation_gradient": {"deformation": "given"},
             "transposed_cell": {"deformation": "given"},
@@ -82,19 +107,43 @@ class Hypothesis:
 
 
 def order_text(order: tuple[int, ...]) -> str:
-    """Names of the components in an order."""
+    """Names of the components in an order.
+
+    Parameters
+    ----------
+    order : tuple of int
+
+    Returns
+    -------
+    str
+    """
     return " ".join(COMPONENTS[i] for i in order)
 
 
 @lru_cache(maxsize=1)
 def order_maps() -> tuple[tuple[tuple[int, ...], ...], Float[np.ndarray, "720 9 9"]]:
-    """All orders of six components, and for each the map of the nine components that undoes it."""
+    """All orders of six components, and for each the map of the nine components that undoes it.
+
+    Returns
+    -------
+    orders : tuple of tuple of int
+    maps : array (720, 9, 9)
+    """
     orders = tuple(permutations(range(6)))
     return orders, np.stack([order_map(order) for order in orders])
 
 
 def order_map(order: tuple[int, ...]) -> Float[np.ndarray, "9 9"]:
-    """L with true = L given: the number in slot k of the file belongs to component order[k]."""
+    """L with true = L given: the number in slot k of the file belongs to component order[k].
+
+    Parameters
+    ----------
+    order : tuple of int
+
+    Returns
+    -------
+    array (9, 9)
+    """
     L = np.zeros((9, 9))
     for k, component in enumerate(order):
         (i, j), (a, b) = VOIGT_PAIRS[component], VOIGT_PAIRS[k]
@@ -105,20 +154,48 @@ def order_map(order: tuple[int, ...]) -> Float[np.ndarray, "9 9"]:
 
 
 def rotation_map(Q: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "9 9"]:
-    """L with vec(Qᵀ sigma Q) = L vec(sigma)."""
+    """L with vec(Qᵀ sigma Q) = L vec(sigma).
+
+    Parameters
+    ----------
+    Q : array (3, 3)
+
+    Returns
+    -------
+    array (9, 9)
+    """
     return np.kron(Q.T, Q.T)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Strains, and the matrices that take the nine numbers of each sample to nine components of S (six Mandel, three skew)."""
+    """Strains, and the matrices that take the nine numbers of each sample to nine components of S (six Mandel, three skew).
+
+    Attributes
+    ----------
+    x : array (n, 6)
+        Green–Lagrange strains, Mandel.
+    to_second : array (n, 9, 9)
+        From the numbers of the file to S, in their unit.
+    """
 
     x: Float[np.ndarray, "n 6"]
     to_second: Float[np.ndarray, "n 9 9"]
 
 
 def deformation(data: StressStrainData, how: str) -> Float[np.ndarray, "n 3 3"]:
-    """F as one of the hypotheses reads it."""
+    """F as one of the hypotheses reads it.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    how : str
+        "given", "transposed" or "transposed_cell".
+
+    Returns
+    -------
+    array (n, 3, 3)
+    """
     if how == "given":
         return data.F
     if how == "transposed" or data.lattice is None:
@@ -128,7 +205,20 @@ def deformation(data: StressStrainData, how: str) -> Float[np.ndarray, "n 3 3"]:
 
 
 def frames(data: StressStrainData, F: Float[np.ndarray, "n 3 3"], how: str) -> Float[np.ndarray, "n 3 3"]:
-    """Rotation from the lab into the frame of each sample's stress."""
+    """Rotation from the lab into the frame of each sample's stress.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    F : array (n, 3, 3)
+        Deformation gradients under the reading.
+    how : str
+        "lab", "lammps" or "corotational".
+
+    Returns
+    -------
+    array (n, 3, 3)
+    """
     if how == "corotational":
         return corotational_frames(F)
     if how == "lammps" and data.lattice is not None:
@@ -148,7 +238,22 @@ def _nine_basis() -> Float[np.ndarray, "9 9"]:
 
 
 def reading(data: StressStrainData, how: str, measure: str, frame: str) -> Reading:
-    """Strains and maps under one hypothesis of deformation, measure and frame."""
+    """Strains and maps under one hypothesis of deformation, measure and frame.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    how : str
+        Of the deformation.
+    measure : str
+        Empty for the declared one.
+    frame : str
+        Of the stress.
+
+    Returns
+    -------
+    Reading
+    """
     F = deformation(data, how)
     Q = frames(data, F, frame)
     identity = np.broadcast_to(np.eye(3), F.shape)
@@ -166,7 +271,16 @@ def reading(data: StressStrainData, how: str, measure: str, frame: str) -> Readi
 
 
 def alternatives(data: StressStrainData) -> list[Hypothesis]:
-    """The readings to be compared: every deformation, measure and frame that would change the numbers."""
+    """The readings to be compared: every deformation, measure and frame that would change the numbers.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    list of Hypothesis
+    """
     return [
         Hypothesis(how, "" if measure == data.measure else measure, frame)
         for how in deformations(data)
@@ -177,7 +291,16 @@ def alternatives(data: StressStrainData) -> list[Hypothesis]:
 
 
 def deformations(data: StressStrainData) -> list[str]:
-    """The readings of F that differ from each other."""
+    """The readings of F that differ from each other.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    list of str
+    """
     found = ["given"]
     scale = np.abs(data.F - np.eye(3)).max()
     if np.abs(data.F - data.F.swapaxes(1, 2)).max() > SYMMETRIC * max(scale, 1e-3):
@@ -199,5 +322,14 @@ def _frames_worth_trying(data: StressStrainData) -> list[str]:
 
 
 def rotations_matter(data: StressStrainData) -> bool:
-    """Whether some F contains a rotation, so that objectivity and transposition can show."""
+    """Whether some F contains a rotation, so that objectivity and transposition can show.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    bool
+    """
     return bool(np.abs(corotational_frames(data.F) - np.eye(3)).max() > 1e-4)

@@ -27,7 +27,18 @@ PROPORTIONAL = 0.25  # residual of the difference as a multiple of the stress, b
 
 
 def clamped_mixture(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndarray, " n"], str]:
-    """Mixed or contradicting treatment of the ions: findings, which samples are clamped, and what cannot be determined."""
+    """Mixed or contradicting treatment of the ions: findings, which samples are clamped, and what cannot be determined.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    findings : list of Finding
+    clamped : bool array (n,)
+    undecided : str
+    """
     clamped, how = _clamped(data)
     if clamped is None:
         unknown = "clamped or relaxed ions: the data hold neither forces nor positions, nor two sets of the same strains"
@@ -44,7 +55,16 @@ def clamped_mixture(data: StressStrainData) -> tuple[list[Finding], Bool[np.ndar
 
 
 def larger_kind(clamped: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """The samples to go on with: those of the more frequent treatment, the relaxed ones of two equal sets."""
+    """The samples to go on with: those of the more frequent treatment, the relaxed ones of two equal sets.
+
+    Parameters
+    ----------
+    clamped : bool array (n,)
+
+    Returns
+    -------
+    bool array (n,)
+    """
     return ~clamped if clamped.mean() <= 0.5 else clamped
 
 
@@ -62,7 +82,16 @@ def _clamped(data: StressStrainData) -> tuple[Bool[np.ndarray, " n"] | None, str
 
 
 def residual_forces(data: StressStrainData) -> Float[np.ndarray, " n"] | None:
-    """Largest force on an atom of each sample, in eV/Å; None where the data have no forces."""
+    """Largest force on an atom of each sample, in eV/Å; None where the data have no forces.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    array (n,) or None
+    """
     if data.forces is not None and data.forces.shape[1] > 0:
         return np.sqrt((data.forces**2).sum(2)).max(1)
     for name, factor in (("residual_force_norm", 1.0), ("residual_force_Ry_per_bohr", FORCE_UNITS["Ry/bohr"])):
@@ -77,6 +106,14 @@ def unrelaxed(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
 
     A sample whose forces are small for another reason than a relaxation goes with the others: they vanish by symmetry, or because the
     strain is small.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    bool array (n,) or None
     """
     forces = residual_forces(data)
     if forces is not None:
@@ -118,6 +155,16 @@ def forces_vanish(data: StressStrainData, F: Float[np.ndarray, "3 3"]) -> bool:
 
     The operations that keep an atom of the strained cell in place leave the force on it unchanged; where they leave no vector unchanged,
     it is zero.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    F : array (3, 3)
+        Deformation gradient.
+
+    Returns
+    -------
+    bool
     """
     if data.lattice is None or data.species is None or data.frac_coords is None:
         return False
@@ -135,7 +182,16 @@ def forces_vanish(data: StressStrainData, F: Float[np.ndarray, "3 3"]) -> bool:
 
 
 def is_without_internal_freedom(data: StressStrainData) -> bool:
-    """Whether every atom is a centre of inversion: strain keeps it one, so that clamped and relaxed ions are the same."""
+    """Whether every atom is a centre of inversion: strain keeps it one, so that clamped and relaxed ions are the same.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    bool
+    """
     if data.frac_coords is None or data.species is None:
         return False
     frac, species = data.frac_coords, np.array(data.species)
@@ -152,6 +208,14 @@ def declared_clamped(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
     """Which samples the file declares clamped (``ions_by_sample``); None where it leaves a strained sample open.
 
     The unstrained cell is at rest either way, and goes with the others.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    bool array (n,) or None
     """
     values = (data.model_extra or {}).get("ions_by_sample")
     if not isinstance(values, list) or len(values) != len(data):
@@ -171,6 +235,14 @@ def parallel_sets(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
     :math:`S_c - S_r = \Delta C : E` with :math:`\Delta C = \Lambda^T K^{-1} \Lambda`, K the force constants and Λ the internal
     strain of the ions (X. Wu, D. Vanderbilt, D. R. Hamann, Phys. Rev. B 72, 035105, 2005). A difference without such a rule is an
     outlier or a plain contradiction; one in proportion to the stress is a matter of units.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    bool array (n,) or None
     """
     one, two = _pairs(data)
     if contradicting(data, two, one).sum() < max(FEWEST_PAIRS, len(one) / 4):

@@ -50,7 +50,17 @@ class MixedReference:
     misfit_of_two: float
 
     def finding(self, numbers: Int[np.ndarray, " n"] | None = None) -> Finding:
-        """The finding of the intake check; ``numbers`` are the samples' numbers in the file."""
+        """The finding of the intake check.
+
+        Parameters
+        ----------
+        numbers : int array, optional
+            Of the samples in the file; their positions when not given.
+
+        Returns
+        -------
+        Finding
+        """
         places = np.nonzero(self.others)[0] if numbers is None else np.asarray(numbers)[self.others]
         samples = tuple(int(k) for k in places)
         named = ", ".join(map(str, samples[:8])) + (", …" if len(samples) > 8 else "")

@@ -48,7 +48,17 @@ class Pairing:
     given: float
 
     def finding(self, numbers: Int[np.ndarray, " n"]) -> Finding:
-        """The finding of the check; `numbers` are the samples' numbers in the file."""
+        """The finding of the check.
+
+        Parameters
+        ----------
+        numbers : int array
+            Of the samples in the file.
+
+        Returns
+        -------
+        Finding
+        """
         moved = np.nonzero(self.order != np.arange(len(self.order)))[0]
         shown = ", ".join(f"{numbers[k]} ← {numbers[self.order[k]]}" for k in moved[:6]) + (", …" if len(moved) > 6 else "")
         message = (
@@ -70,6 +80,10 @@ def other_pairing(x: Float[np.ndarray, "n 6"], S: Float[np.ndarray, "n n 6"], gr
         Second Piola–Kirchhoff stress of each sample (first index) with the stress of each (second), Mandel, in any unit.
     group
         The group of the series.
+
+    Returns
+    -------
+    Pairing or None
     """
     n = len(x)
     if n < FEWEST_SAMPLES or not S.any() or not x.any():

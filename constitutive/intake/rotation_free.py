@@ -100,6 +100,10 @@ def lost_rotation(data: StressStrainData, group: LaueGroup, fit: RobustFit, name
         Of the best reading with a rotation.
     named : callable
         The name that readings give to a group.
+
+    Returns
+    -------
+    RotationFree or None
     """
     if data.W is None or len(data) < FEWEST_ENERGIES or fit.residual < DOUBTFUL_RESIDUAL:
         return None

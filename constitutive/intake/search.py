@@ -145,12 +145,30 @@ def _project_out(values: Float[np.ndarray, "n m"], direction: Float[np.ndarray, 
 
 
 def stress_rows(data: StressStrainData) -> Float[np.ndarray, "n 9"]:
-    """The nine numbers of each sample, as the file has them."""
+    """The nine numbers of each sample, as the file has them.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    array (n, 9)
+    """
     return getattr(data, data.measure).reshape(len(data), 9)
 
 
 def map_of(hypothesis: Hypothesis) -> Float[np.ndarray, "9 9"]:
-    """The map of the components that undoes a hypothesis's disorder and constant rotation."""
+    """The map of the components that undoes a hypothesis's disorder and constant rotation.
+
+    Parameters
+    ----------
+    hypothesis : Hypothesis
+
+    Returns
+    -------
+    array (9, 9)
+    """
     L = order_map(hypothesis.order) if hypothesis.order != STANDARD else np.eye(9)
     if hypothesis.rotation is not None:
         from scipy.spatial.transform import Rotation  # deferred: SciPy's geometry takes 0.2 s to import
@@ -160,7 +178,13 @@ def map_of(hypothesis: Hypothesis) -> Float[np.ndarray, "9 9"]:
 
 
 def rotation_starts() -> Float[np.ndarray, "s 3"]:
-    """A deterministic, even cover of the rotations."""
+    """A deterministic, even cover of the rotations.
+
+    Returns
+    -------
+    array (s, 3)
+        Rotation vectors, radians.
+    """
     from scipy.spatial.transform import Rotation  # deferred: as above
 
     return Rotation.random(160, random_state=7).as_rotvec()
@@ -185,7 +209,16 @@ UNKNOWN_ORDER = 1.4  # times the penalty of an order that some program writes
 
 
 def penalty(hypothesis: Hypothesis) -> float:
-    """The factor by which a reading has to be better than the one as stated to be accepted."""
+    """The factor by which a reading has to be better than the one as stated to be accepted.
+
+    Parameters
+    ----------
+    hypothesis : Hypothesis
+
+    Returns
+    -------
+    float
+    """
     factor = 1.0
     for fault in hypothesis.faults:
         factor *= PENALTY.get(fault, 2.0)
@@ -209,6 +242,10 @@ def scan(data: StressStrainData, group: LaueGroup, degree: int, *, name: str = "
         Name of the group where it is not the declared one.
     rotations : bool
         Whether constant rotations between the frame of F and that of the stress are tried.
+
+    Returns
+    -------
+    list of Candidate
     """
     stress = stress_rows(data)
     found: list[Candidate] = []

@@ -75,7 +75,7 @@ def strains_for_constants(
     """The reference, and as few pairs ±E as determine the elastic constants of an order.
 
     The difference of a pair's stresses holds the even orders of the constants, the sum the odd ones. Constants of third order are taken at
-    two sizes, so that those of fifth order can be told apart.
+    two sizes, so that those of fifth order can be distinguished.
 
     Parameters
     ----------
