@@ -1,4 +1,4 @@
-"""Input decks of CalculiX on blocks of C3D8 elements, and what it prints."""
+"""Input decks of CalculiX on blocks of C3D8 or C3D20 elements, and what it prints."""
 
 import re
 import subprocess
@@ -21,6 +21,25 @@ def block(cells, size):
     return nodes, np.array(elements)
 
 
+EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
+
+
+def quadratic(nodes, elements):
+    """The same box of C3D20 elements: a node in the middle of each edge."""
+    places, middles = list(nodes), {}
+    rows = []
+    for row in elements:
+        added = []
+        for a, b in EDGES:
+            key = frozenset((row[a], row[b]))
+            if key not in middles:
+                middles[key] = len(places)
+                places.append((nodes[row[a]] + nodes[row[b]]) / 2)
+            added.append(middles[key])
+        rows.append([*row, *added])
+    return np.array(places), np.array(rows)
+
+
 def user_material(name, R=None):
     """A user material with its orientation."""
     constants = [0.0] if R is None else list(np.asarray(R).ravel())
@@ -32,7 +51,10 @@ def deck(nodes, elements, material, held, *, nonlinear=True, increment=1.0, outp
     """A static step with displacements (node → 3 numbers)."""
     card, name = material
     lines = ["*NODE, NSET=ALL", *(f"{k + 1}, " + ", ".join(f"{v:.12e}" for v in x) for k, x in enumerate(nodes))]
-    lines += ["*ELEMENT, TYPE=C3D8, ELSET=BODY", *(f"{k + 1}, " + ", ".join(str(n + 1) for n in row) for k, row in enumerate(elements))]
+    lines += [f"*ELEMENT, TYPE=C3D{elements.shape[1]}, ELSET=BODY"]
+    for k, row in enumerate(elements):
+        numbers = [str(n + 1) for n in (k, *row)]
+        lines += [", ".join(numbers[:15]) + ("," if len(numbers) > 15 else ""), *([", ".join(numbers[15:])] if len(numbers) > 15 else [])]
     lines += [card.rstrip("\n"), f"*SOLID SECTION, ELSET=BODY, MATERIAL={name}"]
     lines += ["*NSET, NSET=HELD", *(f"{k + 1}," for k in held)]
     lines += [
