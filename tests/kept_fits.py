@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import inspect
 import os
 import pickle
 from collections.abc import Callable
@@ -21,10 +22,11 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
 def keeping(folder: Path) -> Callable[..., Material]:
     """The function ``calibrate``, with its results kept as pickles of our own under a lock, for which other workers wait."""
     folder.mkdir(exist_ok=True)
+    defaults = {name: parameter.default for name, parameter in inspect.signature(calibrate).parameters.items()}
 
     def kept(data: StressStrainData, **options: object) -> Material:
         options.pop("progress", None)
-        options = {"seed": 0, **options}
+        options = {name: value for name, value in options.items() if value != defaults[name] and (value or defaults[name])}
         key = hashlib.sha256(pickle.dumps((data.to_document(), sorted(options.items())))).hexdigest()
         with (folder / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

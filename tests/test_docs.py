@@ -7,8 +7,10 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -148,7 +150,12 @@ def run_console(text: str, place: str) -> None:
     commands = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
     assert commands, f"{place}: no line starts with '$ '"
     for command in commands:
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        if re.fullmatch(r"constitutive (symmetry|convert|check|export|import) [\w ./=-]+", command):  # no shell needed: 2 to 4 s faster
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                done = run(*shlex.split(command)[1:])
+        else:
+            done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
         assert done.returncode == 0, f"{place}: {command}\n{done.stdout}{done.stderr}"
 
 
