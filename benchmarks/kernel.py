@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from peers import CHUNK, peers
 
+from constitutive import code_cache as cache
 from constitutive import kernel
-from constitutive.kernel import cache
 from constitutive.kernel.flatten import Program
 from constitutive.laws import Law, LinearLaw, NetworkLaw, SeriesLaw, SumLaw
 from constitutive.symmetry import PointGroup

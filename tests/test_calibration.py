@@ -204,7 +204,8 @@ def test_several_laws_are_distilled_into_one():
     problem = problem_of(samples_of(curved_law(), 40), CUBIC.laue_rotations)
     domain = Domain.of_strains(problem.x, problem.rotations)
     members = [fit_network(problem, Shape((2, 3), 6, 1e-6, measure), seed) for measure in (1.0, 0.0) for seed in (0, 1)]
-    student, followers = distil(problem, members, [1.0] * 4, domain, 0)
+    distilled = distil(problem, members, [1.0] * 4, domain, 0)
+    student, followers = distilled.student, distilled.followers
     x = random_strains(domain, 200, np.random.default_rng(3))
     mean = np.mean([member.predict(x) for member in members], axis=0)
     assert student.strain_exponent == 1

@@ -145,6 +145,7 @@ SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "held_out_error": NUMBER,
         "baseline_error": MAYBE,
         "candidates": dict,
+        "widths": list,
     },
     "evaluate": {
         "samples": int,

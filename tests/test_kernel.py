@@ -25,8 +25,8 @@ from kernel_laws import (
     uncertain,
 )
 
+from constitutive import code_cache as cache
 from constitutive import kernel
-from constitutive.kernel import cache
 from constitutive.kernel.flatten import program
 from constitutive.kinematics import green_lagrange_strain
 from constitutive.laws import BoundedLaw, NetworkLaw, SumLaw

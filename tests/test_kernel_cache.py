@@ -23,8 +23,9 @@ from kernel_laws import (
     strains,
 )
 
+from constitutive import code_cache as cache
 from constitutive import kernel
-from constitutive.kernel import cache, compiling
+from constitutive.kernel import compiling
 from constitutive.kernel.flatten import UnsupportedLawError, program
 from constitutive.laws import BoundedLaw, SumLaw
 from constitutive.material import Material
@@ -171,7 +172,7 @@ def test_a_folder_of_someone_else_is_not_used(tmp_path, monkeypatch):
 def test_processes_that_compile_at_once_agree(tmp_path):
     """As the ranks of an MPI run do: one compiles, all load, and nothing is left over."""
     script = (
-        f"from constitutive.kernel import cache; from pathlib import Path\n"
+        f"from constitutive import code_cache as cache; from pathlib import Path\n"
         f"one = cache.load({ANSWER!r}, {DECLARED!r}, Path({str(tmp_path / 'k')!r}))\n"
         "print(one.path, one.fresh, one.lib.answer())"
     )

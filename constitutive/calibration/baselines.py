@@ -8,6 +8,7 @@ import torch
 from constitutive.calibration.candidates import Candidate, refitted
 from constitutive.calibration.cleaning import group_of
 from constitutive.calibration.cross_validation import Split, split
+from constitutive.calibration.effort import FULL, Effort
 from constitutive.calibration.residual_stress import find_residual_stress
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
@@ -72,7 +73,7 @@ def fit_unconstrained(data: StressStrainData, *, seed: int = 0, point_group: Poi
     return fit_network(problem.ungrouped(), chosen.shape, seed).baseline_law()
 
 
-def best_without_symmetry(problem: FitProblem, parts: Split, seed: int, *, shapes: int = 3) -> Candidate:
+def best_without_symmetry(problem: FitProblem, parts: Split, seed: int, *, shapes: int = 3, effort: Effort = FULL) -> Candidate:
     """The network without symmetry that predicts left-out samples best, of some ridges.
 
     Parameters
@@ -85,6 +86,8 @@ def best_without_symmetry(problem: FitProblem, parts: Split, seed: int, *, shape
         Of the initial directions.
     shapes
         How many ridges are tried.
+    effort
+        How many threads share the fits.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def best_without_symmetry(problem: FitProblem, parts: Split, seed: int, *, shape
     """
     free = problem.ungrouped()
     channels = int(np.clip(6 * len(problem) // 16, 4, 32))
-    candidates = [_cross_validated(free, Shape((), channels, ridge), parts, seed) for ridge in BASELINE_RIDGES[:shapes]]
+    ridges = BASELINE_RIDGES[:shapes]
+    candidates = list(effort.map(lambda ridge: _cross_validated(free, Shape((), channels, ridge), parts, seed), ridges))
     best = min(candidates, key=lambda candidate: candidate.error)
     return Candidate("network without symmetry", best.left_out, best.error, best.shape)
 

@@ -12,6 +12,7 @@ from constitutive.calibration.anchors import anchored
 from constitutive.calibration.candidates import Progress
 from constitutive.calibration.cleaning import group_of
 from constitutive.calibration.cross_validation import split
+from constitutive.calibration.effort import Effort
 from constitutive.calibration.ellipticity import made_elliptic
 from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.calibration.outliers import find_outliers
@@ -42,6 +43,9 @@ def calibrate(
     laws: str = "all",
     allow: tuple[str, ...] = (),
     progress: Progress | None = None,
+    effort: str = "full",
+    workers: int | None = None,
+    units: int | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
 
@@ -72,6 +76,12 @@ def calibrate(
         law that errs by more than 50 % on left-out samples.
     progress
         Called with what is being done and the fraction done.
+    effort
+        ``"full"``, or ``"quick"``: fewer networks and shorter fits, for loops over many calibrations.
+    workers
+        Threads that share the fits, all cores by default; the law does not depend on their number.
+    units
+        Orbit units |G|·H of a law with a network, instead of the fewest whose expected error is within 3 % of the best.
 
     Returns
     -------
@@ -86,6 +96,7 @@ def calibrate(
         which, and the correction.
     """
     report_progress = progress or (lambda _what, _fraction: None)
+    chosen_effort = Effort.of(effort, workers)
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
     rotations = np.array(group.laue_rotations)
@@ -101,13 +112,13 @@ def calibrate(
 
     weights = None
     if laws == "all":
-        outliers = find_outliers(problem, seed, report_progress)
+        outliers = find_outliers(problem, seed, report_progress, chosen_effort)
         notes += outliers.notes(problem)
         problem, weights = problem.subset(outliers.kept), outliers.weights
 
     domain = Domain.of_strains(problem.x, rotations)
     parts = split(problem, seed)
-    selection = select(problem, parts, domain, seed, report_progress, laws=laws, weights=weights)
+    selection = select(problem, parts, domain, seed, report_progress, laws=laws, weights=weights, effort=chosen_effort, units=units)
 
     require_useful(selection.best.error, allow)
 

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.cross_validation import Split, predicted_without
+from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.fitting import FitProblem, SeriesFit, Shape, fit_network, fit_series
 from constitutive.tensors.polynomials import invariant_polynomials
 
 UNITS = 768  # |G|·H of the saved law at most
 CHANNELS = 48  # H at most: groups with few operations need no more, and time grows with its square
-MANY = 100  # samples from which on time is spent on larger networks instead of more of them
 NETWORK_RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 FAR_SERIES = ((), (2,))  # for paths of large strain: what grows faster than the strain explodes where there is no sample
 FAR_NETWORK_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3)
@@ -50,7 +50,7 @@ class Candidate:
     degrees: tuple[int, ...] = ()
 
 
-def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
+def candidate_shapes(problem: FitProblem, *, far_apart: bool, effort: Effort = FULL) -> list[Shape]:
     """Networks of the Green–Lagrange strain to be tried for a group and a number of samples: sizes, ridges, series.
 
     Parameters
@@ -59,6 +59,8 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
         The samples.
     far_apart
         Whether they lie on paths of large strain.
+    effort
+        Whether all of them are tried, or the largest of each kind with some of the ridges.
 
     Returns
     -------
@@ -67,20 +69,23 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool) -> list[Shape]:
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # more parameters than numbers to fit do not help
     sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart else [most]
+    sizes = sizes if effort.all_kinds else sizes[-1:]
     if far_apart:
-        return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in FAR_NETWORK_RIDGES]
+        ridges = FAR_NETWORK_RIDGES[:: effort.ridges]
+        return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in ridges]
     counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
     possible = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(possible, default=2), 4)
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *possible}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
+    series = series if effort.all_kinds else series[-1:]
     factors = AMPLITUDE_RIDGE_FACTORS if n < MANY else AMPLITUDE_RIDGE_FACTORS[:1]
     return [
         Shape(degrees, h, ridge, amplitude_ridge_factor=factor)
         for degrees in series
         for h in sizes
         for factor in factors
-        for ridge in NETWORK_RIDGES
+        for ridge in NETWORK_RIDGES[:: effort.ridges]
     ]
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Float
 
-from constitutive.calibration.candidates import MANY, Candidate, Progress, refitted
+from constitutive.calibration.candidates import Candidate, Progress
 from constitutive.calibration.cross_validation import Split
+from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.calibration.model_search import FittedNetwork, finish
-from constitutive.fitting import FitProblem
+from constitutive.fitting import FitProblem, fit_network
 
 SPREAD_PENALTY = 150.0  # on the squares of the weights, times the number of samples
 LEAST_WEIGHT = 1e-3  # below which a network is left out of the mean
-TESTED = (6, 3)  # members of the mean that are cross-validated
 ROUGH_MEAN = 0.01  # relative error of the mean from which on smoother networks are tried beside it
 
 
@@ -111,6 +111,7 @@ def cross_validated(
     others: list[FittedNetwork],
     seed: int,
     progress: Progress,
+    effort: Effort = FULL,
 ) -> Ensemble:
     """Cross-validate the heaviest members, fitted again without each fold; where their mean errs much, weigh it against some others.
 
@@ -129,23 +130,25 @@ def cross_validated(
         Of the initial directions.
     progress
         Called with what is being done and the fraction done.
+    effort
+        How many members are cross-validated, and by how many threads.
 
     Returns
     -------
     Members and weights with those others that help.
     """
-    tested = members[: TESTED[len(problem) >= MANY]]
-    predicted = _predictions(problem, split, tested, seed, progress)
+    tested = members[: effort.tested[len(problem) >= MANY]]
+    predicted = _predictions(problem, split, tested, seed, progress, effort)
     mean = np.average(predicted, axis=0, weights=weights[: len(tested)])
     if others and split.error(problem, mean) > ROUGH_MEAN:
         tested = [*tested, *others]
-        predicted += _predictions(problem, split, others, seed + 1000, progress)
+        predicted += _predictions(problem, split, others, seed + 1000, progress, effort)
         rivals = [mean, *predicted[-len(others) :]]
         shares = _weights([problem.normed(rival - problem.y) for rival in rivals], 0.0)
         mean = np.average(rivals, axis=0, weights=shares)
         helping = [(other, float(share)) for other, share in zip(others, shares[1:], strict=True) if share > LEAST_WEIGHT]
         weights = [float(shares[0]) * weight for weight in weights] + [share for _, share in helping]
-        members = [*members, *finish(problem, split, [other for other, _ in helping], progress)]
+        members = [*members, *finish(problem, split, [other for other, _ in helping], progress, effort)]
     candidates = {
         network.shape: Candidate(network.shape.label, own, split.error(problem, own), network.shape, network.shape.degrees)
         for network, own in zip(tested, predicted, strict=True)
@@ -156,13 +159,20 @@ def cross_validated(
 
 
 def _predictions(
-    problem: FitProblem, split: Split, networks: list[FittedNetwork], seed: int, progress: Progress
+    problem: FitProblem, split: Split, networks: list[FittedNetwork], seed: int, progress: Progress, effort: Effort
 ) -> list[Float[np.ndarray, "n 6"]]:
     """Predictions of each part of the samples by networks fitted without it; on paths they are there already."""
     if split.on_paths:
         return [network.left_out for network in networks]
-    found = []
-    for j, network in enumerate(networks):
-        progress("cross-validating the mean", 0.65 + 0.2 * j / len(networks))
-        found.append(refitted(problem, network.shape, split.folds, seed + 50_000 + 100 * j))
+    todo = [(j, k) for j in range(len(networks)) for k in range(len(split.folds))]
+    found = [np.full_like(problem.y, np.nan) for _ in networks]
+
+    def predict(task: tuple[int, int]) -> np.ndarray:
+        j, k = task
+        fit = fit_network(problem.without(split.folds[k]), networks[j].shape, seed + 50_000 + 100 * j + k)
+        return fit.predict(problem.x[split.folds[k]])
+
+    for done, ((j, k), prediction) in enumerate(zip(todo, effort.map(predict, todo), strict=True)):
+        progress("cross-validating the mean", 0.65 + 0.2 * done / len(todo))
+        found[j][split.folds[k]] = prediction
     return found

@@ -8,15 +8,12 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.calibration.candidates import MANY, Progress, candidate_shapes
+from constitutive.calibration.candidates import Progress, candidate_shapes
 from constitutive.calibration.cross_validation import Split, predicted_without
+from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.fitting import FitProblem, SeriesNetworkFit, Shape, fit_and_leave_out, fit_network
 
 STRAIN_EXPONENTS = (1.0, 0.0, -1.0)  # of Seth–Hill strains: pair forces are smoother functions of some than of others
-FIRST_STEPS = (75, 50)  # of each fit before the better ones go on, of few and of many samples
-BETTER = (12, 6)  # the best shapes, each tried once, get ...
-MORE = (6, 2)  # ... so many further random starts
-FINISHED = (48, 16)  # the best fits go on to the end; among them the mean is sought
 
 
 @final
@@ -42,7 +39,7 @@ class FittedNetwork:
     score: float
 
 
-def search(problem: FitProblem, split: Split, seed: int, progress: Progress) -> list[FittedNetwork]:
+def search(problem: FitProblem, split: Split, seed: int, progress: Progress, effort: Effort = FULL) -> list[FittedNetwork]:
     """Begin to fit networks of many shapes from random directions, more of the better shapes.
 
     The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size; on paths of large
@@ -58,32 +55,36 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress) -> 
         Of the initial directions.
     progress
         Called with what is being done and the fraction done.
+    effort
+        How many networks, how many steps, and how many threads.
 
     Returns
     -------
     Networks, the best first, none of them fitted to the end.
     """
     many = len(problem) >= MANY
-    better, more, steps = (values[many] for values in (BETTER, MORE, FIRST_STEPS))
+    better, more, steps = (values[many] for values in (effort.better, effort.more, effort.first_steps))
     groups = split.folds if split.on_paths else split.groups
+    own = candidate_shapes(problem, far_apart=split.far_apart, effort=effort)
     found: list[FittedNetwork] = []
-    own = candidate_shapes(problem, far_apart=split.far_apart)
     expected = 3 * len(own) + better * more
 
-    def fit(shape: Shape, start: int) -> None:
-        progress(f"fitting {shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
+    def fit(task: tuple[Shape, int]) -> FittedNetwork:
+        shape, start = task
         attempt = _fit_without_paths if split.on_paths else fit_and_leave_out
         made, left_out = attempt(problem, shape, seed + 1000 * start, groups, steps=steps)
-        found.append(FittedNetwork(shape, made, left_out, split.score(problem, left_out)))
+        return FittedNetwork(shape, made, left_out, split.score(problem, left_out))
 
-    for shape in own:
-        fit(shape, 0)
-    for shape in () if split.far_apart else _neighbours(own, found):
-        fit(shape, 0)
+    def fit_all(tasks: list[tuple[Shape, int]]) -> None:
+        for network in effort.map(fit, tasks):
+            found.append(network)
+            progress(f"fitting {network.shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
+
+    fit_all([(shape, 0) for shape in own])
+    fit_all([(shape, 0) for shape in ([] if split.far_apart else _neighbours(own, found))])
     best = dict.fromkeys(network.shape for network in sorted(found, key=lambda network: network.score))
-    for shape in list(best)[: 0 if split.on_paths and not split.far_apart else better]:
-        for start in range(1, 1 + more):
-            fit(shape, start)
+    again = list(best)[: 0 if split.on_paths and not split.far_apart else better]
+    fit_all([(shape, start) for shape in again for start in range(1, 1 + more)])
     return sorted(found, key=lambda network: network.score)
 
 
@@ -95,7 +96,7 @@ def _fit_without_paths(
     return fit_network(problem, shape, seed, steps=steps), left_out
 
 
-def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progress: Progress) -> list[FittedNetwork]:
+def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progress: Progress, effort: Effort = FULL) -> list[FittedNetwork]:
     """Fit the first of these networks to the end, in their order; not on paths, beyond which long fits err most.
 
     Parameters
@@ -106,19 +107,26 @@ def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progre
         In the order of their scores.
     progress : callable
         Called with what is being done and the fraction done.
+    effort : Effort
+        How many, for how many steps, on how many threads.
 
     Returns
     -------
     list of FittedNetwork
     """
-    chosen = begun[: FINISHED[len(problem) >= MANY]]
+    many = len(problem) >= MANY
+    chosen = begun[: effort.finished[many]]
     if split.on_paths:
         return chosen
+
+    def go_on(network: FittedNetwork) -> FittedNetwork:
+        made, left_out = fit_and_leave_out(problem, network.shape, 0, split.groups, steps=effort.last_steps[many], start=network.fit)
+        return FittedNetwork(network.shape, made, left_out, split.score(problem, left_out))
+
     done = []
-    for k, network in enumerate(chosen):
-        progress(f"finishing {network.shape.label}", 0.3 + 0.35 * k / len(chosen))
-        made, left_out = fit_and_leave_out(problem, network.shape, 0, split.groups, start=network.fit)
-        done.append(FittedNetwork(network.shape, made, left_out, split.score(problem, left_out)))
+    for network in effort.map(go_on, chosen):
+        done.append(network)
+        progress(f"finishing {network.shape.label}", 0.3 + 0.35 * len(done) / len(chosen))
     return done
 
 

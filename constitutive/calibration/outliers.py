@@ -8,8 +8,9 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from constitutive.calibration.candidates import MANY, Progress, candidate_shapes
+from constitutive.calibration.candidates import Progress, candidate_shapes
 from constitutive.calibration.cross_validation import on_paths
+from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.fitting.leave_one_out import fit_and_leave_out
 from constitutive.fitting.problem import FitProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, Shape
@@ -61,7 +62,7 @@ class Outliers:
         return [f"outliers found by case deletion were left out: {names}; check them (another phase, a bifurcation, not relaxed)"]
 
 
-def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outliers:
+def find_outliers(problem: FitProblem, seed: int, progress: Progress, effort: Effort = FULL) -> Outliers:
     """Find the samples without which networks predict the others far better; of many samples also weights by how far each is off.
 
     Series are too stiff to distinguish an outlier from a sharp turn of the law, and a network follows both. So samples are deleted one
@@ -76,6 +77,8 @@ def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outlier
         Of the directions from which networks start.
     progress
         Called with what is being done and the fraction done.
+    effort
+        How many threads share the fits.
 
     Returns
     -------
@@ -84,12 +87,13 @@ def find_outliers(problem: FitProblem, seed: int, progress: Progress) -> Outlier
     kept, outlying = np.arange(len(problem)), list[tuple[int, float]]()
     if len(problem) < FEWEST_TO_JUDGE or on_paths(problem):
         return Outliers(outlying, kept)
-    networks = [_DeletionFit(problem, shape, seed, None, FIRST) for shape in _shapes(problem)]
+    networks = list(effort.map(lambda shape: _DeletionFit(problem, shape, seed, None, FIRST), _shapes(problem)))
     while min(network.error for network in networks) > ROUGH_LAW and len(outlying) < MOST_OUTLIERS:
         progress("looking for outliers", 0.05 * len(outlying) / MOST_OUTLIERS)
-        further = [network.continued() for network in networks]
+        further = list(effort.map(_DeletionFit.continued, networks))
         suspects = [int(k) for k in np.argsort(-_distances(networks))[:SUSPECTS]]
-        without = {k: [network.without(k) for network in networks] for k in suspects}
+        deleted = list(effort.map(lambda task: task[0].without(task[1]), [(network, k) for k in suspects for network in networks]))
+        without = {k: deleted[j * len(networks) : (j + 1) * len(networks)] for j, k in enumerate(suspects)}
         gains = {k: _gain(further, others, k) for k, others in without.items()}
         worst = max(gains, key=lambda k: gains[k])
         if np.log(gains[worst]) * np.sqrt(len(kept)) < GAIN:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.candidates import Candidate
+from constitutive.calibration.distillation import Width
 from constitutive.calibration.residual_stress import stress_to_compare
 from constitutive.calibration.selection import Selection, learning_curve
 from constitutive.data import StressStrainData, require_same_reference
@@ -91,6 +92,8 @@ class CalibrationReport:
         Other remarks: dropped duplicates and outliers, the rank of the data.
     left_out
         Stresses (n, 3, 3), GPa, S: predicted without each sample, and given.
+    widths
+        Of the distilled laws that were tried: orbit units, and the errors expected of them; empty where no network was chosen.
     """
 
     chosen: str
@@ -103,6 +106,7 @@ class CalibrationReport:
     learning_curve: LearningCurve = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 3, 3)), np.zeros((0, 3, 3)))
+    widths: list[Width] = field(default_factory=list)
 
     @property
     def trials(self) -> list[Candidate]:
@@ -128,6 +132,7 @@ class CalibrationReport:
             "worst_samples": [{"sample": k, "relative_error": error} for k, error in self.worst_samples],
             "learning_curve": [{"samples": n, "error": error} for n, error in self.learning_curve],
             "notes": self.notes,
+            "widths": [width.as_dict() for width in self.widths],
         }
 
 
@@ -170,6 +175,7 @@ def report_of(
         learning_curve=learning_curve(problem, best, seed),
         notes=[*notes, *selection.notes],
         left_out=(np.asarray(from_mandel(best.left_out)), np.asarray(from_mandel(problem.y))),
+        widths=selection.widths,
     )
 
 

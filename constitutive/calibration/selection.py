@@ -11,7 +11,8 @@ from jaxtyping import Float
 from constitutive.calibration.baselines import best_without_symmetry
 from constitutive.calibration.candidates import Candidate, Progress, try_series
 from constitutive.calibration.cross_validation import Split
-from constitutive.calibration.distillation import distil
+from constitutive.calibration.distillation import Width, distil
+from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.calibration.ellipticity import loses_ellipticity
 from constitutive.calibration.ensemble import Ensemble, cross_validated, smoother, stack
 from constitutive.calibration.model_search import finish, search
@@ -43,6 +44,8 @@ class Selection:
         The fits behind the law: more than one when it was distilled.
     notes
         For the user.
+    widths
+        Of the laws that were distilled, in order; empty where none was.
     """
 
     fit: SeriesNetworkFit
@@ -51,6 +54,7 @@ class Selection:
     baseline: Candidate
     members: list[SeriesNetworkFit]
     notes: list[str] = field(default_factory=list)
+    widths: list[Width] = field(default_factory=list)
 
 
 def select(
@@ -62,6 +66,8 @@ def select(
     *,
     laws: str = "all",
     weights: Float[np.ndarray, " n"] | None = None,
+    effort: Effort = FULL,
+    units: int | None = None,
 ) -> Selection:
     """Try the candidates, take the best, fit it to all samples.
 
@@ -81,6 +87,10 @@ def select(
         ``"all"``, or ``"series"`` alone.
     weights
         Of the samples in the fits of networks; errors are stated with all samples counting alike.
+    effort
+        How much is tried, on how many threads.
+    units
+        Orbit units of a law with a network, instead of the fewest that do.
 
     Returns
     -------
@@ -89,15 +99,15 @@ def select(
     Raises
     ------
     CalibrationError
-        ``laws`` is neither.
+        ``laws`` is neither, or ``units`` are fewer than the operations of the group.
     """
     if laws not in LAWS:
         raise CalibrationError(f"laws {laws!r} found; choose one of {', '.join(LAWS)}")
     series = series_candidates(problem, split, networks=laws == "all")
     fitted = problem if weights is None else problem.reweighted(weights)
-    ensemble = network_ensemble(problem, fitted, split, seed, progress) if laws == "all" else None
+    ensemble = network_ensemble(problem, fitted, split, seed, progress, effort) if laws == "all" else None
     progress("fitting the baseline without symmetry", 0.86)
-    without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" else 1)
+    without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" and effort.all_kinds else 1, effort=effort)
     candidates = [candidate for candidate, _ in series]
     if ensemble is not None:
         candidates += [*ensemble.candidates, ensemble.mean]
@@ -106,10 +116,12 @@ def select(
     if ensemble is None or best.error <= ensemble.mean.error:
         return _of_series(problem, split, series, best, candidates, without)
     progress(f"distilling {len(ensemble.members)} networks into one", 0.9)
-    student, followers = distil(problem, [member.fit for member in ensemble.members], ensemble.weights, domain, seed)
-    if split.on_paths and loses_ellipticity(student.law(), problem.x) and _elliptic(problem, series, ensemble.mean):
+    steps = effort.last_steps[len(problem) >= MANY]
+    fits, error = [member.fit for member in ensemble.members], ensemble.mean.error
+    distilled = distil(problem, fits, ensemble.weights, domain, seed, error=error, units=units, steps=steps)
+    if split.on_paths and loses_ellipticity(distilled.student.law(), problem.x) and _elliptic(problem, series, ensemble.mean):
         return _of_series(problem, split, series, ensemble.mean, candidates, without)
-    return Selection(student, candidates, ensemble.mean, without, followers)
+    return Selection(distilled.student, candidates, ensemble.mean, without, distilled.followers, widths=distilled.widths)
 
 
 def _of_series(
@@ -157,7 +169,9 @@ def series_candidates(problem: FitProblem, split: Split, *, networks: bool) -> l
     return [try_series(problem, degrees, split) for degrees in choices]
 
 
-def network_ensemble(problem: FitProblem, fitted: FitProblem, split: Split, seed: int, progress: Progress) -> Ensemble:
+def network_ensemble(
+    problem: FitProblem, fitted: FitProblem, split: Split, seed: int, progress: Progress, effort: Effort = FULL
+) -> Ensemble:
     """Search, finish, average and cross-validate networks.
 
     Parameters
@@ -166,16 +180,16 @@ def network_ensemble(problem: FitProblem, fitted: FitProblem, split: Split, seed
         The samples, all counting alike: on these errors are stated.
     fitted
         The same samples with the weights of the fits.
-    split, seed, progress
+    split, seed, progress, effort
         As for :func:`select`.
 
     Returns
     -------
     Ensemble
     """
-    begun = search(fitted, split, seed, progress)
-    members, weights = stack(fitted, finish(fitted, split, begun, progress))
-    found = cross_validated(fitted, split, members, weights, smoother(fitted, split, begun, members), seed, progress)
+    begun = search(fitted, split, seed, progress, effort)
+    members, weights = stack(fitted, finish(fitted, split, begun, progress, effort))
+    found = cross_validated(fitted, split, members, weights, smoother(fitted, split, begun, members), seed, progress, effort)
     judged = [unweighted(problem, split, candidate) for candidate in (*found.candidates, found.mean)]
     return replace(found, candidates=judged[:-1], mean=judged[-1])
 

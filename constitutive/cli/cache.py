@@ -26,7 +26,7 @@ def cache(
       [dim]constitutive cache[/]
       [dim]constitutive cache --clear[/]
     """
-    from constitutive.kernel import cache as kept  # deferred: each command imports what it needs, so that --help stays quick
+    from constitutive import code_cache as kept  # deferred: each command imports what it needs, so that --help stays quick
 
     found = kept.clear() if clear else kept.usage()
     payload = {"folder": str(found.folder), "modules": found.modules, "bytes": found.size, "cleared": clear}

@@ -42,6 +42,13 @@ def calibrate(
         ),
     ] = None,
     laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
+    effort: Annotated[str, typer.Option(help="How much is tried: quick takes a fraction of the time.", metavar="full|quick")] = "full",
+    workers: Annotated[
+        int | None, typer.Option(help="Threads that share the fits; all cores by default. The law does not depend on it.", metavar="N")
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(help="Orbit units of a network; by default the fewest within 3 % of the best error.", metavar="N")
+    ] = None,
     unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,6 +90,9 @@ def calibrate(
             laws=laws,
             allow=tuple(allow or ()),
             progress=progress,
+            effort=effort,
+            workers=workers,
+            units=units,
         )
     material.save(folder)
     picture, stability = _picture(material, folder, unit), _strong_ellipticity(material)
@@ -207,6 +217,7 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
         table.add_row(mark + candidate.label, f"{mark}{100 * candidate.error:.3g} %")
     out.print(table)
     out.print(f"chosen: [bold]{report.chosen}[/]: {report.reason}")
+    _render_widths(material)
     if report.learning_curve:
         out.print(
             "learning curve (one fit of this kind; a calibration of as many samples errs less): "
@@ -225,6 +236,23 @@ def _render(material: Material, stability: JsonObject, folder: Path, picture: Pa
     for note in report.notes:
         out.print(f"[yellow]note:[/] {note}")
     out.print(f"wrote {folder} and {picture}")
+
+
+def _render_widths(material: Material) -> None:
+    """What a narrower or a wider law would be worth; the law's own width is marked."""
+    from rich.table import Table
+
+    widths = material.report.widths
+    if not widths:
+        return
+    table = Table(title="Widths, by the error expected on unseen strains", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("orbit units", "error of S", "deviation from the mean"):
+        table.add_column(column, justify="right")
+    for width in widths:
+        mark = "[bold]" if width.units == material.law.orbit_units() else ""
+        table.add_row(f"{mark}{width.units}", f"{mark}{100 * width.error:.3g} %", f"{mark}{100 * width.deviation:.2g} %")
+    out.print(table)
+    out.print("time in finite elements grows with the units; the fewest within 3 % of the best error are taken (--units N: others)")
 
 
 def _render_constants(material: Material, unit: str | None) -> None:

@@ -20,7 +20,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from constitutive.errors import DomainError
 from constitutive.laws import Law
@@ -223,12 +223,19 @@ def voigt_of_polynomial(row: Float[np.ndarray, " terms"], order: int) -> Float[n
     array (6,) * order
         GPa.
     """
-    table = np.zeros((6,) * order)
-    for value, powers in zip(row, exponents(order), strict=True):
+    term, repetitions, factors = _voigt_places(order)
+    return row[term] * repetitions / factors
+
+
+@lru_cache(maxsize=8)
+def _voigt_places(order: int) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """For each place of a Voigt array: its monomial, how often the place is repeated, and its product of factors of engineering shear."""
+    term, repetitions, factors = np.zeros((6,) * order, dtype=np.int64), np.ones((6,) * order, dtype=np.int64), np.ones((6,) * order)
+    for k, powers in enumerate(exponents(order)):
         index = tuple(int(i) for i in np.repeat(np.arange(6), powers))
         for place in set(permutations(index)):
-            table[place] = value * repetition(index) / np.prod(ENGINEERING[list(index)])
-    return table
+            term[place], repetitions[place], factors[place] = k, repetition(index), np.prod(ENGINEERING[list(index)])
+    return term, repetitions, factors
 
 
 @final

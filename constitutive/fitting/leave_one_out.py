@@ -191,7 +191,8 @@ def fit_and_leave_out(
     first = None if start is None else np.concatenate([start.directions.ravel(), start.biases, start.linear_parameters])
     minimum = equations.minimise(steps, first)
     theta = minimum.parameters
-    errors = left_out_errors(equations.jacobian(theta), equations.residual(theta), equations.ridge, groups)
+    residual, jacobian = equations.linearised(theta)
+    errors = left_out_errors(jacobian, residual, equations.ridge, groups)
     predicted = problem.y + np.linalg.solve(problem.norm, errors[:, :, None] * problem.unit)[:, :, 0]
     return equations.fit(minimum), predicted
 
@@ -220,6 +221,9 @@ def left_out_errors(
     curvature[np.diag_indices_from(curvature)] += ridge
     lower = scipy.linalg.cholesky(curvature, lower=True, check_finite=False)
     rows = scipy.linalg.solve_triangular(lower, J.T, lower=True, check_finite=False).T.reshape(len(rest), 6, -1)
+    if all(len(group) == 1 for group in groups):
+        complement = (1 + ROUNDING) * np.eye(6) - rows @ rows.transpose(0, 2, 1)
+        return np.linalg.solve(complement, rest[:, :, None])[:, :, 0]
     errors = np.empty_like(rest)
     for group in groups:
         part = rows[group].reshape(6 * len(group), -1)

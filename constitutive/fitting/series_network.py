@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.fitting.compiled_network import NetworkEquations, compiled
 from constitutive.fitting.levenberg_marquardt import STEPS, Minimum, levenberg_marquardt
 from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.problem import FitProblem, seth_hill_mandel
@@ -347,7 +348,6 @@ class SeriesNetworkResidual:
         self.basis = PolynomialBasis(problem.rotations, shape.degrees, problem.scale)
         self.group, self.norm = problem.group, problem.norm
         self.x = problem.x / problem.scale
-        self.images = np.einsum("gij,nj->ngi", self.group, self.x)
         self.target = problem.normed(problem.y).ravel() / problem.unit
         self.plain = bool((problem.norm == np.eye(6)).all())
         self.columns = self._normed(self.basis(problem.x)).reshape(len(self.target), -1)
@@ -366,7 +366,7 @@ class SeriesNetworkResidual:
         -------
         array (parameters,)
         """
-        columns = network_jacobian(self.images, self.group, self.w0, self.b0, np.ones(self.H))[2]
+        columns = network_columns(self.x, self.group, self.w0, self.b0)
         A = np.concatenate([self._normed(columns).reshape(len(self.target), self.H), self.columns], axis=1)
         linear = np.linalg.solve(A.T @ A + 1e-4 * np.eye(A.shape[1]), A.T @ self.target)
         return np.concatenate([self.w0.ravel(), self.b0, linear])
@@ -413,7 +413,8 @@ class SeriesNetworkResidual:
         """
         w, b, a, _ = self.parts(theta)
         N = len(self.target)
-        Jw, Jb, Ja = network_jacobian(self.images, self.group, w, b, a)
+        images = np.einsum("gij,nj->ngi", self.group, self.x)
+        Jw, Jb, Ja = network_jacobian(images, self.group, w, b, a)
         J = np.concatenate([Jw.reshape(len(self.x), 6, -1), Jb, Ja], axis=2)
         return np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
 
@@ -432,7 +433,29 @@ class SeriesNetworkResidual:
         Minimum
         """
         first = self.start() if start is None else start
-        return levenberg_marquardt(self.residual, self.jacobian, first, self.ridge, steps=steps)
+        code = compiled()
+        if code is None:
+            return levenberg_marquardt(self.residual, self.jacobian, first, self.ridge, steps=steps)
+        return self._equations.minimise(code, first, steps)
+
+    def linearised(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residual and Jacobian by compiled code, or by NumPy where there is none.
+
+        Parameters
+        ----------
+        theta : array (parameters,)
+
+        Returns
+        -------
+        array (6 n,), array (6 n, parameters)
+        """
+        code = compiled()
+        return (self.residual(theta), self.jacobian(theta)) if code is None else self._equations.linearise(code, theta)
+
+    @property
+    def _equations(self) -> NetworkEquations:
+        norm = None if self.plain else self.norm
+        return NetworkEquations(self.x, self.group, norm, self.columns, self.target, self.ridge, self.H)
 
     def fit(self, minimum: Minimum) -> SeriesNetworkFit:
         """The parameters found, as a fit.

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.code_cache import CompilerError, UnsafeCacheError, find_compiler, load
 from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
-from constitutive.kernel.cache import CompilerError, UnsafeCacheError, find_compiler, load
 from constitutive.kernel.evaluate import (
     CompiledKernel,
     Kernel,

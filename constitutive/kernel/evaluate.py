@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from constitutive.code_cache import Built, Handle
 from constitutive.errors import DomainError, MaterialError
 from constitutive.fitting import Uncertainty
 from constitutive.kernel.batch import Measure, Request, checked, orientation_map, pack_map
-from constitutive.kernel.cache import Built, Handle
 from constitutive.kernel.information import Information
 from constitutive.kernel.source import ENTRY, Source
 from constitutive.kinematics import first_elasticity, first_from_second_piola, green_lagrange_strain

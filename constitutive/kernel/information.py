@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from constitutive.kernel.cache import CompilerError, UnsafeCacheError, check_folder, default_folder, find_compiler
+from constitutive.code_cache import CompilerError, UnsafeCacheError, check_folder, default_folder, find_compiler
 
 
 @dataclass(frozen=True)
