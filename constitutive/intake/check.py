@@ -49,6 +49,7 @@ CERTAINTY_OF_REFERENCE_FAULT = 0.97  # of a reference cell that is no bulk cryst
 POORLY_READ = 0.2  # residual of the best reading from which other pairs of strain and stress are tried
 NO_READING = 0.4  # residual of the best reading above which no reading is accepted
 HIGHEST_DEGREE = 6
+ROUNDING = 1e-5  # residuals below which readings are not told apart
 THIRD_ORDER = 10.0  # stress of third order over that of second, relative to the strain, at most: C111 / 2 C11 is 2 (Si) to 4 (Cu)
 TAKEN_ON = 14  # readings fitted robustly
 
@@ -223,7 +224,7 @@ class _Check:
         self.findings += reading_findings(best, fit, self._fit, self.data)
         if best.group:
             self.findings.append(group_finding(best, fit, self._fit, test, group_option(self.whole, largest)))
-        scale, undecided = scale_findings(fit, self.data)
+        scale, undecided = scale_findings(self._with_plain_slope(best, fit), self.data, self._lacking(best))
         error = self._error(best, fit)
         self.findings += scale + self._reference(fit, self._coarser(best), error) + outlier_findings(fit, self.numbers)
         self.undecided += undetermined_reference(fit, error)
@@ -278,10 +279,26 @@ class _Check:
 
         A transposed F and another stress measure change the stress by such terms only.
         """
-        lacking = 0.0
-        if self._degree(self.groups[hypothesis.group], HIGHEST_DEGREE) == 2:
-            lacking = THIRD_ORDER * float(np.sqrt((self.data.green_lagrange_strain**2).sum((1, 2)).mean()))
-        return max(self._fit(hypothesis).residual, lacking)
+        return max(self._fit(hypothesis).residual, self._lacking(hypothesis), ROUNDING)
+
+    def _with_plain_slope(self, best: Hypothesis, fit: RobustFit) -> RobustFit:
+        """The fit with ΣW / Σ½ S:E for the ratio of W to the work of the stress, where a series of degree 2 gives a ratio farther from one.
+
+        Strains of one size have energies of one size, whose differences are of third order.
+        """
+        samples = raw_samples(self.data, best)
+        if samples.energy is None or not self._lacking(best) or not np.isfinite(fit.slope):
+            return fit
+        work = float(np.einsum("ni,ni->", samples.stress[:, :6], samples.x)) / 2
+        ratios = (fit.slope, float(samples.energy.sum()) / (work or 1e-300))
+        sign = np.sign(fit.stiffness)
+        return replace(fit, slope=min(ratios, key=lambda ratio: abs(np.log(ratio * sign)) if ratio * sign > 0 else np.inf))
+
+    def _lacking(self, hypothesis: Hypothesis) -> float:
+        """Relative size of the terms of third order, where the series is of degree 2."""
+        if self._degree(self.groups[hypothesis.group], HIGHEST_DEGREE) > 2:
+            return 0.0
+        return THIRD_ORDER * float(np.sqrt((self.data.green_lagrange_strain**2).sum((1, 2)).mean()))
 
     def _fit(self, hypothesis: Hypothesis) -> RobustFit:
         if hypothesis not in self.fits:

@@ -162,13 +162,15 @@ def _describe_frame(best: Hypothesis) -> tuple[str, str]:
 # --- unit and sign ---
 
 
-def scale_findings(fit: RobustFit, data: StressStrainData) -> tuple[list[Finding], list[str]]:
+def scale_findings(fit: RobustFit, data: StressStrainData, lacking: float = 0.0) -> tuple[list[Finding], list[str]]:
     """Sign and unit of the stress and of W; and what cannot be determined about them.
 
     Parameters
     ----------
     fit : RobustFit
     data : StressStrainData
+    lacking : float
+        Relative size of terms that the fit is too short for, by which W may differ from its prediction.
 
     Returns
     -------
@@ -192,12 +194,12 @@ def scale_findings(fit: RobustFit, data: StressStrainData) -> tuple[list[Finding
         message = "found W falling under strain, against the work of the stress; needed energy relative to F = I; turn its sign"
         found.append(Finding("sign", 0.97, (), message, "--energy-sign"))
         ratio = -ratio
-    return found + _unit_findings(abs(fit.stiffness), ratio, fit, data), undecided
+    return found + _unit_findings(abs(fit.stiffness), ratio, fit, data, lacking), undecided
 
 
-def _unit_findings(stiffness: float, ratio: float, fit: RobustFit, data: StressStrainData) -> list[Finding]:
+def _unit_findings(stiffness: float, ratio: float, fit: RobustFit, data: StressStrainData, lacking: float) -> list[Finding]:
     off = 0.0 if np.isnan(ratio) or ratio <= 0 else abs(np.log(ratio))
-    if off > SAME_UNIT + 2 * fit.energy:
+    if off > SAME_UNIT + 2 * fit.energy + lacking:
         return [_inconsistent(stiffness, ratio, data)]
     distance = _implausibility(stiffness, data)
     if distance < IMPLAUSIBLE:
