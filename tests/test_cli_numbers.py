@@ -15,6 +15,7 @@ MEANT = {  # what may be said: a pressure can be a tension or nothing, a seed ca
     ("calibrate", "seed"): ("0",),
     ("audit", "seed"): ("0",),
     ("report", "seed"): ("0",),
+    ("plan", "seed"): ("0",),
 }
 
 

@@ -153,7 +153,6 @@ def test_the_command_plans_writes_and_refuses(plan, tmp_path, monkeypatch):
         ([], "neither -o PLAN nor --to"),
         (["--to", "vasp"], "needed both"),
         (["-o", "q.json", "--box", "0.1,0.1"], "needed six"),
-        (["-o", "q.json", "--noise", "nan"], "positive number"),
         (["-o", "q.json", "--size", "0.1", "--box", "0.1 0.1 0.1 0 0 0"], "a size and a region"),
     ):
         refused = CliRunner().invoke(app, ["plan", "POSCAR", *words])

@@ -44,10 +44,11 @@ def calibrate(
     laws: Annotated[str, typer.Option(help="Candidates: all, or polynomials only.", metavar="all|series")] = "all",
     effort: Annotated[str, typer.Option(help="How much is tried: quick takes a fraction of the time.", metavar="full|quick")] = "full",
     workers: Annotated[
-        int | None, typer.Option(help="Threads that share the fits; all cores by default. The law does not depend on it.", metavar="N")
+        int | None,
+        typer.Option(help="Threads that share the fits; all cores by default. The law does not depend on it.", metavar="N", min=1),
     ] = None,
     units: Annotated[
-        int | None, typer.Option(help="Orbit units of a network; by default the fewest within 3 % of the best error.", metavar="N")
+        int | None, typer.Option(help="Orbit units of a network; by default the fewest within 3 % of the best error.", metavar="N", min=1)
     ] = None,
     unit: UnitOption = None,
     as_json: JsonOption = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, out
-from constitutive.cli.options import JsonOption, SeedOption
+from constitutive.cli.options import JsonOption, SeedOption, positive
 from constitutive.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,20 +27,29 @@ def plan(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--out", help="Write the plan as JSON.", metavar="PLAN", show_default=False)] = None,
     count: Annotated[
-        int | None, typer.Option("-n", help="Number of strains, the reference included; 50, or as few as constants need.", metavar="N")
+        int | None,
+        typer.Option("-n", help="Number of strains, the reference included; 50, or as few as constants need.", metavar="N", min=2),
     ] = None,
-    size: Annotated[float | None, typer.Option(help="Largest norm |E| of the strain; 0.08, for constants 0.005 or 0.02.")] = None,
+    size: Annotated[
+        float | None, typer.Option(help="Largest norm |E| of the strain; 0.08, for constants 0.005 or 0.02.", callback=positive)
+    ] = None,
     box: Annotated[str | None, typer.Option(help="Instead of --size: largest |E_ij| of xx,yy,zz,yz,xz,xy.", metavar="SIX")] = None,
     visited: Annotated[
         Path | None, typer.Option(help="Instead of --size: an .npz file with the F (n,3,3) that a solve visited.", metavar="NPZ")
     ] = None,
-    constants: Annotated[int | None, typer.Option(help="Plan for the elastic constants of order 2 or 3 only.", metavar="ORDER")] = None,
+    constants: Annotated[
+        int | None, typer.Option(help="Plan for the elastic constants of order 2 or 3 only.", metavar="ORDER", min=2, max=3)
+    ] = None,
     to: Annotated[
         str | None, typer.Option("--to", help="Write input files: vasp, espresso, lammps, abinit, cp2k or extxyz.", metavar="CODE")
     ] = None,
-    kspacing: Annotated[float, typer.Option(help="Largest distance of k-points, 1/Å (with 2π).")] = 0.15,
-    cutoff: Annotated[float | None, typer.Option(help="Cut-off of plane waves in the input files, eV.", show_default=False)] = None,
-    noise: Annotated[float, typer.Option(help="Standard error of a computed stress, GPa, for the expected errors.")] = 0.01,
+    kspacing: Annotated[float, typer.Option(help="Largest distance of k-points, 1/Å (with 2π).", callback=positive)] = 0.15,
+    cutoff: Annotated[
+        float | None, typer.Option(help="Cut-off of plane waves in the input files, eV.", show_default=False, callback=positive)
+    ] = None,
+    noise: Annotated[
+        float, typer.Option(help="Standard error of a computed stress, GPa, for the expected errors.", callback=positive)
+    ] = 0.01,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,8 +74,6 @@ def plan(
         raise DataError("plan: found neither -o PLAN nor --to CODE FOLDER; needed one of them: nothing would be written")
     if (to is None) != (folder is None):
         raise DataError("plan: found --to without a folder or a folder without --to; needed both, as in --to vasp runs")
-    if not 0 < noise < float("inf"):
-        raise DataError(f"--noise: found {noise}; needed a positive number of GPa")
     made = make_plan(structure, count, size=size, region=_region(box, visited), constants=constants, seed=seed)
     options = InputOptions(kspacing=kspacing, cutoff=cutoff)
     if to is not None and folder is not None:
