@@ -22,15 +22,9 @@ from rich.table import Table
 from constitutive import Material, shipped
 from constitutive.cli import COMMANDS
 
-HEAVY = ("torch", "e3nn", "pymatgen", "ase", "h5py", "scipy", "pandas", "matplotlib", "plotly", "dolfinx")
-CALL = """import sys
-sys.argv[0] = "constitutive"
-from constitutive.cli import main
-try:
-    main()
-finally:
-    print("imports", *sys.modules, file=sys.stderr)
-"""
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from imported import CODE, HEAVY  # needs the path above
+
 console = Console(highlight=False, width=140)
 
 
@@ -66,7 +60,7 @@ def measured(command, words):
     """Processor time and wall time of one call, and the heavy packages that it imported."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     began, used = time.perf_counter(), _children()
-    done = subprocess.run([sys.executable, "-c", CALL, command, *map(str, words)], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", CODE, command, *map(str, words)], capture_output=True, text=True, env=environment)
     seconds, wall = _children() - used, time.perf_counter() - began
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{command} ended with code {done.returncode}: {done.stderr}")

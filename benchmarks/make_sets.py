@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from constitutive.data import StressStrainData
+from constitutive.kinematics import right_stretch
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.structures import read_structure
 
@@ -25,8 +26,7 @@ def random_deformations(count, size, rng):
     A = rng.normal(size=(count, 3, 3))
     E = (A + A.transpose(0, 2, 1)) / 2
     E *= (size * rng.uniform(size=count) / np.linalg.norm(E, axis=(1, 2)))[:, None, None]
-    values, vectors = np.linalg.eigh(np.eye(3) + 2 * E)
-    return np.einsum("nij,nj,nkj->nik", vectors, np.sqrt(values), vectors)
+    return right_stretch(E)
 
 
 def relaxed_stress(structure, F, style, file, elements):

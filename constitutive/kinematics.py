@@ -268,6 +268,28 @@ def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
     return inverse @ tau @ _transpose(inverse)
 
 
+def right_stretch(E: np.ndarray) -> np.ndarray:
+    r"""The stretch :math:`U = \sqrt{I + 2E}` of Green–Lagrange strains: the deformation gradient without rotation.
+
+    Parameters
+    ----------
+    E : array (n, 3, 3)
+        I + 2E has to be positive definite.
+
+    Returns
+    -------
+    array (n, 3, 3)
+        Symmetric.
+
+    Examples
+    --------
+    >>> right_stretch(np.diag([0.105, 0.0, 0.0])[None])[0].diagonal().round(3).tolist()
+    [1.1, 1.0, 1.0]
+    """
+    values, vectors = np.linalg.eigh(np.eye(3) + 2 * E)
+    return np.einsum("nij,nj,nkj->nik", vectors, np.sqrt(values), vectors)
+
+
 def seth_hill_strain(E: np.ndarray, exponent: float) -> tuple[np.ndarray, np.ndarray]:
     r"""Seth–Hill strain of Green–Lagrange strains, and its derivative.
 

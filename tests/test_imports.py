@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from imported import CODE, HEAVY
 
-HEAVY = {"torch", "e3nn", "pymatgen", "ase", "h5py", "scipy", "pandas", "matplotlib", "plotly", "dolfinx", "pyvista", "onnx", "jax"}
 # each a process of its own, 1 to 3 s; what is named may be imported
 CALLS = {
     "--help": ([], set()),
@@ -14,14 +14,6 @@ CALLS = {
     "symmetry": (["materials/silicon/structure.json"], {"scipy", "ase", "pymatgen"}),
     "convert": (["tests/data/readers/vasprun.xml", "-o"], {"scipy", "ase", "pymatgen"}),
 }
-CODE = """import sys
-sys.argv[0] = "constitutive"
-from constitutive.cli import main
-try:
-    main()
-finally:
-    print("imports", *sys.modules, file=sys.stderr)
-"""
 
 
 @pytest.mark.parametrize("command", CALLS)
@@ -32,4 +24,4 @@ def test_a_quick_command_imports_nothing_heavy(command: str, checkout: Path, tmp
     assert done.returncode == 0, done.stderr
     imported = set(done.stderr.strip().splitlines()[-1].split())
     assert {"typer", "constitutive"} <= imported  # control: the modules were listed
-    assert imported & HEAVY <= allowed
+    assert imported & {*HEAVY} <= allowed

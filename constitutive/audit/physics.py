@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from constitutive.audit.model import Check
+from constitutive.kinematics import right_stretch
 from constitutive.material import Material
 from constitutive.symmetry import operations
 
@@ -99,8 +100,7 @@ def deformation_of(E: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
     array (n, 3, 3)
         Symmetric deformation gradients without rotation.
     """
-    values, vectors = np.linalg.eigh(np.eye(3) + 2 * E)
-    return np.einsum("nik,nk,njk->nij", vectors, np.sqrt(values), vectors)
+    return right_stretch(E)
 
 
 def stress_of(material: Material, E: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:

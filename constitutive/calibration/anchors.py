@@ -53,7 +53,7 @@ def _place(name: str) -> tuple[int, ...]:
 
 def _pair(name: str, pair: object) -> tuple[float, float]:
     try:
-        value, error = (float(number) for number in pair)  # type: ignore[attr-defined]
+        value, error = (float(number) for number in pair)  # type: ignore[attr-defined]  # what is no pair is refused below
     except (TypeError, ValueError) as problem:
         raise CalibrationError(f"anchor {name}: {pair!r} found; value and standard error (GPa) are needed") from problem
     if not (np.isfinite(value) and np.isfinite(error) and error > 0):

@@ -28,8 +28,8 @@ class Effort:
         ``"full"`` or ``"quick"``.
     ridges
         Every so many of the ridges is tried.
-    kinds
-        The largest series and size alone, or all.
+    all_kinds
+        Whether series of every length and networks of every size are tried, or the largest alone.
     first_steps
         Steps of each fit before the better ones go on.
     better, more

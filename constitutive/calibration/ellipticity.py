@@ -10,6 +10,7 @@ from constitutive.calibration.distillation import random_strains
 from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.elasticity import ellipticity
 from constitutive.fitting import SeriesNetworkFit
+from constitutive.kinematics import right_stretch
 from constitutive.laws import Domain, Law
 from constitutive.tensors.packing import from_mandel, to_mandel
 
@@ -84,10 +85,8 @@ def _stretches(domain: Domain, count: int, seed: int) -> Float[np.ndarray, "n 3 
 
 def _right_stretch(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "m 3 3"]:
     """U of strains; those that squeeze some fibre to nothing are left out."""
-    values, vectors = np.linalg.eigh(np.eye(3) + 2 * np.asarray(from_mandel(x)))
-    inside = values[:, 0] > 0.02
-    roots = np.sqrt(values[inside])
-    return np.einsum("nij,nj,nkj->nik", vectors[inside], roots, vectors[inside])
+    E = np.asarray(from_mandel(x))
+    return right_stretch(E[np.linalg.eigvalsh(np.eye(3) + 2 * E)[:, 0] > 0.02])
 
 
 def _acoustic_row(parameters: LinearParameters, F: np.ndarray, N: np.ndarray, m: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.linear_parameters import LinearParameters
-from constitutive.elasticity.constants import elastic_constants, independent_places, name_of, voigt_of_polynomial
+from constitutive.elasticity.constants import constants_of_polynomials, elastic_constants, independent_places, name_of, voigt_of_polynomial
 from constitutive.fitting import FitProblem, PolynomialBasis, SeriesNetworkFit, Uncertainty
 from constitutive.fitting.leave_one_out import ROUNDING, design_matrix
 from constitutive.fitting.uncertainty import LEVELS
@@ -154,8 +154,7 @@ def undetermined_constants(problem: FitProblem, noise: float) -> dict[str, list[
     for order in (2, 3, 4):
         s, Vt = _singular(problem, basis, order)
         places = independent_places(basis.rotations, order)
-        tables = [voigt_of_polynomial(row, order) for row in basis.energy[basis.degrees.index(order)]]
-        rows = np.array([[table[place] for table in tables] for place in places]).reshape(len(places), -1)
+        rows = constants_of_polynomials(basis.energy[basis.degrees.index(order)], basis.rotations, order)
         errors = max(noise, 1e-6) * np.linalg.norm(rows @ Vt.T / np.maximum(s, 1e-12), axis=1)
         unknown = [name_of(place) for place, row, error in zip(places, rows, errors, strict=True) if error > 0.5 * np.linalg.norm(row)]
         if unknown:

@@ -227,6 +227,30 @@ def voigt_of_polynomial(row: Float[np.ndarray, " terms"], order: int) -> Float[n
     return row[term] * repetitions / factors
 
 
+def constants_of_polynomials(
+    polynomials: Float[np.ndarray, "k terms"], rotations: Float[np.ndarray, "g 3 3"], order: int
+) -> Float[np.ndarray, "m k"]:
+    """The independent constants of each of some energies: what a combination of the energies has is the same combination of the columns.
+
+    Parameters
+    ----------
+    polynomials : array (k, terms)
+        Each row the coefficients of one energy of degree ``order``, as for :func:`voigt_of_polynomial`, GPa.
+    rotations : array (g, 3, 3)
+        Proper rotations of the group.
+    order : int
+        Their degree.
+
+    Returns
+    -------
+    array (m, k)
+        GPa; rows in the order of :func:`independent_places`.
+    """
+    tables = [voigt_of_polynomial(row, order) for row in polynomials]
+    places = independent_places(rotations, order)
+    return np.array([[table[place] for table in tables] for place in places]).reshape(len(places), -1)
+
+
 @lru_cache(maxsize=8)
 def _voigt_places(order: int) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """For each place of a Voigt array: its monomial, how often the place is repeated, and its product of factors of engineering shear."""

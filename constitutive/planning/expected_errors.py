@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data.plan import Plan
-from constitutive.elasticity.constants import independent_places, name_of, voigt_of_polynomial
+from constitutive.elasticity.constants import constants_of_polynomials, independent_places, name_of
 from constitutive.fitting import PolynomialBasis
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, to_mandel
@@ -92,25 +92,24 @@ def _columns(rotations: np.ndarray, degree: int, scale: float) -> int:
 
 
 def _errors(basis: PolynomialBasis, design: Float[np.ndarray, "n 6 k"], order: int, noise: float) -> dict[str, float | None]:
-    places = independent_places(basis.rotations, order)
-    names = [name_of(place) for place in places]
+    names = [name_of(place) for place in independent_places(basis.rotations, order)]
     if order not in basis.degrees:
         return dict.fromkeys(names)
     _, s, Vt = np.linalg.svd(design.reshape(-1, design.shape[2]), full_matrices=True)
     s = np.concatenate([s, np.zeros(len(Vt) - len(s))])
     known = s > OPEN * s[0]
-    rows = _constants_rows(basis, order, places) @ Vt.T
+    rows = _constants_rows(basis, order) @ Vt.T
     size = np.linalg.norm(rows, axis=1)
     values = noise * np.linalg.norm(rows[:, known] / s[known], axis=1)
     lost = np.linalg.norm(rows[:, ~known], axis=1) > 1e-6 * size
     return {name: None if gone else float(value) for name, value, gone in zip(names, values, lost, strict=True)}
 
 
-def _constants_rows(basis: PolynomialBasis, order: int, places: list[tuple[int, ...]]) -> Float[np.ndarray, "m k"]:
+def _constants_rows(basis: PolynomialBasis, order: int) -> Float[np.ndarray, "m k"]:
     """Each constant (GPa) as a combination of the coefficients of the columns (GPa)."""
-    rows = np.zeros((len(places), len(basis.degree_of_column)))
-    tables = [voigt_of_polynomial(row, order) for row in basis.energy[basis.degrees.index(order)]]
-    rows[:, basis.degree_of_column == order] = np.array([[table[place] for table in tables] for place in places])
+    own = constants_of_polynomials(basis.energy[basis.degrees.index(order)], basis.rotations, order)
+    rows = np.zeros((len(own), len(basis.degree_of_column)))
+    rows[:, basis.degree_of_column == order] = own
     return rows * basis.scale ** (1 - order)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -20,6 +20,7 @@ from ase import Atoms
 from constitutive.data.plan import PLAN_FILE, Plan
 from constitutive.errors import DataError
 from constitutive.files import write_text
+from constitutive.units import FORCE_UNITS, RYDBERG
 
 KSPACING = 0.15  # 1/Å, of the k-grid: 2π/(15 × 2.8 Å)
 
@@ -84,9 +85,8 @@ def write_inputs(plan: Plan, code: str, folder: str | os.PathLike[str], options:
     options = options or InputOptions()
     grid = k_grid(np.asarray(plan.structure.lattice.matrix), options.kspacing)
     texts = [CODES[code].emit(_atoms(plan, number), grid, options) for number in range(len(plan))]
-    written = replace(
-        plan, code=code, inputs=tuple(texts[0]), settings={**plan.settings, "k_grid": list(grid)} if CODES[code].kpoints else plan.settings
-    )
+    settings = {**plan.settings, "k_grid": list(grid)} if CODES[code].kpoints else plan.settings
+    written = replace(plan, code=code, inputs=tuple(texts[0]), settings=settings)
     try:
         for number, files in enumerate(texts):
             (target / plan.folder(number)).mkdir(parents=True)
@@ -94,7 +94,7 @@ def write_inputs(plan: Plan, code: str, folder: str | os.PathLike[str], options:
                 write_text(target / plan.folder(number) / name, text)
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error}); needed a writable folder") from error
-    for name, text in CODES[code].shared(options).items():
+    for name, text in CODES[code].shared.items():
         write_text(target / name, text)
     write_text(target / "README.md", _readme(written, target))
     written.save(target / PLAN_FILE)  # last: a folder with a plan is complete
@@ -159,7 +159,7 @@ class Program:
     title: str
     emit: Emitter
     advice: str
-    shared: Callable[[InputOptions], Mapping[str, str]] = lambda options: {}
+    shared: Mapping[str, str] = field(default_factory=dict)
     kpoints: bool = True
 
 
@@ -183,12 +183,12 @@ def _vasp(atoms: Atoms, grid: tuple[int, int, int], options: InputOptions) -> Ma
 
 
 def _espresso(atoms: Atoms, grid: tuple[int, int, int], options: InputOptions) -> Mapping[str, str]:
-    cutoff = options.cutoff / 13.605693122994 if options.cutoff else 60.0
+    cutoff = options.cutoff / RYDBERG if options.cutoff else 60.0
     names = {symbol: f"{symbol}.upf" for symbol in dict.fromkeys(atoms.get_chemical_symbols())}
     data = {
         "control": {
             "calculation": "relax", "prefix": "strain", "outdir": "./out", "pseudo_dir": "../pseudo", "tprnfor": True, "tstress": True,
-            "forc_conv_thr": options.force / 25.71104309541616, "etot_conv_thr": 1e-6, "nstep": 100,
+            "forc_conv_thr": options.force / FORCE_UNITS["Ry/bohr"], "etot_conv_thr": 1e-6, "nstep": 100,
         },
         "system": {
             "ecutwfc": round(cutoff, 4), "ecutrho": round(8 * cutoff, 4), "occupations": "smearing", "smearing": "mv", "degauss": 0.01,
@@ -214,6 +214,7 @@ def _lammps(atoms: Atoms, grid: tuple[int, int, int], options: InputOptions) -> 
 def _abinit(atoms: Atoms, grid: tuple[int, int, int], options: InputOptions) -> Mapping[str, str]:
     symbols = list(dict.fromkeys(atoms.get_chemical_symbols()))
     numbers = [symbols.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()]
+    force = options.force / FORCE_UNITS["Ha/bohr"]
     ecut = f"ecut {options.cutoff:g} eV" if options.cutoff else "ecut 40 Ha  # TODO"
     cell = "\n".join(" ".join(f"{v:.14f}" for v in row) for row in atoms.cell)
     places = "\n".join(" ".join(f"{v:.14f}" for v in row) for row in atoms.get_scaled_positions(wrap=False))
@@ -223,7 +224,7 @@ def _abinit(atoms: Atoms, grid: tuple[int, int, int], options: InputOptions) -> 
         f"typat {' '.join(map(str, numbers))}\nxred\n{places}\n"
         f'pp_dirpath "../pseudo"\npseudos "{", ".join(f"{s}.psp8" for s in symbols)}"\n'
         f"{ecut}\nngkpt {grid[0]} {grid[1]} {grid[2]}\nnshiftk 1\nshiftk 0 0 0\nionmov 2\noptcell 0\nntime 100\n"
-        f"tolmxf {options.force / 51.42208619083232:.3e}\ntoldff {options.force / 51.42208619083232 / 20:.3e}\nnstep 100\nchksymtnons 0\n"
+        f"tolmxf {force:.3e}\ntoldff {force / 20:.3e}\nnstep 100\nchksymtnons 0\n"
     )
     return {"run.abi": text}
 
@@ -264,7 +265,7 @@ CODES: Mapping[str, Program] = {
     ),
     "lammps": Program(
         "LAMMPS", _lammps, "Write `pair_style` and `pair_coeff` into `potential.lammps`; run `lmp -in in.lammps` in each folder.",
-        lambda options: {"potential.lammps": "# TODO, such as\n# pair_style sw\n# pair_coeff * * Si.sw Si\n"},
+        {"potential.lammps": "# TODO, such as\n# pair_style sw\n# pair_coeff * * Si.sw Si\n"},
         kpoints=False,
     ),
     "abinit": Program(
@@ -275,7 +276,7 @@ CODES: Mapping[str, Program] = {
         "CP2K", _cp2k,
         "Settle the method in `method.inc` (basis, cut-off, k-points) and the kinds in `kinds.inc`; run `cp2k -o run.out run.inp`. "
         "CP2K's output is not read: write energy, forces and stress of the last state to `result.extxyz` in the same folder.",
-        lambda options: {"method.inc": "# TODO &DFT …, with the k-points at the end of run.inp\n", "kinds.inc": "# TODO &KIND …\n"},
+        {"method.inc": "# TODO &DFT …, with the k-points at the end of run.inp\n", "kinds.inc": "# TODO &KIND …\n"},
     ),
     "extxyz": Program(
         "any program", _extxyz,

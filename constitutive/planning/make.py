@@ -8,6 +8,7 @@ from pymatgen.core import Structure
 
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError
+from constitutive.kinematics import right_stretch
 from constitutive.planning.regions import Ball, Region
 from constitutive.planning.strains import strains_for_constants, strains_for_law
 from constitutive.symmetry import PointGroup
@@ -113,10 +114,10 @@ def stretch_of(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:
     DataError
         A strain compresses a direction to nothing.
     """
-    values, vectors = np.linalg.eigh(np.eye(3) + 2 * np.asarray(from_mandel(x)))
-    if values.min() <= 0.1:
+    E = np.asarray(from_mandel(x))
+    if np.linalg.eigvalsh(np.eye(3) + 2 * E).min() <= 0.1:
         raise DataError("plan: found a strain that compresses a direction below a third of its length; needed smaller strains")
-    return np.einsum("nij,nj,nkj->nik", vectors, np.sqrt(values), vectors)
+    return right_stretch(E)
 
 
 def _plain(crystal: Structure) -> Structure:

@@ -101,12 +101,10 @@ def strains_for_constants(
     runs = 2 * len(amplitudes)
     directions = np.concatenate([_simple_directions(), Ball(1e-1).draw(PAIR_CANDIDATES, seed)])
     directions *= (size / np.linalg.norm(directions, axis=1))[:, None]
-    most = min(MOST_PAIRS, len(directions)) if count is None else count // runs
+    most = MOST_PAIRS if count is None else count // runs
+    numbers = range(1, most + 1) if count is None else range(most, most + 1)
     pairs = _Pairs(rotations, order, directions)
-    chosen = None
-    for number in range(1, most + 1) if count is None else [most]:
-        if number and (chosen := pairs.best(number)) is not None:
-            break
+    chosen = next((best for number in numbers if number and (best := pairs.best(number)) is not None), None)
     if chosen is None:
         raise DataError(f"plan: found that {runs * most} strains do not determine the constants of order {order}; needed more (-n)")
     E = directions[chosen]
@@ -121,9 +119,9 @@ class _Pairs:
     """
 
     def __init__(self, rotations: np.ndarray, order: int, directions: np.ndarray):
-        degrees = range(2, order + 1)
-        self.own = [PolynomialBasis(rotations, (d,), 1.0)(directions / np.linalg.norm(directions[0])) for d in degrees]
-        self.next = [PolynomialBasis(rotations, (d + 2,), 1.0)(directions / np.linalg.norm(directions[0])) for d in degrees]
+        degrees, unit = range(2, order + 1), directions / np.linalg.norm(directions[0])
+        self.own = [PolynomialBasis(rotations, (d,), 1.0)(unit) for d in degrees]
+        self.next = [PolynomialBasis(rotations, (d + 2,), 1.0)(unit) for d in degrees]
         self.amplitudes = AMPLITUDES[order]
 
     def best(self, number: int) -> np.ndarray | None:

@@ -42,10 +42,10 @@ def read_planned(folder: Path, plan: Plan, reading: Reading, frames_of: ReadFram
     """
     frames: list[Frame] = []
     numbers: list[int] = []
-    for number in range(len(plan)):
+    for number, strain in enumerate(plan.green_lagrange_strain):
         place = folder / plan.folder(number)
         try:
-            frames.append(_result(place, plan, number, frames_of))
+            frames.append(_result(place, plan, strain, frames_of))
             numbers.append(number)
         except ConstitutiveError as error:
             reading.skipped[place.name] = str(error).removeprefix(f"{place}: ")
@@ -90,7 +90,7 @@ def _outputs(folder: Path, plan: Plan) -> dict[Path, str]:
         raise DataError("missing: found no output; is the run still to come?") from error
 
 
-def _result(folder: Path, plan: Plan, number: int, frames_of: ReadFrames) -> Frame:
+def _result(folder: Path, plan: Plan, strain: np.ndarray, frames_of: ReadFrames) -> Frame:
     """The last state in the folder of a strain, if it is the planned one."""
     if not folder.is_dir():
         raise DataError("missing: found no such folder; needed the run's")
@@ -106,7 +106,7 @@ def _result(folder: Path, plan: Plan, number: int, frames_of: ReadFrames) -> Fra
         raise DataError(f"failed: found no state with a stress in {path.name}; is the run cut off?")
     frame = frames[-1]
     found = green_lagrange_strain((np.linalg.inv(plan.structure.lattice.matrix) @ frame.cell).T)
-    off = float(np.linalg.norm(found - plan.green_lagrange_strain[number]))
+    off = float(np.linalg.norm(found - strain))
     if not off < STRAIN_OFF:
         raise DataError(f"failed: found a cell whose strain differs from the planned one by {off:.2g}; needed the planned cell, kept fixed")
     return frame
