@@ -127,14 +127,16 @@ def test_elate_text_is_six_rows_of_six(quartz, tmp_path):
     assert "Point group: 32" in header.read_text()
 
 
-def test_elasticipy_module(quartz, tmp_path, monkeypatch):
+@pytest.mark.parametrize("package", ["elasticipy", "Elasticipy"])
+def test_elasticipy_module(quartz, tmp_path, monkeypatch, package):
+    """The package has its name in small letters today, and had a capital before."""
     (path,) = export(quartz, "elasticipy", tmp_path / "q.py")
     seen = {}
-    module = types.ModuleType("Elasticipy.tensors.elasticity")
+    module = types.ModuleType(f"{package}.tensors.elasticity")
     module.StiffnessTensor = lambda matrix, phase_name: seen.update(C=np.array(matrix), name=phase_name)
-    for name in ("Elasticipy", "Elasticipy.tensors"):
+    for name in (package, f"{package}.tensors"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, "Elasticipy.tensors.elasticity", module)
+    monkeypatch.setitem(sys.modules, f"{package}.tensors.elasticity", module)
     runpy.run_path(str(path))
     assert np.allclose(seen["C"], quartz.stiffness_voigt(), atol=1e-6)
 

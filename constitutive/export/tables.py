@@ -76,10 +76,18 @@ def pymatgen(subject: Subject) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
+_IMPORT_ELASTICIPY = """# Needs the package elasticipy.
+try:
+    from elasticipy.tensors.elasticity import StiffnessTensor
+except ImportError:  # the package's name had a capital in its earlier versions
+    from Elasticipy.tensors.elasticity import StiffnessTensor
+"""
+
+
 def elasticipy(subject: Subject) -> str:
     """A Python module that makes an Elasticipy ``StiffnessTensor`` (GPa)."""
     rows = ",\n".join("    [" + ", ".join(number(v) for v in row) + "]" for row in cleaned(subject.stiffness))
-    text = f"# Needs the package elasticipy.\nfrom Elasticipy.tensors.elasticity import StiffnessTensor\n\nMATRIX = [\n{rows},\n]\n"
+    text = f"{_IMPORT_ELASTICIPY}\nMATRIX = [\n{rows},\n]\n"
     name = printable(subject.material.name or subject.name)
     return commented(subject, "#") + text + f"C = StiffnessTensor(MATRIX, phase_name={name!r})\n"
 
