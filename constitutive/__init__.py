@@ -8,11 +8,11 @@ Names are loaded when first used, so that importing the package (and every ``--h
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from constitutive.errors import ConstitutiveError
 from constitutive.lazy import lazy_names
+from constitutive.library import shipped
 
 if TYPE_CHECKING:
     from constitutive.calibration.calibrate import calibrate
@@ -33,34 +33,3 @@ __getattr__, __dir__ = lazy_names(
     },
 )
 
-
-def shipped(name: str) -> Path:
-    """Folder of a material that comes with the toolkit.
-
-    Parameters
-    ----------
-    name : str
-        The folder's name under ``materials/``, for instance ``"silicon"``.
-
-    Returns
-    -------
-    Path
-        It holds ``data.json``, ``structure.json``, ``card.yaml`` and ``law.safetensors``.
-
-    Raises
-    ------
-    ConstitutiveError
-        No such material is shipped; the message lists those that are.
-
-    Examples
-    --------
-    >>> shipped("silicon").name, (shipped("silicon") / "data.json").exists()
-    ('silicon', True)
-    """
-    package = Path(__file__).resolve().parent
-    homes = [package / "materials", package.parent / "materials"]  # in a wheel, in a checkout
-    home = next((folder for folder in homes if folder.is_dir()), homes[0])
-    names = sorted(folder.name for folder in home.iterdir() if folder.is_dir()) if home.is_dir() else []
-    if name not in names:
-        raise ConstitutiveError(f"no material named {name!r} is shipped; there are: {', '.join(names) or 'none'}")
-    return home / name

@@ -20,6 +20,7 @@ from constitutive.errors import ConstitutiveError
 # in the order of the user's path
 COMMANDS = (
     "new",
+    "materials",
     "symmetry",
     "plan",
     "convert",

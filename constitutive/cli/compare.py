@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, err, out
-from constitutive.cli.options import JsonOption, positive
+from constitutive.cli.options import A_MATERIAL, JsonOption, given_folder, positive
 
 if TYPE_CHECKING:
     from constitutive.report.compare import Comparison
@@ -20,8 +20,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a material.", show_default=False)],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.", show_default=False)],
+    first: Annotated[Path, typer.Argument(metavar="A", help=A_MATERIAL, show_default=False, callback=given_folder)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False, callback=given_folder)],
     radius: Annotated[float, typer.Option(help="Norm of the largest strain at which the stresses are compared.", callback=positive)] = 0.03,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,20 +9,20 @@ from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
-from constitutive.plain import Json, plain
+from constitutive.plain import Json, JsonObject, plain
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def emit(as_json: bool, payload: Mapping[str, object], render: Callable[[], None]) -> None:
-    """Print a result: the payload as one JSON object, or what ``render`` draws for a person.
+def emit(as_json: bool, payload: Mapping[str, object] | list[JsonObject], render: Callable[[], None]) -> None:
+    """Print a result: the payload as one JSON value, or what ``render`` draws for a person.
 
     Parameters
     ----------
     as_json : bool
         The command's ``--json``.
-    payload : mapping
+    payload : mapping or list of dict
         Plain Python and NumPy values; a number that is not finite becomes null.
     render : callable
         Draws the same result on :data:`out`.

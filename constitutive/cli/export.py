@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from constitutive.cli.console import emit, err, out
-from constitutive.cli.options import JsonOption
+from constitutive.cli.options import A_MATERIAL, JsonOption, given_folder
 from constitutive.errors import ConstitutiveError
 
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help=A_MATERIAL, show_default=False, callback=given_folder)] = None,
     to: Annotated[
         str | None, typer.Option("--to", help="Format of the output; --list shows them.", metavar="FORMAT", show_default=False)
     ] = None,

@@ -8,9 +8,18 @@ from typing import Annotated
 
 import typer
 
+from constitutive.library import material_folder
 from constitutive.units import STRESS_UNITS
 
-MaterialArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a material.", show_default=False)]
+A_MATERIAL = "Folder of a material, or the name of a shipped one."
+
+
+def given_folder(given: Path | None) -> Path | None:
+    """Callback of an argument: the folder on disk, or that of the shipped material of that name."""
+    return None if given is None else material_folder(given)
+
+
+MaterialArgument = Annotated[Path, typer.Argument(metavar="DIR", help=A_MATERIAL, show_default=False, callback=given_folder)]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Stress-strain data (.json, .h5).", show_default=False)]
 
 DataOption = Annotated[

@@ -16,6 +16,7 @@ from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
 from constitutive.kinematics import green_lagrange_strain
 from constitutive.laws import BoundedLaw, Domain, Law
+from constitutive.library import material_folder
 from constitutive.material import storage
 from constitutive.material.constants import law_from_constants, warn_if_unstable
 from constitutive.plain import JsonObject
@@ -267,8 +268,9 @@ class Material:
 
         Parameters
         ----------
-        folder : path
-            With ``card.yaml`` and ``law.safetensors``.
+        folder : path or str
+            With ``card.yaml`` and ``law.safetensors``; or the bare name of a shipped material, such as ``"silicon"``, where no
+            folder of that name is here (:func:`constitutive.library.library` lists them).
 
         Returns
         -------
@@ -278,8 +280,13 @@ class Material:
         ------
         MaterialError
             A file is missing, damaged, unsafe, of a newer schema, or the law contradicts the group.
+
+        Examples
+        --------
+        >>> Material.load("quartz").point_group.symbol
+        '32'
         """
-        found = storage.load(folder)
+        found = storage.load(material_folder(folder))
         try:
             return cls(found.law, found.point_group, found.structure, found.name, found.domain, found.card, uncertainty=found.uncertainty)
         except MaterialError as error:

@@ -27,6 +27,7 @@ from constitutive.files import replacing
 from constitutive.fitting import Uncertainty
 from constitutive.laws import Domain, Law, law_from_state
 from constitutive.laws.base import numbers
+from constitutive.library import shipped_names
 from constitutive.plain import JsonObject, plain
 from constitutive.symmetry import PointGroup
 
@@ -119,7 +120,8 @@ def load(folder: str | os.PathLike[str]) -> Contents:
     """
     home = Path(folder)
     if not home.is_dir():
-        raise MaterialError(f"{home}: no such folder; a material is a folder with {CARD} and {LAW}")
+        names = ", ".join(shipped_names())
+        raise MaterialError(f"{home}: no such folder; a material is a folder with {CARD} and {LAW}, or one of those shipped: {names}")
     card = _read_card(home)
     tensors = _read_law(home, card.get("law_sha256"))
     structure = _read_structure(home) if (home / STRUCTURE).exists() else None

@@ -1,0 +1,92 @@
+"""Materials that come with the toolkit: found by name, listed with what their cards state, and the figures are true."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from command_line import run
+
+from constitutive import ConstitutiveError, Material, StressStrainData, shipped
+from constitutive.audit.library import library_figures
+from constitutive.errors import MaterialError
+from constitutive.library import LibraryEntry, library, material_folder, shipped_names
+from constitutive.symmetry import PointGroup
+
+NUMBERS = ("unseen_error", "unconstrained_error", "linear_error")
+
+
+def test_a_shipped_material_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Material.load("copper").point_group.symbol == "m-3m"
+    assert material_folder("copper") == shipped("copper")
+    assert run("constants", "copper", cwd=tmp_path).returncode == 0
+
+
+def test_a_folder_on_disk_comes_before_a_shipped_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(shipped("quartz"), tmp_path / "copper")
+    assert Material.load("copper").point_group.symbol == "32"
+    with pytest.raises(MaterialError, match=r"quartz: no such folder; .*, or one of those shipped: coesite, copper"):
+        Material.load("./quartz")  # a path, and no name
+
+
+def test_an_unknown_name_is_answered_by_those_that_there_are():
+    with pytest.raises(ConstitutiveError, match="no material named 'unobtainium' is shipped; there are: coesite, copper"):
+        shipped("unobtainium")
+
+
+@pytest.mark.parametrize("entry", library(), ids=lambda entry: entry.name)
+def test_each_card_agrees_with_its_files(entry: LibraryEntry):
+    data = StressStrainData.load(shipped(entry.name) / "data.json")
+    group = PointGroup.from_structure(data.structure)
+    assert (group.symbol, group.laue_class, group.crystal_system) == (entry.point_group, entry.laue_class, entry.crystal_system)
+    assert entry.samples == len(data)
+    assert entry.source.startswith(data.model_extra["code"])
+    assert entry.unseen_error < entry.unconstrained_error
+    assert entry.unseen_error < entry.linear_error
+    assert entry.about.endswith(".")
+
+
+def test_the_errors_on_a_card_can_be_measured_again():
+    (entry,) = [entry for entry in library() if entry.name == "copper"]
+    folder = shipped("copper")
+    data, unseen = (StressStrainData.load(folder / name) for name in ("data.json", "unseen.json"))
+    found = library_figures(Material.load(folder), data, unseen, about=entry.about)
+    assert [found[name] for name in NUMBERS] == pytest.approx([getattr(entry, name) for name in NUMBERS], rel=1e-2)
+    assert {key: found[key] for key in ("formula", "samples", "source", "about", "crystal_system")} == {
+        key: getattr(entry, key) for key in ("formula", "samples", "source", "about", "crystal_system")
+    }
+    assert np.isclose(found["strain_size"], entry.strain_size)
+    assert library_figures(Material.load(folder), data, None)["unseen_error"] is None
+
+
+def test_the_command_lists_them():
+    listed = json.loads(run("materials", "--json").stdout)
+    assert [row["name"] for row in listed] == shipped_names()
+    assert all(set(row) == {field.name for field in dataclasses.fields(LibraryEntry)} for row in listed)
+    lines = run("materials").stdout.splitlines()
+    assert all(any(line.startswith(name) for line in lines) for name in shipped_names())
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show"], "a name is needed, such as: constitutive materials show quartz"),
+        (["show", "unobtainium"], "no material named 'unobtainium'"),
+        (["list", "quartz"], "did you mean 'constitutive materials show quartz'"),
+    ],
+)
+def test_wrong_words_of_the_command_get_advice(words, message, tmp_path):
+    done = run("materials", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_of_one_is_written(tmp_path):
+    done = run("materials", "show", "silicon", "--json", "--no-browser", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / json.loads(done.stdout)["report"]).read_text().startswith("<!DOCTYPE html>")
