@@ -10,7 +10,12 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-EXAMPLES = {"hole_in_plate": "hole.png", "polycrystal": "polycrystal.png", "torsion_quartz": "quartz.png"}
+EXAMPLES = {
+    "hole_in_plate": "hole.png",
+    "polycrystal": "polycrystal.png",
+    "torsion_quartz": "quartz.png",
+    "epitaxial_layer": "epitaxial.png",
+}
 # silicon_block's pictures are the README's
 
 

@@ -1,0 +1,26 @@
+"""Figures of the examples on several ranks: ``mpirun -n 2 python fem_example_cases.py NAME … --out FOLDER``; one JSON object by name."""
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+from pathlib import Path
+
+from mpi4py import MPI
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
+
+SIZES: dict[str, dict[str, object]] = {"epitaxial_layer": {"fine": 0.5, "misfits": (0.01,)}}  # small bodies: only equality is asked
+
+
+def figures(name: str, folder: Path) -> dict[str, object]:
+    """What ``main`` of an example returns for a small body."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return importlib.import_module(name).main(folder, **SIZES[name])
+
+
+if __name__ == "__main__":
+    found = {name: figures(name, Path(sys.argv[1])) for name in sys.argv[2:] or SIZES}
+    if MPI.COMM_WORLD.rank == 0:
+        sys.stdout.write(json.dumps(found))

@@ -1,0 +1,45 @@
+"""The finite-element examples of wafers, beams, columns, contact and waves hold their claims, on one rank and on two."""
+
+from pathlib import Path
+
+import epitaxial_layer
+import fem_example_cases
+import numpy as np
+import pytest
+from crystals import crystal_to_lab, fitted
+from fem_example_cases import SIZES
+from test_fem import on_ranks
+from test_fem_examples import png
+
+
+def test_a_strained_layer_carries_the_biaxial_modulus_of_its_wafer(tmp_path: Path) -> None:
+    figures = epitaxial_layer.main(tmp_path, fine=0.25, misfits=(0.01, 0.04))
+    C11, C12, C44 = fitted("silicon", (2, 3, 4, 5)).stiffness_voigt()[[0, 0, 3], [0, 1, 3]]
+    assert figures["M (001) along x"] == pytest.approx(C11 + C12 - 2 * C12**2 / C11)
+    assert figures["M (111) along x"] == pytest.approx(6 * C44 * (C11 + 2 * C12) / (C11 + 2 * C12 + 4 * C44))
+    across = (C11 + C12 - 2 * C44) / (C11 + C12 + 2 * C44)  # contraction along [110] by a stretch along [1-10]
+    contraction = across + 2 * C12 / (C11 + C12 + 2 * C44)
+    assert figures["M (110) along z"] == pytest.approx(C11 + C12 - C12 * contraction)
+    for name in epitaxial_layer.WAFERS:
+        for axis in "xz":
+            assert figures[f"stress / (−M f) {name} along {axis}"] == pytest.approx(1, abs=2e-5)
+        assert figures[f"worst difference from a point {name}"] < 1e-8  # GPa
+        assert 1.04 < figures[f"at 4% / (−M f) {name}"] < 1.10  # control: a linear law has 1
+        assert figures[f"curvature / laminate {name}"] == pytest.approx(1, abs=1e-3)
+        assert 0.3 < figures[f"middle of the mesa / layer {name}"] < 0.8  # control: an edge lets the layer go
+    assert figures["M (110) along x"] > 1.2 * figures["M (001) along x"]
+    assert png(tmp_path / "epitaxial.png")
+
+
+def test_directions_of_a_crystal_that_are_not_at_right_angles() -> None:
+    with pytest.raises(ValueError, match="right angles"):
+        crystal_to_lab(x=[1, 0, 0], y=[1, 1, 0])
+    np.testing.assert_allclose(crystal_to_lab(x=[1, 1, 0], y=[0, 0, 1]) @ np.ones(3), [np.sqrt(2), 1, 0], atol=1e-15)
+
+
+def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:
+    found = on_ranks(2, str(tmp_path / "two"), script="fem_example_cases.py")
+    assert set(found) == set(SIZES)
+    for name in SIZES:
+        for label, value in fem_example_cases.figures(name, tmp_path / "one").items():
+            assert found[name][label] == pytest.approx(value, rel=1e-6, abs=1e-9), (name, label)
