@@ -67,9 +67,8 @@ def main():
     if options.json:
         print(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False))
         return
-    print(
-        "| crystal | class | samples, up to | error on unseen states, % | without symmetry | linear | source |\n|---|---|---|---|---|---|---|"
-    )
+    print("| crystal | class | samples, up to | error on unseen states, % | without symmetry | linear | source |")
+    print("|---" * 7 + "|")
     for e in entries:
         errors = " | ".join(percent(value) for value in (e.unseen_error, e.unconstrained_error, e.linear_error))
         print(f"| {e.name} ({e.formula}) | {e.point_group}, {e.laue_class} | {e.samples}, {e.strain_size:.2f} | {errors} | {e.source} |")
