@@ -1,6 +1,6 @@
 """How fast compiled laws are, beside what the machine can do and beside other ways to evaluate the same law: all in one run, one core.
 
-./dev python benchmarks/kernel.py [--json] [--repeat N] [--points N] [--no-peers] [--threads N]
+./dev python benchmarks/kernel.py [--json] [--repeat N] [--points N] [--no-peers] [--threads N] [--without-avx512]
 
 For each law: million points per second and core of stress and tangent together, of the stress alone (residuals), of the tangent alone
 (Jacobians; the stress is known there), both with single-precision tangents; flops, operations and bytes per point, the share of the peak
@@ -213,7 +213,10 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--points", type=int, default=16_384, help="points in a batch: strains and answers stay in the second cache")
     parser.add_argument("--no-peers", action="store_true", help="our laws only")
     parser.add_argument("--threads", type=int, default=0, help="also the speed-up on that many threads")
+    parser.add_argument("--without-avx512", action="store_true", help="compile as for a machine that has AVX2 only")
     options = parser.parse_args(arguments)
+    if options.without_avx512:
+        cache.FLAGS = (*cache.FLAGS, "-mno-avx512f", "-mprefer-vector-width=256")  # the key of a compiled module holds the flags
     torch.set_num_threads(1)
     peak = machine(options.repeat)
     rows = [row(name, law, options.points, options.repeat, peak) for name, law in laws().items()]

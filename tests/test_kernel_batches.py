@@ -1,6 +1,7 @@
 """Compiled laws in use: domains, NaN, single precision, threads, uncertainty, and arrays that are refused."""
 
 import dataclasses
+import platform
 import re
 import threading
 import warnings
@@ -24,7 +25,7 @@ from kernel_laws import (
     uncertain,
 )
 
-from constitutive import kernel
+from constitutive import code_cache, kernel
 from constitutive.errors import DomainError, MaterialError
 from constitutive.kernel.compiling import law_of
 from constitutive.laws import BoundedLaw
@@ -82,6 +83,23 @@ def test_single_precision_touches_the_tangent_only(kernels):
     psi_1, S_1, C_1 = by_kernel(compiled, x, precision="single")
     assert error((psi_1, S_1), (psi, S)) <= 1e-12
     assert 1e-9 < error((C_1,), (C,)) < 1e-5
+
+
+@pytest.mark.parametrize("flag", ["-mno-avx512f", "-mno-avx"])
+@pytest.mark.parametrize("count", [1, 5, 1003])
+def test_narrower_registers_give_the_same_law(flag, count, kernels, monkeypatch):
+    """As on a machine with AVX2 or SSE2 only, where two blocks share a vector of single precision; a flag of x86, unknown elsewhere."""
+    if platform.machine() != "x86_64":
+        flag = "-O3"
+    monkeypatch.setattr(code_cache, "FLAGS", (*code_cache.FLAGS, flag))
+    R = group("m-3m")
+    law = everything(R)
+    compiled, x = compiled_law(law, kernels), strains(count, size=0.15)
+    expected = by_torch(law, x)
+    assert error(by_kernel(compiled, x), expected) <= 1e-12
+    psi, S, C = by_kernel(compiled, x, precision="single")
+    assert error((psi, S), expected[:2]) <= 1e-12
+    assert error((C,), expected[2:]) < 1e-5
 
 
 def test_threads_share_a_batch_and_callers_share_a_kernel(kernels):

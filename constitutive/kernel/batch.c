@@ -121,47 +121,71 @@ INLINE void store_tangent(int kind, const pack F[9], const pack S[6], const pack
                 for (int j = 0; j < 6; j++) rows[36 * p + 6 * i + j] = get(&C[UPPER[i][j]], p);
 }
 
+/* Read the points of a block from the batch; `map`: the orientation of all points, where there is one for all. */
+INLINE void prepare(const batch *b, const pack map[43], long first, block *k) {
+    const long left = b->count - first;
+    pack x[6];
+    k->first = first, k->count = left < POINTS ? left : POINTS;
+    load(b->strain + first * b->strain_step, b->strain_kind == STRAIN_MANDEL ? 6 : 9, b->strain_step, k->count, k->in);
+    if (b->strain_kind == STRAIN_MANDEL) memcpy(x, k->in, sizeof x);
+    else to_strain(b->strain_kind, k->in, x);
+    if (b->map && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, k->count, k->map);
+    else if (b->map) memcpy(k->map, map, sizeof k->map);
+    if (b->map) to_crystal(k->map, x, k->at);
+    else memcpy(k->at, x, sizeof x);
+    place(b->numbers, k);
+}
+
+/* Evaluate a block and store what is asked for. Gives the number of points outside the domain. */
+static long finish(const batch *b, int want, const block *k, const pack units[21]) {
+    const long first = k->first, count = k->count;
+    const int turned = b->map != 0;
+    long outside = 0;
+    pack s[6], c[21], S[6], C[21], psi;
+    evaluate_block(b->numbers, want, k, units, &psi, s, c);
+    if (b->distance) store(&k->distance, 1, count, b->distance + first);
+    if (b->uncertainty && HAS_UNCERTAINTY) {
+        pack norm;
+        deviation(b->numbers, k->at, &norm);
+        FOR_VECTORS norm.v[v] *= turned ? k->map[42].v[v] : b->unit - (vec){0};
+        store(&norm, 1, count, b->uncertainty + first);
+    }
+    for (int p = 0; p < count; p++) outside += get(&k->distance, p) > EDGE;
+    if (b->energy) {
+        FOR_VECTORS psi.v[v] *= turned ? k->map[42].v[v] : b->unit - (vec){0};
+        store(&psi, 1, count, b->energy + first);
+    }
+    if (want & WANT_STRESS) {
+        if (turned) stress_to_lab(k->map, s, S);
+        else for (int i = 0; i < 6; i++) FOR_VECTORS S[i].v[v] = b->unit * s[i].v[v];
+        if (b->stress) store_stress(b->stress_kind, k->in, S, count, b->stress + first * (b->stress_kind == STRESS_MANDEL ? 6 : 9));
+    }
+    if (want & WANT_TANGENT) {
+        if (turned) tangent_to_lab(k->map, c, C);
+        else for (int i = 0; i < 21; i++) FOR_VECTORS C[i].v[v] = b->unit * c[i].v[v];
+        store_tangent(b->tangent_kind, k->in, S, C, count, b->tangent + first * b->tangent_kind);
+    }
+    return outside;
+}
+
 /* Evaluate a batch; a null pointer asks for nothing. Gives the number of points outside the domain. */
 static long evaluate(const batch *b) {
     long outside = 0;
-    pack in[9], x[6], map[43], at[6], s[6], c[21], S[6], C[21], psi, distance;
-    for (int i = 0; i < 9; i++) in[i] = broadcast(0.0);
-    const long width = b->strain_kind == STRAIN_MANDEL ? 6 : 9;
-    const int turned = b->map != 0;
+    block blocks[GROUP];
+    pack map[43], units[GROUP][21];
+    for (int g = 0; g < GROUP; g++)
+        for (int i = 0; i < 9; i++) blocks[g].in[i] = broadcast(0.0);
     const int want = (b->stress || b->tangent_kind == TANGENT_FIRST ? WANT_STRESS : 0) | (b->tangent ? WANT_TANGENT : 0) |
                      (b->energy ? WANT_ENERGY : 0) | (b->tangent && b->single ? WANT_SINGLE : 0);
-    if (turned && b->map_step == 0) load(b->map, 43, 0, 1, map);
-    for (long first = 0; first < b->count; first += POINTS) {
-        const long left = b->count - first, count = left < POINTS ? left : POINTS;
-        load(b->strain + first * b->strain_step, width, b->strain_step, count, in);
-        if (b->strain_kind == STRAIN_MANDEL) memcpy(x, in, sizeof x);
-        else to_strain(b->strain_kind, in, x);
-        if (turned && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, count, map);
-        if (turned) to_crystal(map, x, at);
-        else memcpy(at, x, sizeof x);
-        evaluate_block(b->numbers, want, at, &psi, s, c, &distance);
-        if (b->distance) store(&distance, 1, count, b->distance + first);
-        if (b->uncertainty && HAS_UNCERTAINTY) {
-            pack norm;
-            deviation(b->numbers, at, &norm);
-            FOR_VECTORS norm.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};
-            store(&norm, 1, count, b->uncertainty + first);
+    if (b->map && b->map_step == 0) load(b->map, 43, 0, 1, map);
+    for (long first = 0; first < b->count; first += GROUP * POINTS) {
+        for (int g = 0; g < GROUP; g++) { /* a group that is cut short repeats its last block */
+            const long start = first + g * POINTS;
+            if (start < b->count) prepare(b, map, start, &blocks[g]);
+            else blocks[g] = blocks[g - 1];
         }
-        for (int p = 0; p < count; p++) outside += get(&distance, p) > EDGE;
-        if (b->energy) {
-            FOR_VECTORS psi.v[v] *= turned ? map[42].v[v] : b->unit - (vec){0};
-            store(&psi, 1, count, b->energy + first);
-        }
-        if (want & WANT_STRESS) {
-            if (turned) stress_to_lab(map, s, S);
-            else for (int i = 0; i < 6; i++) FOR_VECTORS S[i].v[v] = b->unit * s[i].v[v];
-            if (b->stress) store_stress(b->stress_kind, in, S, count, b->stress + first * (b->stress_kind == STRESS_MANDEL ? 6 : 9));
-        }
-        if (want & WANT_TANGENT) {
-            if (turned) tangent_to_lab(map, c, C);
-            else for (int i = 0; i < 21; i++) FOR_VECTORS C[i].v[v] = b->unit * c[i].v[v];
-            store_tangent(b->tangent_kind, in, S, C, count, b->tangent + first * b->tangent_kind);
-        }
+        if (want & WANT_SINGLE) layer_tangent_single(b->numbers, blocks, units);
+        for (int g = 0; g < GROUP && first + g * POINTS < b->count; g++) outside += finish(b, want, &blocks[g], units[g]);
     }
     return outside;
 }

@@ -21,16 +21,17 @@ static __attribute__((noinline)) void law_both(const double *numbers, const pack
     layer(numbers, WANT_STRESS | WANT_TANGENT, x, 0, s, c);
 }
 
-static __attribute__((noinline)) void law_tangent_single(const double *numbers, const pack x[6], pack c[21]) {
+static __attribute__((noinline)) void law_polynomial_tangent(const double *numbers, const pack x[6], pack c[21]) {
     polynomial(numbers, WANT_TANGENT, x, 0, 0, c);
-    layer_tangent_single(numbers, x, c);
 }
 
-static void law(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21]) {
+/* `units`: the units' part of the tangent, where that is wanted in single precision. */
+static void law(const double *numbers, int want, const pack x[6], const pack units[21], pack *psi, pack s[6], pack c[21]) {
     if (want & WANT_ENERGY) law_energy(numbers, x, psi);
     if (want & WANT_SINGLE) {
         if (want & WANT_STRESS) law_stress(numbers, x, s);
-        law_tangent_single(numbers, x, c);
+        law_polynomial_tangent(numbers, x, c);
+        for (int i = 0; i < 21; i++) FOR_VECTORS c[i].v[v] += units[i].v[v];
     } else if ((want & WANT_STRESS) && (want & WANT_TANGENT)) law_both(numbers, x, s, c);
     else if (want & WANT_STRESS) law_stress(numbers, x, s);
     else if (want & WANT_TANGENT) law_tangent(numbers, x, c);
@@ -78,25 +79,25 @@ static void extend(const double *numbers, int want, int p, double r, const pack 
         }
 }
 
-static void evaluate_block(const double *numbers, int want, const pack x[6], pack *psi, pack s[6], pack c[21], pack *distance) {
-    pack normal[6], inside[6];
-    int outside = 0;
-    *distance = (pack){0};
-    if (HAS_DOMAIN) relative_distance(numbers, x, normal, distance);
-    if (EXTENDS)
-        for (int p = 0; p < POINTS; p++) outside |= get(distance, p) > EDGE;
-    if (!outside) {
-        law(numbers, want, x, psi, s, c);
-        return;
-    }
-    memcpy(inside, x, sizeof inside);
+/* The strains of a block at which the law is evaluated: those outside the domain are drawn in to ρ x/r where the law is extended. */
+INLINE void place(const double *numbers, block *k) {
+    k->distance = (pack){0};
+    k->outside = 0;
+    if (HAS_DOMAIN) relative_distance(numbers, k->at, k->normal, &k->distance);
+    memcpy(k->inside, k->at, sizeof k->inside);
+    if (!EXTENDS) return;
     for (int p = 0; p < POINTS; p++)
-        if (get(distance, p) > EDGE) {
-            const double r = RADIUS * get(distance, p), t = (r - RADIUS) / REACH, f = (RADIUS + REACH * t / sqrt(1.0 + t * t)) / r;
-            for (int i = 0; i < 6; i++) set(&inside[i], p, f * get(&x[i], p));
+        if (get(&k->distance, p) > EDGE) {
+            const double r = RADIUS * get(&k->distance, p), t = (r - RADIUS) / REACH, f = (RADIUS + REACH * t / sqrt(1.0 + t * t)) / r;
+            for (int i = 0; i < 6; i++) set(&k->inside[i], p, f * get(&k->at[i], p));
+            k->outside = 1;
         }
-    if (want & WANT_TANGENT) want |= WANT_STRESS; /* the tangent outside needs the stress */
-    law(numbers, want, inside, psi, s, c);
+}
+
+static void evaluate_block(const double *numbers, int want, const block *k, const pack units[21], pack *psi, pack s[6], pack c[21]) {
+    if (k->outside && (want & WANT_TANGENT)) want |= WANT_STRESS; /* the tangent outside needs the stress */
+    law(numbers, want, k->inside, units, psi, s, c);
+    if (!k->outside) return;
     for (int p = 0; p < POINTS; p++)
-        if (get(distance, p) > EDGE) extend(numbers, want, p, RADIUS * get(distance, p), x, normal, psi, s, c);
+        if (get(&k->distance, p) > EDGE) extend(numbers, want, p, RADIUS * get(&k->distance, p), k->at, k->normal, psi, s, c);
 }

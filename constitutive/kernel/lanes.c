@@ -1,4 +1,5 @@
-/* Points in lanes: a `vec` holds one number of as many points as a register of this machine takes, a `pack` those of one block. */
+/* Points in lanes: a `vec` holds one number of as many points as a register of this machine takes, a `pack` those of one block. Blocks
+ * are evaluated in groups: an `fvec` holds single precision numbers of all points of a group, which fill a register too. */
 
 #include <math.h>
 #include <stdint.h>
@@ -7,12 +8,16 @@
 #include <immintrin.h>
 #define LANES 8
 #define WIDTH 2 /* vectors in a pack: as many as keep the sums below in registers */
+#define GROUP 1
 #elif defined(__AVX__)
+#include <immintrin.h>
 #define LANES 4
 #define WIDTH 1
+#define GROUP 2
 #else
 #define LANES 2
 #define WIDTH 1
+#define GROUP 2
 #endif
 #define POINTS (LANES * WIDTH)
 #if WIDTH == 2
@@ -25,7 +30,7 @@
 
 typedef double vec __attribute__((vector_size(8 * LANES)));
 typedef struct { vec v[WIDTH]; } pack;
-typedef float fvec __attribute__((vector_size(4 * POINTS))); /* single precision: one vector for a block */
+typedef float fvec __attribute__((vector_size(4 * POINTS * GROUP)));
 
 /* 1/√q to the last bits: an estimate of 14 bits and one step of fourth order, where the machine has the estimate. */
 INLINE vec inverse_root(vec q) {
@@ -45,9 +50,13 @@ INLINE fvec inverse_root_single(fvec q) {
     fvec y = (fvec)_mm512_rsqrt14_ps((__m512)q);
     fvec e = 1.0f - (q * y) * y;
     return y + (y * e) * (0.5f + e * 0.375f);
+#elif defined(__AVX__)
+    fvec y = (fvec)_mm256_rsqrt_ps((__m256)q);
+    fvec e = 1.0f - (q * y) * y;
+    return y + (y * e) * (0.5f + e * 0.375f);
 #else
     fvec y;
-    for (int l = 0; l < POINTS; l++) y[l] = 1.0f / sqrtf(q[l]);
+    for (int l = 0; l < POINTS * GROUP; l++) y[l] = 1.0f / sqrtf(q[l]);
     return y;
 #endif
 }

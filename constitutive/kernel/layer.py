@@ -28,7 +28,10 @@ INLINE void layer(const double *numbers, int want, const pack x[6], pack *psi, p
 }
 """
 NOTHING_SINGLE = (
-    "INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) { (void)numbers, (void)x, (void)c; }\n"
+    "INLINE void layer_tangent_single(const double *numbers, const block *blocks, pack c[GROUP][21]) {\n"
+    "    (void)numbers, (void)blocks;\n"
+    "    memset(c, 0, GROUP * 21 * sizeof(pack));\n"
+    "}\n"
 )
 
 
@@ -156,9 +159,11 @@ def single(classes: Classes) -> str:
 
 
 SINGLE = """
-INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[21]) {{
+/* The units' part of the tangents of a group of blocks. */
+static __attribute__((noinline)) void layer_tangent_single(const double *numbers, const block *blocks, pack c[GROUP][21]) {{
     fvec y[6], d[FOLD][BLOCK], sum[21];
-    for (int i = 0; i < 6; i++) for (int p = 0; p < POINTS; p++) y[i][p] = (float)get(&x[i], p);
+    for (int i = 0; i < 6; i++)
+        for (int p = 0; p < GROUP * POINTS; p++) y[i][p] = (float)get(&blocks[p / POINTS].inside[i], p % POINTS);
     for (int i = 0; i < 21; i++) sum[i] = 0.0f - (fvec){{0}};
     for (long first = 0; first < ROWS; first += BLOCK) {{
         const long n = ROWS - first < BLOCK ? ROWS - first : BLOCK;
@@ -176,9 +181,7 @@ INLINE void layer_tangent_single(const double *numbers, const pack x[6], pack c[
         }}
 {sums}
     }}
-    for (int i = 0; i < 21; i++) {{
-        pack *to = &c[SINGLE_PLACE[i]];
-        for (int p = 0; p < POINTS; p++) set(to, p, get(to, p) + (double)sum[i][p]);
-    }}
+    for (int i = 0; i < 21; i++)
+        for (int p = 0; p < GROUP * POINTS; p++) set(&c[p / POINTS][SINGLE_PLACE[i]], p % POINTS, (double)sum[i][p]);
 }}
 """

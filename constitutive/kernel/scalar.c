@@ -6,6 +6,7 @@
 #define LANES 1
 #define WIDTH 1
 #define POINTS 1
+#define GROUP 1
 #define SECOND(statement)
 #define FOR_VECTORS for (int v = 0; v < 1; v++)
 #define INLINE static inline

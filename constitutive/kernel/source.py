@@ -49,7 +49,16 @@ typedef struct {
 """
 ENTRY = "constitutive_evaluate"
 KNOWN_GROUPS = frozenset(["-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m"])
-WANTS = "enum { WANT_STRESS = 1, WANT_TANGENT = 2, WANT_ENERGY = 4, WANT_SINGLE = 8 };\n"
+WANTS = """
+enum { WANT_STRESS = 1, WANT_TANGENT = 2, WANT_ENERGY = 4, WANT_SINGLE = 8 };
+
+/* A block of points: rows read, strains in the crystal's axes, strains at which the law is evaluated, and where they lie in the domain. */
+typedef struct {
+    pack in[9], map[43], at[6], inside[6], normal[6], distance;
+    long first, count;
+    int outside;
+} block;
+"""
 EDGE_DECLARATION = f"static const double EDGE = {EDGE!r};\n"  # distance from which a strain counts as outside
 
 
