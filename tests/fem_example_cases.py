@@ -11,7 +11,10 @@ from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
 
-SIZES: dict[str, dict[str, object]] = {"epitaxial_layer": {"fine": 0.5, "misfits": (0.01,)}}  # small bodies: only equality is asked
+SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
+    "epitaxial_layer": {"fine": 0.5, "misfits": (0.01,)},
+    "sound": {"cells": 300, "plane": 40, "stretches": (0.0,)},
+}
 
 
 def figures(name: str, folder: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ import epitaxial_layer
 import fem_example_cases
 import numpy as np
 import pytest
+import sound
 from crystals import crystal_to_lab, fitted
 from fem_example_cases import SIZES
 from test_fem import on_ranks
@@ -35,6 +36,31 @@ def test_directions_of_a_crystal_that_are_not_at_right_angles() -> None:
     with pytest.raises(ValueError, match="right angles"):
         crystal_to_lab(x=[1, 0, 0], y=[1, 1, 0])
     np.testing.assert_allclose(crystal_to_lab(x=[1, 1, 0], y=[0, 0, 1]) @ np.ones(3), [np.sqrt(2), 1, 0], atol=1e-15)
+
+
+def test_sound_travels_as_christoffel_and_thurston_and_brugger_say(tmp_path: Path) -> None:
+    figures = sound.main(tmp_path, plane=200, stretches=(0.0, 0.02))
+    C11, C12, C44 = fitted("silicon", (2, 3, 4, 5)).stiffness_voigt()[[0, 0, 3], [0, 1, 3]]
+    closed = {
+        "[100]": (C11, C44, C44),
+        "[110]": ((C11 + C12 + 2 * C44) / 2, C44, (C11 - C12) / 2),
+        "[111]": ((C11 + 2 * C12 + 4 * C44) / 3, (C11 - C12 + C44) / 3, (C11 - C12 + C44) / 3),
+    }
+    for direction, moduli in closed.items():
+        speeds = np.sqrt(np.array(moduli) / figures["density (g/cm³)"])
+        np.testing.assert_allclose([figures[f"c{k} {direction}"] for k in (1, 2, 3)], speeds, rtol=1e-6)
+    for direction in sound.DIRECTIONS:
+        for k in (1, 2, 3):
+            assert figures[f"c{k} / Christoffel {direction}"] == pytest.approx(1, abs=1e-3)
+    assert figures["c2 [310]"] > 1.05 * figures["c3 [310]"]  # control: an isotropic body has one transverse speed
+    assert figures["worst error of a speed under stress"] < 1e-3
+    for wave in ("longitudinal", "[010]", "[001]"):
+        theory = figures[f"(ρ0 W²)' {wave} by constants of third order"]
+        assert figures[f"(ρ0 W²)' {wave}"] == pytest.approx(theory, rel=1e-2)
+    assert figures["(ρ0 W²)' [010]"] > 0.5 > 0 > figures["(ρ0 W²)' [001]"]  # without constants of third order both rise or fall by less
+    assert figures["split of the transverse waves at the largest stretch"] == pytest.approx(-0.0264, abs=0.003)
+    assert figures["front along x / longitudinal speed"] == pytest.approx(1, abs=0.05)
+    assert png(tmp_path / "sound.png")
 
 
 def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:

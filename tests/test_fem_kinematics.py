@@ -66,19 +66,27 @@ def test_plane_stress_tangent_is_the_inverse_of_the_compliance_block() -> None:
     assert np.abs(only_c33 - exact).max() > 0.01 * exact.max()  # control: C33 alone is not enough
 
 
-def test_generalised_plane_strain_equals_a_block_in_3d() -> None:
+@pytest.mark.parametrize("constant", [True, False])
+def test_generalised_plane_strain_equals_a_block_in_3d(constant: bool) -> None:
     """Uniform in-plane gradient, shears with z and an axial stretch: the stress of the law at that deformation gradient."""
     V = square(1, 3)
     u = fem.Function(V)
     A = np.array([[0.02, 0.01], [0.0, -0.01], [0.03, 0.015]])
     affine(u, A)
-    law = UserMaterial(u, cubic(), orientation=TURN, plane="generalised_strain", axial_strain=fem.Constant(V.mesh, 0.02), unit="GPa")
+    axial = fem.Constant(V.mesh, 0.02) if constant else 0.02
+    law = UserMaterial(u, cubic(), orientation=TURN, plane="generalised_strain", axial_strain=axial, unit="GPa")
     law.update()
     F = np.eye(3)
     F[:, :2] += A
     F[2, 2] += 0.02
     P, _ = cubic().rotated(TURN)(F)
     np.testing.assert_allclose(law.field("first_piola_kirchhoff").x.array.reshape(-1, 3, 3)[0], P, rtol=1e-12, atol=1e-14)
+
+
+def test_an_axial_stretch_that_no_law_would_see_is_refused() -> None:
+    V = square()
+    with pytest.raises(SolveError, match=r"axial_strain is Constant: give a number or a scalar dolfinx\.fem\.Constant"):
+        UserMaterial(fem.Function(V), cubic(), plane="generalised_strain", axial_strain=fem.Constant(V.mesh, [0.01, 0.0]))
 
 
 def test_a_bar_free_along_z_contracts_by_poissons_ratio() -> None:

@@ -18,7 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import ufl
+from dolfinx import default_scalar_type, fem
 from dolfinx.mesh import Mesh
 from ufl.core.expr import Expr
 
@@ -189,7 +191,7 @@ def mandel_components(T: Expr, which: Sequence[int]) -> Expr:
     return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
 
 
-def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: Expr | float | None) -> StrainKinematics:
+def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: fem.Constant | float | None) -> StrainKinematics:
     """Check a displacement against its mesh and choose the strain.
 
     Parameters
@@ -199,7 +201,7 @@ def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: 
     mesh : Mesh
     strain : {"finite", "small"}
     plane : {None, "strain", "stress", "generalised_strain"}
-    axial : Constant, expression or float, optional
+    axial : Constant or float, optional
         Axial stretch of generalised plane strain, less one.
 
     Returns
@@ -220,7 +222,16 @@ def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: 
     _check_plane(dimension, components, plane)
     if axial is not None and plane != "generalised_strain":
         raise SolveError("axial_strain belongs to plane='generalised_strain' only")
-    return StrainKinematics(strain == "finite", plane, components, dimension, 0.0 if axial is None else axial)
+    return StrainKinematics(strain == "finite", plane, components, dimension, 0.0 if axial is None else _constant(mesh, axial))
+
+
+def _constant(mesh: Mesh, axial: fem.Constant | float) -> fem.Constant:
+    """The axial stretch as a Constant, which is where the evaluation of the laws finds it."""
+    if isinstance(axial, fem.Constant) and axial.ufl_shape == ():
+        return axial
+    if not isinstance(axial, int | float | np.floating | np.integer):
+        raise SolveError(f"axial_strain is {type(axial).__name__}: give a number or a scalar dolfinx.fem.Constant")
+    return fem.Constant(mesh, default_scalar_type(axial))
 
 
 def _check_plane(dimension: int, components: int, plane: str | None) -> None:

@@ -56,8 +56,8 @@ class UserMaterial:
     plane : {"strain", "generalised_strain", "stress"}, optional
         What holds out of the plane of a plane mesh: u_z = 0; a uniform axial stretch (and u_z(x, y), where u has
         three components); no stress.
-    axial_strain : dolfinx.fem.Constant, optional
-        H_zz of generalised plane strain; may change between solves.
+    axial_strain : dolfinx.fem.Constant or float, optional
+        H_zz of generalised plane strain; a Constant may change between solves.
     stress_free_deformation : optional
         Deformation gradient F₀ that takes the reference configuration to the stress-free one, in crystal axes (thermal
         expansion, misfit): a matrix, a stretch (1 + α ΔT), {tag: either}, an array per cell, a Constant or a Function
