@@ -73,14 +73,17 @@ def pulled(V: fem.FunctionSpace, shift: tuple[float, ...] = (0.1, 0.05, 0.02)) -
     return [fem.dirichletbc(np.zeros(3), ends[0], V), fem.dirichletbc(np.array(shift), ends[1], V)]
 
 
-def jacobian_error(residual: fem.Form, jacobian: fem.Form, law: UserMaterial, u: fem.Function, step: float = 1e-6) -> float:
+def jacobian_error(
+    residual: fem.Form, jacobian: fem.Form, law: UserMaterial | list[UserMaterial], u: fem.Function, step: float = 1e-6
+) -> float:
     """Relative difference between a Jacobian along a direction and central differences of the form."""
+    laws = law if isinstance(law, list) else [law]
     rng = np.random.default_rng(3)
     base, direction = 0.02 * rng.standard_normal(u.x.array.size), rng.standard_normal(u.x.array.size)
 
     def at(values: np.ndarray) -> np.ndarray:
         u.x.array[:] = values
-        assert not law.update()
+        assert not any(law.update() for law in laws)
         return fem.assemble_vector(residual).array.copy()
 
     difference = (at(base + step * direction) - at(base - step * direction)) / (2 * step)
