@@ -38,6 +38,7 @@ def _require_dolfinx() -> None:
 _require_dolfinx()
 
 from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.modes import Buckling, Modes, buckling, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
 from constitutive.fem.output import write_fields  # noqa: E402
@@ -47,6 +48,8 @@ from constitutive.fem.tangent import derivative  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [
+    "Buckling",
+    "Modes",
     "Outcome",
     "Problem",
     "SolveResult",
@@ -54,8 +57,10 @@ __all__ = [
     "UserMaterial",
     "attach",
     "axial_force",
+    "buckling",
     "derivative",
     "external_operator",
+    "modes",
     "read_orientations",
     "release_axial",
     "rotation_from_bunge",

@@ -68,6 +68,11 @@ class Loading:
         self._dead_start: np.ndarray | None = None  # dead loads at the start and at the end of the path
         self._dead_end: np.ndarray | None = None
 
+    @property
+    def from_zero(self) -> bool:
+        """Whether the loads reached are a part of the present ones, on the path from zero."""
+        return self._ramp is None and (self._by_factor or (self.load == 0.0 and not self._reached_before))
+
     def state(self) -> State:
         """Copy of the present state.
 

@@ -92,6 +92,11 @@ class Newton:
         return np.unique(np.concatenate(dofs)) if dofs else np.zeros(0, dtype=np.int32)
 
     @property
+    def constrained(self) -> np.ndarray:
+        """Local degrees of freedom with Dirichlet values, ghosts included."""
+        return self._constrained
+
+    @property
     def constrained_and_owned(self) -> np.ndarray:
         """Degrees of freedom with Dirichlet values that this rank owns."""
         return self._constrained[self._constrained < self.owned]

@@ -53,6 +53,8 @@ class Problem:
         Part of the load reached so far.
     newton : Newton
         PETSc's objects and the callbacks.
+    loading : Loading
+        The loads and the path to them.
 
     Raises
     ------
@@ -92,12 +94,12 @@ class Problem:
         self._jacobian = fem.form(with_shared_tags(J))
         self.newton = Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
         dead = not self._own_factor and self.load_factor in self.form.constants()
-        self._loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)
+        self.loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)
 
     @property
     def load(self) -> float:
         """Part of the load reached so far, 0 to 1."""
-        return self._loading.load
+        return self.loading.load
 
     # ---- solving ---------------------------------------------------------------------------------------------------------
 
@@ -149,8 +151,8 @@ class Problem:
             raise SolveError(f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]")
         if checkpoint is not None:
             checkpoints.require_cells_everywhere(self.u)
-        self._loading.begin(ramp)
-        run = LoadSteps(self._loading, 1.0 / steps, smallest_step)
+        self.loading.begin(ramp)
+        run = LoadSteps(self.loading, 1.0 / steps, smallest_step)
         comm = self.mesh.comm
         with Interrupt(self.newton) as interrupt, Progress(comm, lambda: self.load, enabled=progress) as line:
             self.newton.on_iteration = line.iteration
@@ -198,7 +200,7 @@ class Problem:
         load : float
             Between 0 and 1.
         """
-        self._loading.resume_at(load)
+        self.loading.resume_at(load)
 
     # ---- results ---------------------------------------------------------------------------------------------------------
 
