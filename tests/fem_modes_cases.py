@@ -30,7 +30,7 @@ def column(
     u, v = fem.Function(V), ufl.TestFunction(V)
     tags = facets_where(m, {1: lambda x: np.isclose(x[0], size[0])})
     held = [fem.dirichletbc(np.zeros(3), fem.locate_dofs_geometrical(V, lambda x: np.isclose(x[0], 0)), V)]
-    load = force * v[0] * ufl.ds(subdomain_data=tags, subdomain_id=1)
+    load = fem.Constant(m, force) * v[0] * ufl.ds(subdomain_data=tags, subdomain_id=1)
     if options.pop("native", False):
         return Problem(native_residual(u, v, stiffness_tensor(law, options["orientation"]), 4) + load, u=u, bcs=held)
     user = UserMaterial(u, law, **options)

@@ -47,7 +47,7 @@ def test_lowest_frequencies_of_a_plate() -> None:
     for axis, length in ((0, a), (1, b)):
         for component in (1 - axis, 2):
             sub, _ = V.sub(component).collapse()
-            dofs = fem.locate_dofs_geometrical((V.sub(component), sub), lambda x, k=axis, d=length: np.isclose(x[k] % d, 0))
+            dofs = fem.locate_dofs_geometrical((V.sub(component), sub), lambda x, k=axis, d=length: np.abs(x[k] - d / 2) > d / 2 - 1e-9)
             bcs.append(fem.dirichletbc(fem.Function(sub), dofs, V.sub(component)))
     law = UserMaterial(u, isotropic(210, 0.3))
     found = modes(Problem(law.residual(v), law, bcs=bcs), 3, density=STEEL).frequencies

@@ -38,6 +38,7 @@ def _require_dolfinx() -> None:
 _require_dolfinx()
 
 from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
@@ -45,15 +46,21 @@ from constitutive.fem.output import write_fields  # noqa: E402
 from constitutive.fem.own_solver import attach, external_operator  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
 from constitutive.fem.tangent import derivative  # noqa: E402
+from constitutive.fem.time_outcome import DynamicsResult, TimeRecord  # noqa: E402
+from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [
     "Buckling",
+    "Dynamics",
+    "DynamicsResult",
     "Modes",
     "Outcome",
     "Problem",
     "SolveResult",
     "StepRecord",
+    "TimeRecord",
+    "TimeScheme",
     "UserMaterial",
     "attach",
     "axial_force",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -26,7 +27,7 @@ VERSION = 1
 SAME_PLACE = 1e-9  # of the mesh's extent
 
 
-class Latest(TypedDict):
+class Latest(TypedDict, total=False):
     """What ``latest.json`` holds: the format, the number and file of the state, the load reached, the size of the unknown.
 
     Attributes
@@ -41,6 +42,10 @@ class Latest(TypedDict):
         Part of the load reached.
     unknowns : int
         Size of the displacement over all ranks.
+    also : list of str
+        Names of further functions, such as velocities.
+    numbers : dict
+        Further numbers, such as the time.
     """
 
     version: int
@@ -48,9 +53,17 @@ class Latest(TypedDict):
     file: str
     load: float
     unknowns: int
+    also: list[str]
+    numbers: dict[str, float]
 
 
-def write(u: fem.Function, load: float, folder: str | Path) -> Path:
+def write(
+    u: fem.Function,
+    load: float,
+    folder: str | Path,
+    also: Mapping[str, fem.Function] | None = None,
+    numbers: Mapping[str, float] | None = None,
+) -> Path:
     """Write a solution and the load that it belongs to; collective.
 
     Parameters
@@ -61,6 +74,10 @@ def write(u: fem.Function, load: float, folder: str | Path) -> Path:
         Part of the load reached.
     folder : str or Path
         Made where it does not exist; it has to be the same for all ranks.
+    also : dict, optional
+        Further functions of the same space, by name.
+    numbers : dict, optional
+        Further numbers.
 
     Returns
     -------
@@ -75,10 +92,20 @@ def write(u: fem.Function, load: float, folder: str | Path) -> Path:
     folder = Path(folder)
     comm = u.function_space.mesh.comm
     old, target = on_first_rank(comm, lambda: _make_place(folder))
-    compat.write_checkpoint(target, [(u, "unknown"), (_positions(u), "positions")])
+    compat.write_checkpoint(
+        target, [(u, "unknown"), (_positions(u), "positions"), *((function, name) for name, function in (also or {}).items())]
+    )
     comm.Barrier()
     number = 1 + (old["number"] if old else 0)
-    content = Latest(version=VERSION, number=number, file=target.name, load=load, unknowns=_unknowns(u))
+    content = Latest(
+        version=VERSION,
+        number=number,
+        file=target.name,
+        load=load,
+        unknowns=_unknowns(u),
+        also=sorted(also or ()),
+        numbers=dict(numbers or {}),
+    )
     on_first_rank(comm, lambda: _put_in_force(folder, content, old))
     return target
 
@@ -158,6 +185,38 @@ def read(u: fem.Function, folder: str | Path) -> float:
     compat.read_checkpoint(folder / saved["file"], u, "unknown")
     u.x.scatter_forward()
     return float(saved["load"])
+
+
+def read_also(also: Mapping[str, fem.Function], folder: str | Path) -> dict[str, float]:
+    """Take further functions and numbers from a checkpoint, after its solution; collective.
+
+    Parameters
+    ----------
+    also : dict
+        Functions by name, changed in place.
+    folder : str or Path
+        The checkpoint's.
+
+    Returns
+    -------
+    dict of float
+        The numbers.
+
+    Raises
+    ------
+    SolveError
+        The checkpoint does not hold one of them.
+    """
+    folder = Path(folder)
+    comm = next(iter(also.values())).function_space.mesh.comm
+    saved = on_first_rank(comm, lambda: _usable(folder))
+    missing = sorted(set(also) - set(saved["also"] or ()))
+    if missing:
+        raise SolveError(f"the checkpoint in {folder} holds no {', '.join(missing)}: it is not one of a run in time")
+    for name, function in also.items():
+        compat.read_checkpoint(folder / saved["file"], function, name)
+        function.x.scatter_forward()
+    return saved["numbers"]
 
 
 def _usable(folder: Path) -> Latest:

@@ -159,4 +159,5 @@ def clear_supports(problem: Problem, matrix: PETSc.Mat, diagonal: float = 0.0) -
     """
     held = problem.newton.constrained_and_owned
     size = problem.u.function_space.dofmap.index_map.local_range[0] * problem.u.function_space.dofmap.index_map_bs
+    matrix.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
     matrix.zeroRowsColumns((held + size).astype(PETSc.IntType), diagonal)

@@ -23,7 +23,9 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from constitutive.fem.faults import Trouble, agree_on_faults, evaluated
+from constitutive.fem.linear_terms import LinearTerms
 from constitutive.fem.outcome import Outcome
+from constitutive.fem.rigid_motions import attach_rigid_motions
 from constitutive.fem.user_material import UserMaterial
 
 PetscOptions: TypeAlias = Mapping[str, str | int | float | bool | None]
@@ -71,11 +73,12 @@ class Newton:
         self.interrupted: Callable[[], bool] = lambda: False
         self.on_iteration: Callable[[int, float], None] = lambda iteration, norm: None
         self.held_back: np.ndarray | None = None  # force (owned) that the load has not taken on yet, see load_steps
+        self.linear: LinearTerms | None = None  # of a time step, see dynamics
         self._largest_force = 0.0
         self._work = la.vector(u.function_space.dofmap.index_map, u.function_space.dofmap.index_map_bs)
         self._constrained = self._constrained_dofs()
         self.A = fem_petsc.create_matrix(jacobian)
-        _attach_rigid_motions(self.A, u)
+        attach_rigid_motions(self.A, u)
         self._options = {**DEFAULTS, **options}
         self._f, self._x = self.A.createVecLeft(), self.A.createVecRight()
         self._guarded = not {"snes_linesearch_type", "snes_type"} & set(options)
@@ -165,6 +168,8 @@ class Newton:
         b.scatter_reverse(la.InsertMode.add)
         if self.held_back is not None:
             b.array[: self.owned] -= self.held_back
+        if self.linear is not None:
+            b.array[: self.owned] += self.linear.times(self.u.x.array[: self.owned]) + self.linear.constant
         return b.array
 
     def assemble_jacobian(self) -> None:
@@ -172,6 +177,20 @@ class Newton:
         self.A.zeroEntries()
         fem_petsc.assemble_matrix(self.A, self.jacobian, self.bcs)
         self.A.assemble()
+        if self.linear is not None:
+            self.linear.add_to(self.A)
+
+    def assemble_whole_jacobian(self) -> PETSc.Mat:
+        """The stiffness over all degrees of freedom, supports too, with the laws as they stand; collective.
+
+        Returns
+        -------
+        PETSc.Mat
+        """
+        whole = self.A.duplicate(copy=False)
+        fem_petsc.assemble_matrix(whole, self.jacobian)
+        whole.assemble()
+        return whole
 
     def _take(self, x: PETSc.Vec) -> None:
         self.u.x.array[: self.owned] = x.getArray(readonly=True)
@@ -312,17 +331,21 @@ class Newton:
             trouble = self.update_laws(tangent=True)
             if trouble is not None:
                 return trouble
-            self._lift(part)
+            self._lift(target, part)
             force = max(force, self._norm(b))
         self._largest_force = max(self._largest_force, force)
         return False if still else self._linear_step(b, target)
 
-    def _lift(self, part: float) -> None:
+    def _lift(self, target: np.ndarray, part: float) -> None:
         """Add to the assembled residual what the boundary values' change brings."""
         b = self._work.array
         b[self.owned :] = 0.0
         fem.apply_lifting(b, [self.jacobian], [self.bcs], x0=[self.u.x.array], alpha=-part)
         self._work.scatter_reverse(la.InsertMode.add)
+        if self.linear is not None:
+            change, held = np.zeros(self.owned), self.constrained_and_owned
+            change[held] = target[held] - self.u.x.array[held]
+            b[: self.owned] += self.linear.times(change)
         b[self._constrained] = 0.0
 
     def _linear_step(self, b: np.ndarray, target: np.ndarray) -> bool | Trouble:
@@ -360,34 +383,3 @@ def set_function_domain_error(snes: PETSc.SNES) -> None:
     library = ctypes.CDLL(PETSc.__file__)  # petsc4py up to 3.22 lacks the call, the PETSc it is linked to has it
     library.SNESSetFunctionDomainError.argtypes = [ctypes.c_void_p]
     library.SNESSetFunctionDomainError(ctypes.c_void_p(snes.handle))
-
-
-def _attach_rigid_motions(A: PETSc.Mat, u: fem.Function) -> None:
-    """Give algebraic multigrid the rigid motions of a displacement that is the whole unknown."""
-    space = u.function_space
-    size, dimension = space.dofmap.index_map_bs, space.mesh.geometry.dim
-    if size != dimension or len(u.ufl_shape) != 1 or u.ufl_shape[0] != dimension:
-        return
-    owned = space.dofmap.index_map.size_local
-    x = space.tabulate_dof_coordinates()[:owned, :dimension]
-    pairs = [(0, 1)] if dimension == 2 else [(0, 1), (1, 2), (2, 0)]
-    modes = []
-    for k in range(dimension + len(pairs)):
-        values = np.zeros((owned, dimension))
-        if k < dimension:
-            values[:, k] = 1.0
-        else:
-            i, j = pairs[k - dimension]
-            values[:, i], values[:, j] = -x[:, j], x[:, i]
-        mode = A.createVecRight()
-        mode.array[:] = values.ravel()
-        modes.append(mode)
-    _orthonormalise(modes)
-    A.setNearNullSpace(PETSc.NullSpace().create(vectors=modes, comm=A.comm))
-
-
-def _orthonormalise(vectors: list[PETSc.Vec]) -> None:
-    for k, vector in enumerate(vectors):
-        for other in vectors[:k]:
-            vector.axpy(-vector.dot(other), other)
-        vector.normalize()
