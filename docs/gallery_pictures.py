@@ -15,6 +15,7 @@ EXAMPLES = {
     "polycrystal": "polycrystal.png",
     "torsion_quartz": "quartz.png",
     "epitaxial_layer": "epitaxial.png",
+    "micro_beam": "beam.png",
     "sound": "sound.png",
 }
 # silicon_block's pictures are the README's

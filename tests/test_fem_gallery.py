@@ -4,6 +4,7 @@ from pathlib import Path
 
 import epitaxial_layer
 import fem_example_cases
+import micro_beam
 import numpy as np
 import pytest
 import sound
@@ -61,6 +62,22 @@ def test_sound_travels_as_christoffel_and_thurston_and_brugger_say(tmp_path: Pat
     assert figures["split of the transverse waves at the largest stretch"] == pytest.approx(-0.0264, abs=0.003)
     assert figures["front along x / longitudinal speed"] == pytest.approx(1, abs=0.05)
     assert png(tmp_path / "sound.png")
+
+
+def test_a_beam_bends_and_vibrates_by_the_modulus_of_its_direction(tmp_path: Path) -> None:
+    figures = micro_beam.main(tmp_path, along=14, angles=(0.0, 45.0))
+    S = np.linalg.inv(fitted("silicon", (2, 3, 4, 5)).stiffness_voigt())
+    for name, factor in (("[100]", 0.0), ("[110]", 0.25)):
+        E = 1 / (S[0, 0] - 2 * (S[0, 0] - S[0, 1] - S[3, 3] / 2) * factor)
+        assert figures[f"E {name} (GPa)"] == pytest.approx(E)
+        assert figures[f"deflection / theory {name}"] == pytest.approx(1, abs=0.01)
+        assert figures[f"frequency / theory {name}"] == pytest.approx(1, abs=0.01)
+        assert 1 < figures[f"slender frequency / frequency {name}"] < 1.01
+    for what, rest in (("deflection", 0.77), ("frequency", 1.14)):  # of silicon by its measured constants: 0.769 and 1.140
+        ratio = figures[f"{what} [110] / [100]"]
+        assert ratio == pytest.approx(figures[f"{what} [110] / [100] by slender beams"], rel=0.005)
+        assert ratio == pytest.approx(rest, abs=0.015)  # control: an isotropic body has 1
+    assert png(tmp_path / "beam.png")
 
 
 def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:
