@@ -218,12 +218,8 @@ def picture(beams: dict[float, Beam], views: list[Path]) -> Any:
     axis.set(
         xlabel="angle of the beam from [100] in the (001) wafer (degrees)",
         ylabel="over the theory's value along [100]",
-        xticks=range(0, 91, 15),
     )
-    axis.set_xticks([0, 15, 30, 45, 60, 75, 90], ["0
-[100]", "15", "30", "45
-[110]", "60", "75", "90
-[010]"])
+    axis.set_xticks([0, 15, 30, 45, 60, 75, 90], ["0\n[100]", "15", "30", "45\n[110]", "60", "75", "90\n[010]"])
     axis.set_ylim(None, 1.3)
     axis.legend(loc="upper center")
     axis.set_title("Direction in the wafer")
