@@ -49,8 +49,17 @@ def _transpose(F):
     return F.swapaxes(-1, -2)
 
 
-def _inverse(F):
-    """Inverse of 3×3 matrices as adjugate over determinant."""
+def inverse(F: Array) -> Array:
+    """Inverse of 3×3 matrices, as the adjugate over the determinant.
+
+    Parameters
+    ----------
+    F : array (..., 3, 3)
+
+    Returns
+    -------
+    array (..., 3, 3)
+    """
     rows = (F[..., 0, :], F[..., 1, :], F[..., 2, :])
     columns = [_cross(rows[1], rows[2]), _cross(rows[2], rows[0]), _cross(rows[0], rows[1])]
     stack = np.stack if isinstance(F, np.ndarray) else _torch_stack
@@ -166,7 +175,7 @@ def second_from_first_piola(F: Array, P: Array) -> Array:
     array (..., 3, 3)
         In the unit of P.
     """
-    return _inverse(F) @ P
+    return inverse(F) @ P
 
 
 def cauchy_from_second_piola(F: Array, S: Array) -> Array:
@@ -209,8 +218,8 @@ def second_piola_from_cauchy(F: Array, sigma: Array) -> Array:
     array (..., 3, 3)
         In the unit of sigma.
     """
-    inverse = _inverse(F)
-    return determinant(F)[..., None, None] * (inverse @ sigma @ _transpose(inverse))
+    F_inverse = inverse(F)
+    return determinant(F)[..., None, None] * (F_inverse @ sigma @ _transpose(F_inverse))
 
 
 def first_piola_from_cauchy(F: Array, sigma: Array) -> Array:
@@ -228,7 +237,7 @@ def first_piola_from_cauchy(F: Array, sigma: Array) -> Array:
     array (..., 3, 3)
         Indexed ``[i, J]``, in the unit of sigma.
     """
-    return determinant(F)[..., None, None] * (sigma @ _transpose(_inverse(F)))
+    return determinant(F)[..., None, None] * (sigma @ _transpose(inverse(F)))
 
 
 def cauchy_from_first_piola(F: Array, P: Array) -> Array:
@@ -264,8 +273,8 @@ def second_piola_from_kirchhoff(F: Array, tau: Array) -> Array:
     array (..., 3, 3)
         In the unit of tau.
     """
-    inverse = _inverse(F)
-    return inverse @ tau @ _transpose(inverse)
+    F_inverse = inverse(F)
+    return F_inverse @ tau @ _transpose(F_inverse)
 
 
 def right_stretch(E: np.ndarray) -> np.ndarray:

@@ -349,6 +349,22 @@ def numbers(array: Tensor) -> np.ndarray:
     return np.ascontiguousarray(array.detach().numpy(), dtype=np.float64)
 
 
+def under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a prefix, by the rest of their names.
+
+    Parameters
+    ----------
+    arrays : dict of array
+    prefix : str
+        "law." for the arrays of a law inside another.
+
+    Returns
+    -------
+    dict of array
+    """
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
     """Require that parameters from a file were invariant already, so that projecting them changed nothing.
 
@@ -446,5 +462,4 @@ class RotatedLaw(Law):
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> RotatedLaw:
         """Rebuild from ``state``; ``rotations`` are those of the turned crystal."""
         R = arrays["rotation"].reshape(3, 3)
-        inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}
-        return cls(law_from_state(settings["law"], inner, R.T @ rotations @ R), R)
+        return cls(law_from_state(settings["law"], under(arrays, "law."), R.T @ rotations @ R), R)

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from constitutive.errors import DomainError, MaterialError
-from constitutive.laws.base import Law, law_from_state, numbers
+from constitutive.laws.base import Law, law_from_state, numbers, under
 from constitutive.plain import JsonObject
 from constitutive.tensors.packing import mandel_matrix
 
@@ -269,7 +269,7 @@ class BoundedLaw(Law):
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> BoundedLaw:
         """Rebuild from ``state``."""
-        inner = {name[4:]: array for name, array in arrays.items() if name.startswith("law.")}
+        inner = under(arrays, "law.")
         domain = Domain(arrays["metric"].reshape(6, 6), float(settings["radius"]))
         return cls(law_from_state(settings["law"], inner, rotations), domain, settings["policy"])
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.errors import MaterialError
-from constitutive.laws.base import Law, law_from_state
+from constitutive.laws.base import Law, law_from_state, under
 from constitutive.plain import JsonObject
 
 
@@ -62,8 +62,4 @@ class SumLaw(Law):
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SumLaw:
         """Rebuild from ``state``."""
-        return cls([law_from_state(part, _under(arrays, f"term{k}."), rotations) for k, part in enumerate(settings["terms"])])
-
-
-def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+        return cls([law_from_state(part, under(arrays, f"term{k}."), rotations) for k, part in enumerate(settings["terms"])])

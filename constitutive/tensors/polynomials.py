@@ -1,4 +1,4 @@
-r"""Homogeneous polynomials in the six Mandel components of a symmetric tensor, and those that are invariant under a point group.
+r"""Homogeneous polynomials in the six Mandel components of a symmetric tensor, or in other variables, and invariants among them.
 
 A polynomial of degree d is a vector of coefficients over the monomials :math:`x^\alpha`, :math:`|\alpha| = d`, in the
 order of :func:`exponents`. The group acts on them by substitution, :math:`(g \cdot p)(x) = p(D(g)^T x)`; in the
@@ -9,9 +9,11 @@ orthogonal, so the group average is an orthogonal projector and its range the in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from math import factorial
+from itertools import product as product_of
+from math import factorial, isqrt, prod
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,75 +25,79 @@ ROUNDING = 1e-15  # entries of an orthogonal matrix below this are zeros
 KEPT = 4  # degree up to which substitutions are kept: 127 kB each
 
 
-@lru_cache(maxsize=16)
-def exponents(degree: int) -> Int[np.ndarray, "terms 6"]:
-    """Exponents of all monomials of one degree in six variables, in lexicographic order.
+@lru_cache(maxsize=64)
+def exponents(degree: int, variables: int = SIZE) -> Int[np.ndarray, "terms k"]:
+    """Exponents of all monomials of one degree, in lexicographic order.
 
     Parameters
     ----------
     degree : int
         Sum of the exponents in each row.
+    variables : int
+        Number of variables k; the six Mandel components when not given.
 
     Returns
     -------
-    int array (terms, 6)
+    int array (terms, k)
         Read-only.
     """
-    choices = combinations_with_replacement(range(SIZE), degree)
-    rows = [np.bincount(np.array(c, dtype=np.int64), minlength=SIZE) for c in choices]
-    table = np.array(rows, dtype=np.int64).reshape(-1, SIZE)
+    choices = combinations_with_replacement(range(variables), degree)
+    rows = [np.bincount(np.array(c, dtype=np.int64), minlength=variables) for c in choices]
+    table = np.array(rows, dtype=np.int64).reshape(-1, variables)
     table.setflags(write=False)
     return table
 
 
-@lru_cache(maxsize=16)
-def raising(degree: int) -> Int[np.ndarray, "terms 6"]:
+@lru_cache(maxsize=64)
+def raising(degree: int, variables: int = SIZE) -> Int[np.ndarray, "terms k"]:
     """Where each monomial of one degree goes when multiplied by each variable: positions in ``exponents(degree + 1)``.
 
     Parameters
     ----------
     degree : int
         Of the monomials before the multiplication.
+    variables : int
+        Number of variables k.
 
     Returns
     -------
-    int array (terms, 6)
+    int array (terms, k)
         Read-only.
     """
-    position = {tuple(row): k for k, row in enumerate(exponents(degree + 1))}
-    steps = np.eye(SIZE, dtype=np.int64)
-    table = np.array([[position[tuple(row + step)] for step in steps] for row in exponents(degree)], dtype=np.int64)
+    position = {tuple(row): k for k, row in enumerate(exponents(degree + 1, variables))}
+    steps = np.eye(variables, dtype=np.int64)
+    table = np.array([[position[tuple(row + step)] for step in steps] for row in exponents(degree, variables)], dtype=np.int64)
     table.setflags(write=False)
     return table
 
 
-@lru_cache(maxsize=16)
-def _recipe(degree: int) -> tuple[Int[np.ndarray, " terms"], Int[np.ndarray, " terms"]]:
+@lru_cache(maxsize=64)
+def _recipe(degree: int, variables: int = SIZE) -> tuple[Int[np.ndarray, " terms"], Int[np.ndarray, " terms"]]:
     """For each monomial of a degree: one parent monomial of the degree below, and the variable that multiplies it."""
-    table = exponents(degree)
+    table = exponents(degree, variables)
     variable = np.argmax(table > 0, axis=1)
-    lower = {tuple(row): k for k, row in enumerate(exponents(degree - 1))}
-    reduced = table - np.eye(SIZE, dtype=np.int64)[variable]
+    lower = {tuple(row): k for k, row in enumerate(exponents(degree - 1, variables))}
+    reduced = table - np.eye(variables, dtype=np.int64)[variable]
     parent = np.array([lower[tuple(row)] for row in reduced], dtype=np.int64)
     return parent, variable
 
 
-@lru_cache(maxsize=16)
-def _recipe_in_torch(degree: int) -> tuple[Int[Array, " terms"], Int[Array, " terms"]]:
+@lru_cache(maxsize=64)
+def _recipe_in_torch(degree: int, variables: int = SIZE) -> tuple[Int[Array, " terms"], Int[Array, " terms"]]:
     """The same as tensors, made once: a law asks for them at every evaluation."""
     import torch
 
-    parent, variable = _recipe(degree)
+    parent, variable = _recipe(degree, variables)
     return torch.from_numpy(parent), torch.from_numpy(variable)
 
 
-def monomials(x: Float[Array, "n 6"], degree: int) -> list[Float[Array, "n terms"]]:
+def monomials(x: Float[Array, "n k"], degree: int) -> list[Float[Array, "n terms"]]:
     """Values of all monomials of degree 0, 1, …, ``degree`` at each point.
 
     Parameters
     ----------
-    x : array (n, 6)
-        Points, in Mandel components; a tensor of torch or an array of NumPy.
+    x : array (n, k)
+        Points, six Mandel components or other variables; a tensor of torch or an array of NumPy.
     degree : int
         The highest.
 
@@ -103,13 +109,13 @@ def monomials(x: Float[Array, "n 6"], degree: int) -> list[Float[Array, "n terms
     recipe = _recipe if isinstance(x, np.ndarray) else _recipe_in_torch
     values = [like(np.ones((len(x), 1)), x)]
     for k in range(1, degree + 1):
-        parent, variable = recipe(k)
+        parent, variable = recipe(k, x.shape[1])
         values.append(values[-1][:, parent] * x[:, variable])
     return values
 
 
-def differentiate(coefficients: Float[Array, "*batch terms"], degree: int) -> Float[Array, "*batch 6 lower"]:
-    r"""Coefficients of the six partial derivatives: :math:`\partial_i x^{\beta + e_i} = (\beta_i + 1)\, x^\beta`.
+def differentiate(coefficients: Float[Array, "*batch terms"], degree: int, variables: int = SIZE) -> Float[Array, "*batch k lower"]:
+    r"""Coefficients of the partial derivatives: :math:`\partial_i x^{\beta + e_i} = (\beta_i + 1)\, x^\beta`.
 
     Parameters
     ----------
@@ -117,22 +123,24 @@ def differentiate(coefficients: Float[Array, "*batch terms"], degree: int) -> Fl
         Over ``exponents(degree)``, with any leading axes; a tensor of torch or an array of NumPy.
     degree
         At least 1.
+    variables
+        Number of variables k.
 
     Returns
     -------
-    array (..., 6, lower)
+    array (..., k, lower)
         Over ``exponents(degree - 1)``.
     """
-    up = raising(degree - 1).T.copy()  # torch takes no read-only array
-    return coefficients[..., up] * like(exponents(degree - 1).T + 1.0, coefficients)
+    up = raising(degree - 1, variables).T.copy()  # torch takes no read-only array
+    return coefficients[..., up] * like(exponents(degree - 1, variables).T + 1.0, coefficients)
 
 
-def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "g terms terms"]:
-    r"""Matrices T with :math:`(D x)^\alpha = \sum_\beta T_{\alpha\beta}\, x^\beta` for each 6×6 matrix D.
+def substitution(matrices: Float[np.ndarray, "g k k"], degree: int) -> Float[np.ndarray, "g terms terms"]:
+    r"""Matrices T with :math:`(D x)^\alpha = \sum_\beta T_{\alpha\beta}\, x^\beta` for each matrix D.
 
     Parameters
     ----------
-    matrices : array (g, 6, 6)
+    matrices : array (g, k, k)
         D.
     degree : int
         |α|.
@@ -141,34 +149,37 @@ def substitution(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.
     -------
     array (g, terms, terms)
     """
+    size = matrices.shape[1]
     table = np.ones((len(matrices), 1, 1))
     for k in range(1, degree + 1):
-        parent, variable = _recipe(k)
-        terms = len(exponents(k))
+        parent, variable = _recipe(k, size)
+        terms = len(exponents(k, size))
         grown = np.zeros((len(matrices), terms, terms))
-        for j in range(SIZE):
+        for j in range(size):
             factor = matrices[:, variable, j]
             rows = np.nonzero(factor.any(axis=0))[0]  # a rotation of the crystal's own axes has few entries
-            grown[:, rows[:, None], raising(k - 1)[:, j]] += factor[:, rows, None] * table[:, parent[rows], :]
+            grown[:, rows[:, None], raising(k - 1, size)[:, j]] += factor[:, rows, None] * table[:, parent[rows], :]
         table = grown
     return table
 
 
-@lru_cache(maxsize=16)
-def apolar_weights(degree: int) -> Float[np.ndarray, " terms"]:
+@lru_cache(maxsize=64)
+def apolar_weights(degree: int, variables: int = SIZE) -> Float[np.ndarray, " terms"]:
     """Weights α!/d! of the inner product in which orthogonal substitutions are orthogonal.
 
     Parameters
     ----------
     degree : int
         |α| = d.
+    variables : int
+        Number of variables.
 
     Returns
     -------
     array (terms,)
         Read-only.
     """
-    products = [np.prod([factorial(int(a)) for a in row]) for row in exponents(degree)]
+    products = [np.prod([factorial(int(a)) for a in row]) for row in exponents(degree, variables)]
     weights = np.array(products, dtype=np.float64) / factorial(degree)
     weights.setflags(write=False)
     return weights
@@ -197,12 +208,16 @@ def _invariants(group: bytes, degree: int) -> Float[np.ndarray, "invariants term
     """Cached by the numbers of the rotations: a law, its data and its reload need the same basis."""
     matrices = np.asarray(mandel_matrix(np.frombuffer(group, dtype=np.float64).reshape(-1, 3, 3)))
     matrices[np.abs(matrices) < ROUNDING] = 0.0
-    root = np.sqrt(apolar_weights(degree))
-    average = _average(matrices, degree) * root[:, None] / root[None, :]
-    values, vectors = np.linalg.eigh((average + average.T) / 2)
-    basis = _fix_signs(vectors[:, values > 0.5].T) / root
+    basis = _range(_average(matrices, degree), np.sqrt(apolar_weights(degree)))
     basis.setflags(write=False)
     return basis
+
+
+def _range(average: Float[np.ndarray, "terms terms"], root: Float[np.ndarray, " terms"]) -> Float[np.ndarray, "invariants terms"]:
+    """The polynomials that an average over the group leaves unchanged, orthonormal in the inner product with weights root²."""
+    average = average * root[:, None] / root[None, :]
+    values, vectors = np.linalg.eigh((average + average.T) / 2)
+    return _fix_signs(vectors[:, values > 0.5].T) / root
 
 
 def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "terms terms"]:
@@ -214,7 +229,8 @@ def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndar
 
 
 def _substitution(matrix: bytes, degree: int) -> Float[np.ndarray, "terms terms"]:
-    return substitution(np.frombuffer(matrix).reshape(1, SIZE, SIZE), degree)[0]
+    numbers = np.frombuffer(matrix)
+    return substitution(numbers.reshape(1, isqrt(len(numbers)), -1), degree)[0]
 
 
 _kept_substitution = lru_cache(maxsize=256)(_substitution)  # the subgroups of a group share their operations
@@ -224,3 +240,58 @@ def _fix_signs(rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
     """Rows with their largest entry positive: the same basis on every machine up to rounding."""
     largest = np.argmax(np.abs(rows) > 0.999 * np.abs(rows).max(axis=1, keepdims=True), axis=1)
     return rows * np.sign(rows[np.arange(len(rows)), largest])[:, None]
+
+
+# -- several variables, each with its own representation --------------------------------------------------------------
+
+
+def invariants_of_blocks(blocks: Sequence[Float[np.ndarray, "g _ _"]], degree: int) -> Float[np.ndarray, "invariants terms"]:
+    """Orthonormal basis of the invariant polynomials of one degree in several variables, such as a strain and a field.
+
+    Parameters
+    ----------
+    blocks
+        For each variable the matrices of the whole group on its components, orthogonal.
+    degree
+        Power of all variables together, at least 1.
+
+    Returns
+    -------
+    Coefficients over ``exponents(degree, k)``, k the number of all components, one row for each invariant, orthonormal in the apolar inner
+    product; each invariant has one degree in each variable, those with the highest degree in the first variable come first.
+    """
+    kept = tuple(np.ascontiguousarray(matrices, dtype=np.float64).tobytes() for matrices in blocks)
+    return _invariants_of_blocks(kept, tuple(matrices.shape[1] for matrices in blocks), degree)
+
+
+@lru_cache(maxsize=64)
+def _invariants_of_blocks(blocks: tuple[bytes, ...], sizes: tuple[int, ...], degree: int) -> Float[np.ndarray, "invariants terms"]:
+    matrices = [np.frombuffer(b).reshape(-1, k, k).copy() for b, k in zip(blocks, sizes, strict=True)]
+    for block in matrices:
+        block[np.abs(block) < ROUNDING] = 0.0
+    basis = np.concatenate([_of_one_multidegree(matrices, tuple(int(d) for d in degrees)) for degrees in exponents(degree, len(sizes))])
+    basis.setflags(write=False)
+    return basis
+
+
+def _of_one_multidegree(matrices: list[np.ndarray], degrees: tuple[int, ...]) -> Float[np.ndarray, "invariants terms"]:
+    """Invariants of given degrees in each variable: of the tensor product of the substitutions in each."""
+    sizes, order = [block.shape[1] for block in matrices], len(matrices[0])
+    total: np.ndarray = np.zeros(())
+    for k in range(order):
+        product = np.ones((1, 1))
+        for block, degree in zip(matrices, degrees, strict=True):
+            of = _kept_substitution if degree <= KEPT else _substitution
+            product = np.kron(product, of(block[k].tobytes(), degree))
+        total = total + product
+    root = np.ones(1)
+    for size, degree in zip(sizes, degrees, strict=True):
+        root = np.kron(root, np.sqrt(apolar_weights(degree, size)))
+    found = _range(total.T / order, root)
+    position = {tuple(row): k for k, row in enumerate(exponents(sum(degrees), sum(sizes)).tolist())}
+    parts = [exponents(degree, size).tolist() for size, degree in zip(sizes, degrees, strict=True)]
+    places = [position[tuple(e for part in choice for e in part)] for choice in product_of(*parts)]
+    rows = np.zeros((len(found), len(position)))
+    rows[:, places] = found
+    share = prod(factorial(d) for d in degrees) / factorial(sum(degrees))
+    return rows / np.sqrt(share)
