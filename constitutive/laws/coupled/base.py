@@ -1,8 +1,8 @@
 r"""The base class of laws of several variables.
 
 A law is one scalar :math:`\Omega(x)` per reference volume (GPa) of the packed components x of its variables, with its gradient and
-Hessian written out in closed form. The strain is packed in Mandel components and every
-representation is orthogonal, so that the gradient transforms as x does. All Maxwell relations hold because the Hessian is that of one scalar.
+Hessian written out in closed form. The strain is packed in Mandel components and every representation is orthogonal, so that the
+gradient transforms as x does. All Maxwell relations hold because the Hessian is that of one scalar.
 """
 
 from __future__ import annotations
