@@ -15,6 +15,7 @@ BOHR = 0.529177210903  # angstrom
 HARTREE = 27.211386245988  # eV
 RYDBERG = HARTREE / 2  # eV
 VACUUM_PERMITTIVITY = 0.0088541878128  # C/m^2 per GV/m
+CHARGE_PER_SQUARE_ANGSTROM = 16.02176634  # e/angstrom^2 in C/m^2
 KCAL_PER_MOL = 4184.0 / (6.02214076e23 * 1.602176634e-19)  # eV
 
 PRESSURE_UNITS: Mapping[str, float] = {
@@ -41,6 +42,31 @@ FORCE_UNITS: Mapping[str, float] = {
     "kcal/mol/angstrom": KCAL_PER_MOL,
 }
 ENERGY_UNITS: Mapping[str, float] = {"eV": 1.0, "Ry": RYDBERG, "Ha": HARTREE, "kcal/mol": KCAL_PER_MOL, "J": 1 / 1.602176634e-19}
+ELECTRIC_FIELD_UNITS: Mapping[str, float] = {
+    "GV/m": 1.0,
+    "MV/m": 1e-3,
+    "kV/mm": 1e-3,
+    "MV/cm": 0.1,
+    "kV/cm": 1e-4,
+    "V/m": 1e-9,
+    "V/nm": 1.0,
+    "V/angstrom": 10.0,
+    "Ha/(e bohr)": 10 * HARTREE / BOHR,
+    "Ry/(e bohr)": 10 * RYDBERG / BOHR,
+}
+POLARIZATION_UNITS: Mapping[str, float] = {
+    "C/m^2": 1.0,
+    "uC/cm^2": 0.01,
+    "e/angstrom^2": CHARGE_PER_SQUARE_ANGSTROM,
+    "e/bohr^2": CHARGE_PER_SQUARE_ANGSTROM / BOHR**2,
+}
+ENTROPY_UNITS: Mapping[str, float] = {
+    "GPa/K": 1.0,
+    "MPa/K": 1e-3,
+    "J/m^3/K": 1e-9,
+    "meV/angstrom^3/K": 1e-3 * EV_PER_CUBIC_ANGSTROM,
+    "eV/angstrom^3/K": EV_PER_CUBIC_ANGSTROM,
+}
 LENGTH_UNITS: Mapping[str, float] = {"angstrom": 1.0, "bohr": BOHR, "nm": 10.0, "m": 1e10}
 
 _SPELLINGS = {
@@ -158,3 +184,63 @@ def energy_factor(unit: object) -> float:
         The unit is unknown.
     """
     return _factor(unit, ENERGY_UNITS, "energy")
+
+
+def electric_field_factor(unit: object) -> float:
+    """Factor from `unit` to GV/m.
+
+    Parameters
+    ----------
+    unit : str
+        A name of `ELECTRIC_FIELD_UNITS`, such as "V/angstrom".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
+    return _factor(unit, ELECTRIC_FIELD_UNITS, "electric field")
+
+
+def polarization_factor(unit: object) -> float:
+    """Factor from `unit` to C/m².
+
+    Parameters
+    ----------
+    unit : str
+        A name of `POLARIZATION_UNITS`, such as "uC/cm^2".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
+    return _factor(unit, POLARIZATION_UNITS, "polarization")
+
+
+def entropy_factor(unit: object) -> float:
+    """Factor from `unit` to GPa/K.
+
+    Parameters
+    ----------
+    unit : str
+        A name of `ENTROPY_UNITS`, such as "J/m^3/K".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        The unit is unknown.
+    """
+    return _factor(unit, ENTROPY_UNITS, "entropy")

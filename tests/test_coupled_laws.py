@@ -20,7 +20,7 @@ from constitutive.laws.coupled import (
     with_free_space,
 )
 from constitutive.laws.coupled.series import invariants
-from constitutive.laws.coupled.variables import variables_named
+from constitutive.tensors.variables import variables_named
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.tables import SYMBOLS
 from constitutive.tensors.packing import from_mandel, mandel_matrix, stiffness_mandel_to_voigt

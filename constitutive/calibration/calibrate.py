@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,8 @@ from constitutive.calibration import cleaning
 from constitutive.calibration.anchors import anchored
 from constitutive.calibration.candidates import Progress
 from constitutive.calibration.cleaning import group_of
+from constitutive.calibration.coupled import calibrate_coupled, refuse_elastic_options
+from constitutive.calibration.coupled_data import variables_of
 from constitutive.calibration.cross_validation import split
 from constitutive.calibration.effort import Effort
 from constitutive.calibration.ellipticity import made_elliptic
@@ -46,6 +48,7 @@ def calibrate(
     effort: str = "full",
     workers: int | None = None,
     units: int | None = None,
+    variables: str | Sequence[str] | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
 
@@ -82,6 +85,9 @@ def calibrate(
         Threads that share the fits, all cores by default; the law does not depend on their number.
     units
         Orbit units |G|·H of a law with a network, instead of the fewest whose expected error is within 3 % of the best.
+    variables
+        Of the energy: ``"strain,electric_field"``, ``"strain,polarization"``, ``"strain,temperature"`` or more of them; those that vary in the
+        data when not given.
 
     Returns
     -------
@@ -99,6 +105,12 @@ def calibrate(
     chosen_effort = Effort.of(effort, workers)
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
+    arguments = variables_of(samples, variables)
+    if arguments is not None:
+        refuse_elastic_options(residual_stress, anchors, elliptic=elliptic, laws=laws)
+        return calibrate_coupled(
+            samples, arguments, group, seed=seed, effort=chosen_effort, progress=report_progress, units=units, notes=[]
+        )
     rotations = np.array(group.laue_rotations)
 
     report_progress("checking the data", 0.0)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.calibration.candidates import Candidate
+from constitutive.calibration.coupled_data import conjugates_of, material_inputs
 from constitutive.calibration.distillation import Width
 from constitutive.calibration.residual_stress import stress_to_compare
 from constitutive.calibration.selection import Selection, learning_curve
@@ -39,6 +40,8 @@ class Errors:
         Root of the mean square of Δσ over samples and all nine components.
     outside_domain
         Samples beyond the domain of the law.
+    conjugates
+        Relative errors of what else a coupled law predicts: polarisation, electric field, entropy.
     """
 
     samples: int
@@ -46,6 +49,7 @@ class Errors:
     first_piola_relative_error: float
     cauchy_rmse_GPa: float
     outside_domain: int
+    conjugates: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """The figures by name.
@@ -61,6 +65,7 @@ class Errors:
             "first_piola_relative_error": self.first_piola_relative_error,
             "cauchy_rmse_GPa": self.cauchy_rmse_GPa,
             "outside_domain": self.outside_domain,
+            **{f"{name}_relative_error": error for name, error in self.conjugates.items()},
         }
 
 
@@ -214,13 +219,21 @@ def evaluate(material: Material, data: StressStrainData) -> Errors:
     require_same_reference(data.structure, material.structure)
     _require_same_group(material, data)
     F, S = data.F, stress_to_compare(data, material.card)
-    T = material.second_piola_kirchhoff(F)
+    others: dict[str, float] = {}
+    if material.coupled is None:
+        T = material.second_piola_kirchhoff(F)
+    else:
+        found = material.response(F, **material_inputs(material, data))
+        T = found.pop("stress")
+        given = conjugates_of(data)
+        others = {name: _relative(found[name] - given[name], given[name]) for name in found if given.get(name) is not None}
     return Errors(
         len(F),
         _relative(T - S, S),
         _relative(first_from_second_piola(F, T - S), first_from_second_piola(F, S)),
         float(np.sqrt(np.mean(cauchy_from_second_piola(F, T - S) ** 2))),
         count_outside(material, data),
+        others,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constitutive.data.schema import FIELD_UNITS, MEASURES
+from constitutive.data.schema import COUPLED, FIELD_UNITS, MEASURES
 from constitutive.data.storage import require_file
 from constitutive.errors import DataError
 from constitutive.files import replacing
@@ -29,7 +29,7 @@ IN_MEMORY_LIMIT = 2_000_000
 SUFFIXES = (".h5", ".hdf5")
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError)  # what h5py raises on mangled files
 _WHOLE = ("species", "paths", "lattice", "frac_coords")
-_PER_SAMPLE = ("F", *MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights")
+_PER_SAMPLE = ("F", *MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights", *COUPLED)
 
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
@@ -98,7 +98,7 @@ def write_documents(path: str | os.PathLike[str], documents: Iterable[JsonObject
 
 def _per_sample(document: JsonObject) -> dict[str, np.ndarray]:
     """Take the arrays with one entry for each sample out of a document, unknown numeric ones too."""
-    arrays = {name: np.asarray(document.pop(name)) for name in _PER_SAMPLE if name in document}
+    arrays = {name: np.asarray(document.pop(name)) for name in _PER_SAMPLE if name in document and np.ndim(document[name])}
     n = len(arrays["F"])
     for name in [key for key, value in document.items() if isinstance(value, list) and len(value) == n and key not in _WHOLE]:
         try:

@@ -14,7 +14,7 @@ from constitutive.data import export, hdf5
 from constitutive.data.checks import require_orientation
 from constitutive.data.plausible import require_plausible
 from constitutive.data.samples import Samples
-from constitutive.data.schema import FIELD_UNITS, MEASURES, GroupContradictionError, Measure, structure_fields
+from constitutive.data.schema import COUPLED, FIELD_UNITS, MEASURES, GroupContradictionError, Measure, structure_fields
 from constitutive.data.storage import read_json, write_json
 from constitutive.errors import ConstitutiveError, DataError
 from constitutive.symmetry import read_structure
@@ -44,8 +44,14 @@ class StressStrainData(Samples):
         Held-out states (``path``, ``param``, F, stress, W each). Never calibrated on; see `paths_data`.
     ions : {"relaxed", "clamped"} or None
         Whether the atoms of the strained cell were relaxed.
-    temperature : float or None
-        In K.
+    temperature : float, ndarray (n,) or None
+        In K, of all samples or of each.
+    electric_field, polarization : ndarray (n, 3) or None
+        Field (GV/m) and polarisation (C/m², without the free-space part, 0 in the reference state) of each sample.
+    electric_frame : {"reference", "current"}
+        Their configuration: E₀ = Fᵀe and P₀ = J F⁻¹ p, or e and p. See `reference_electric_field`, `reference_polarization`.
+    entropy : ndarray (n,) or None
+        Per reference volume (GPa/K).
     positions, forces : ndarray (n, atoms, 3) or None
         Fractional coordinates and forces (eV/Å) of the atoms in the strained cell.
     stress_weights, energy_weights : ndarray (n,) or None
@@ -318,10 +324,11 @@ class StressStrainData(Samples):
         if len(measures) != 1 or not all({"F", *measures} <= point.keys() for point in self.paths):
             raise DataError(f"paths: found measures {sorted(measures)}; needed F and the same one stress measure in every state")
         (measure,) = measures
-        fields = ["F", measure] + (["W"] if all(point.get("W") is not None for point in self.paths) else [])
+        others = [name for name in ("W", *COUPLED) if all(point.get(name) is not None for point in self.paths)]
+        fields = ["F", measure, *others]
         values: dict[str, Any] = {name: [point[name] for point in self.paths] for name in fields}
         try:
-            return StressStrainData(**values, units=self.units, name=self.name, **self._reference_fields())
+            return StressStrainData(**values, units=self.units, name=self.name, electric_frame=self.electric_frame, **self._reference_fields())
         except DataError as error:
             raise DataError(f"paths: {error}") from error
 
@@ -382,11 +389,11 @@ class StressStrainData(Samples):
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the content: F, stress, W, weights and reference structure, in GPa and Å as float64."""
+        """Hash of the content: F, stress, W, fields, weights and reference structure, in GPa and Å as float64."""
         digest = hashlib.sha256()
-        for name in ("F", *MEASURES, "W", "stress_weights", "energy_weights", "lattice", "frac_coords"):
+        for name in ("F", *MEASURES, "W", "stress_weights", "energy_weights", "lattice", "frac_coords", *COUPLED):
             value = getattr(self, name)
-            if value is not None:
+            if isinstance(value, np.ndarray):
                 digest.update(name.encode())
                 digest.update(np.ascontiguousarray(value, dtype="<f8").tobytes())
         digest.update(repr((self.species, self.point_group)).encode())

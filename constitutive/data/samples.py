@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive import kinematics
+from constitutive.data import electric
 from constitutive.data.schema import MEASURES, Measure, Schema
 from constitutive.errors import DataError
 
@@ -72,6 +73,20 @@ class Samples(Schema):
         if self.measure == "second_piola_kirchhoff":
             return kinematics.cauchy_from_second_piola(self.F, given)
         return given
+
+    @property
+    def reference_electric_field(self) -> Float[np.ndarray, "n 3"] | None:
+        """E₀ = Fᵀe (GV/m) of every sample, or None where the data have no field."""
+        if self.electric_field is None or self.electric_frame == "reference":
+            return self.electric_field
+        return electric.reference_field(self.F, self.electric_field)
+
+    @property
+    def reference_polarization(self) -> Float[np.ndarray, "n 3"] | None:
+        """P₀ = J F⁻¹ p (C/m²) of every sample, without the free-space part, or None where the data have none."""
+        if self.polarization is None or self.electric_frame == "reference":
+            return self.polarization
+        return electric.reference_polarization(self.F, self.polarization)
 
     @property
     def reference_volume(self) -> float | None:

@@ -13,12 +13,13 @@ from constitutive.data.checks import as_float_array, require_orientation
 from constitutive.data.storage import SCHEMA_VERSION
 from constitutive.errors import DataError
 from constitutive.symmetry.structures import Cell, cell_of_elements
-from constitutive.units import force_factor, length_factor, pressure_factor
+from constitutive.units import electric_field_factor, entropy_factor, force_factor, length_factor, polarization_factor, pressure_factor
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Measure = Literal["cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff"]
+COUPLED = ("electric_field", "polarization", "temperature", "entropy")  # with one entry for each sample
 MEASURES: tuple[Measure, ...] = ("cauchy", "first_piola_kirchhoff", "second_piola_kirchhoff")
 FIELD_UNITS = {
     "F": "1",
@@ -27,6 +28,9 @@ FIELD_UNITS = {
     "positions": "1 (fractions of the strained cell)",
     "forces": "eV/angstrom",
     "temperature": "K",
+    "electric_field": "GV/m",
+    "polarization": "C/m^2",
+    "entropy": "GPa/K",
     "stress_weights": "1",
     "energy_weights": "1",
 }
@@ -38,6 +42,18 @@ def _array(name: str, *shape: int | None) -> Any:
 
 def _stress_field(name: str) -> Any:
     return Annotated[np.ndarray | None, _array(name, None, 3, 3)]
+
+
+def _temperature() -> Any:
+    def checked(value: Any) -> Any:
+        if value is None:
+            return None
+        array = as_float_array(value, "temperature", (None,) if np.ndim(value) else ())
+        if (array < 0).any():
+            raise DataError(f"temperature: found {float(array.min()):g}; needed K, absolute, not °C")
+        return array if array.ndim else float(array)
+
+    return BeforeValidator(checked)
 
 
 class GroupContradictionError(DataError):
@@ -84,7 +100,11 @@ class Schema(_Document):
     residual_stress: Annotated[np.ndarray | None, _array("residual_stress", 3, 3)] = None
     paths: list[dict[str, Any]] = Field(default_factory=list)
     ions: Literal["relaxed", "clamped"] | None = None
-    temperature: float | None = None
+    temperature: Annotated[float | np.ndarray | None, _temperature()] = None
+    electric_field: Annotated[np.ndarray | None, _array("electric_field", None, 3)] = None
+    polarization: Annotated[np.ndarray | None, _array("polarization", None, 3)] = None
+    electric_frame: Literal["reference", "current"] = "reference"
+    entropy: Annotated[np.ndarray | None, _array("entropy", None)] = None
     positions: Annotated[np.ndarray | None, _array("positions", None, None, 3)] = None
     forces: Annotated[np.ndarray | None, _array("forces", None, None, 3)] = None
     stress_weights: Annotated[np.ndarray | None, _array("stress_weights", None)] = None
@@ -128,9 +148,9 @@ class Schema(_Document):
 
     def _require_lengths(self) -> None:
         n = len(self.F)
-        for name in (*MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights"):
+        for name in (*MEASURES, "W", "positions", "forces", "stress_weights", "energy_weights", *COUPLED):
             value = getattr(self, name)
-            if value is not None and len(value) != n:
+            if isinstance(value, np.ndarray) and len(value) != n:
                 raise DataError(f"{name}: found {len(value)} samples, needed {n} as in F; is one of the lists cut off?")
         for name in ("stress_weights", "energy_weights"):
             value = getattr(self, name)
@@ -154,17 +174,20 @@ class Schema(_Document):
                 object.__setattr__(self, name, value * factor)
 
     def _factors(self) -> dict[str, float]:
-        """Factor of every field with a unit of the user's choice to GPa, Å or eV/Å."""
+        """Factor of every field with a unit of the user's choice to ours: GPa, Å, eV/Å, GV/m, C/m², GPa/K."""
         units = self.units if isinstance(self.units, dict) else {"stress": self.units}
-        unknown = set(units) - {"stress", "W", "lattice", "forces"}
-        if unknown or "stress" not in units:
-            raise DataError(f"units: found {sorted(units)}; needed 'stress', and optionally 'W', 'lattice', 'forces'")
+        optional = ("W", "lattice", "forces", "electric_field", "polarization", "entropy")
+        if set(units) - {"stress", *optional} or "stress" not in units:
+            raise DataError(f"units: found {sorted(units)}; needed 'stress', and optionally {', '.join(map(repr, optional))}")
         stress = pressure_factor(units["stress"])
         return {
             **dict.fromkeys((*MEASURES, "residual_stress"), stress),
             "W": pressure_factor(units.get("W", units["stress"])),
             "lattice": length_factor(units.get("lattice", "angstrom")),
             "forces": force_factor(units.get("forces", "eV/angstrom")),
+            "electric_field": electric_field_factor(units.get("electric_field", "GV/m")),
+            "polarization": polarization_factor(units.get("polarization", "C/m^2")),
+            "entropy": entropy_factor(units.get("entropy", "GPa/K")),
         }
 
     def _require_group_of_structure(self) -> None:

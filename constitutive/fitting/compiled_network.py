@@ -26,22 +26,28 @@ class SlowFitWarning(UserWarning):
     """Networks are fitted by NumPy where compiled code was wanted."""
 
 
-def compiled() -> Built | None:
+def compiled(inputs: int = 6) -> Built | None:
     """The compiled module; None, with one warning, where there is no compiler or no safe cache.
+
+    Parameters
+    ----------
+    inputs : int
+        Components of a point, and of its gradient: 6 of a strain.
 
     Returns
     -------
     Built or None
     """
     with _loading:
-        return _compiled()
+        return _compiled(inputs)
 
 
 @cache
-def _compiled() -> Built | None:
+def _compiled(inputs: int) -> Built | None:
     source = {name: (files("constitutive.fitting") / f"network_fit.{name}").read_text() for name in "hc"}
     try:
-        return load(source["h"] + source["c"], source["h"])
+        defined = f"#define INPUTS {inputs}\n" if inputs != 6 else ""
+        return load(defined + source["h"] + source["c"], source["h"])
     except (CompilerError, UnsafeCacheError) as error:
         warnings.warn(f"networks are fitted by NumPy, several times slower than by compiled code: {error}", SlowFitWarning, stacklevel=4)
         return None
@@ -54,25 +60,25 @@ class NetworkEquations:
 
     Attributes
     ----------
-    strains
-        Mandel components, in units of the scale.
+    points
+        Strains in Mandel components, or packed variables, in units of the scale.
     group
-        Rotations as matrices on Mandel components.
+        Operations as matrices on their components.
     norm
         For each sample the matrix with which errors count; None for the identity.
     columns
-        Stress of each polynomial, in the norm of the fit.
+        Gradient of each polynomial, in the norm of the fit.
     target
-        Stresses to fit, in the norm of the fit.
+        Gradients to fit, in the norm of the fit.
     ridge
         Of every parameter: directions, biases, amplitudes, coefficients.
     channels
         Of the network.
     """
 
-    strains: Float[np.ndarray, "n 6"]
-    group: Float[np.ndarray, "g 6 6"]
-    norm: Float[np.ndarray, "n 6 6"] | None
+    points: Float[np.ndarray, "n d"]
+    group: Float[np.ndarray, "g d d"]
+    norm: Float[np.ndarray, "n d d"] | None
     columns: Float[np.ndarray, "m c"]
     target: Float[np.ndarray, " m"]
     ridge: Float[np.ndarray, " k"]
@@ -110,7 +116,7 @@ class NetworkEquations:
 
         Returns
         -------
-        array (6 n,), array (6 n, parameters)
+        array (n d,), array (n d, parameters)
         """
         call = _Call(self, code, parameters, 0)
         rest, slopes = np.empty(len(self.target)), np.empty((len(self.target), len(parameters)))
@@ -124,12 +130,12 @@ class _Call:
     def __init__(self, equations: NetworkEquations, code: Built, start: np.ndarray, steps: int):
         self.parameters = np.array(start, dtype=np.float64)
         self.fit = fit = code.ffi.new("network_fit *")
-        fit.samples, fit.rotations, fit.channels = len(equations.strains), len(equations.group), equations.channels
+        fit.samples, fit.rotations, fit.channels = len(equations.points), len(equations.group), equations.channels
         fit.coefficients, fit.steps = equations.columns.shape[1], steps
         fit.attempts, fit.patience, fit.small = ATTEMPTS, PATIENCE, SMALL
         fit.first_damping, fit.least_damping = FIRST_DAMPING, LEAST_DAMPING
         self.kept = {"parameters": self.parameters}
-        for name in ("strains", "group", "norm", "columns", "target", "ridge"):
+        for name in ("points", "group", "norm", "columns", "target", "ridge"):
             array = getattr(equations, name)
             if array is not None:
                 self.kept[name] = np.ascontiguousarray(array, dtype=np.float64)

@@ -10,6 +10,11 @@
 #include <string.h>
 
 #define LANES 4
+#ifndef INPUTS
+#define INPUTS 6 /* components of a point and of its gradient */
+#endif
+#define SQUARE (INPUTS * INPUTS)
+#define OWN (INPUTS + 2) /* parameters of a channel: direction, bias, amplitude */
 #define CHUNK 240 /* rows of the Jacobian that the products take at a time: a few columns stay in the nearest cache */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -34,19 +39,19 @@ static double *take(double **next, long count) {
 static layout arranged(const network_fit *f, double *work) {
     layout a;
     a.n = f->samples, a.g = f->rotations, a.H = f->channels, a.K = f->coefficients;
-    a.blocks = (a.n + LANES - 1) / LANES, a.M = 6 * a.blocks; /* M counts vectors */
-    a.k = 8 * a.H + a.K, a.kp = (a.k + 3) / 4 * 4;
+    a.blocks = (a.n + LANES - 1) / LANES, a.M = INPUTS * a.blocks; /* M counts vectors */
+    a.k = OWN * a.H + a.K, a.kp = (a.k + 3) / 4 * 4;
     double *next = work;
-    a.images = (vec *)take(&next, a.blocks * a.g * 6 * LANES);
-    a.norm = (vec *)take(&next, f->norm ? a.blocks * 36 * LANES : 0);
+    a.images = (vec *)take(&next, a.blocks * a.g * INPUTS * LANES);
+    a.norm = (vec *)take(&next, f->norm ? a.blocks * SQUARE * LANES : 0);
     a.J = (vec *)take(&next, a.kp * a.M * LANES);
     a.rest = (vec *)take(&next, a.M * LANES);
     a.trial_rest = (vec *)take(&next, a.M * LANES);
     a.target = (vec *)take(&next, a.M * LANES);
     a.rise = (vec *)take(&next, a.g * LANES);
     a.bend = (vec *)take(&next, a.g * LANES);
-    a.turned = take(&next, a.H * a.g * 6);
-    a.total = take(&next, a.H * 6);
+    a.turned = take(&next, a.H * a.g * INPUTS);
+    a.total = take(&next, a.H * INPUTS);
     a.A = take(&next, a.kp * a.kp);
     a.L = take(&next, a.kp * a.kp);
     a.theta = take(&next, a.kp);
@@ -60,41 +65,41 @@ static layout arranged(const network_fit *f, double *work) {
 /* Doubles of working memory that a fit needs. */
 long network_fit_work(const network_fit *f) { return (long)(arranged(f, (double *)64).end - (double *)64) + 8; }
 
-/* Row 6 s + i of the caller stands in vector 6 (s / LANES) + i, lane s % LANES. */
-#define AT(array, s, i) (array)[6 * ((s) / LANES) + (i)][(s) % LANES]
+/* Row INPUTS s + i of the caller stands in vector INPUTS (s / LANES) + i, lane s % LANES. */
+#define AT(array, s, i) (array)[INPUTS * ((s) / LANES) + (i)][(s) % LANES]
 
 static void load(const network_fit *f, layout *a) {
-    memset(a->images, 0, sizeof(vec) * a->blocks * a->g * 6);
+    memset(a->images, 0, sizeof(vec) * a->blocks * a->g * INPUTS);
     memset(a->target, 0, sizeof(vec) * a->M);
     memset(a->J, 0, sizeof(vec) * a->kp * a->M);
     memset(a->A, 0, sizeof(double) * a->kp * a->kp);
-    if (f->norm) memset(a->norm, 0, sizeof(vec) * a->blocks * 36);
+    if (f->norm) memset(a->norm, 0, sizeof(vec) * a->blocks * SQUARE);
     for (long s = 0; s < a->n; s++) {
         for (long g = 0; g < a->g; g++)
-            for (long i = 0; i < 6; i++) {
+            for (long i = 0; i < INPUTS; i++) {
                 double x = 0;
-                for (long j = 0; j < 6; j++) x += f->group[36 * g + 6 * i + j] * f->strains[6 * s + j];
-                a->images[6 * (a->g * (s / LANES) + g) + i][s % LANES] = x;
+                for (long j = 0; j < INPUTS; j++) x += f->group[SQUARE * g + INPUTS * i + j] * f->points[INPUTS * s + j];
+                a->images[INPUTS * (a->g * (s / LANES) + g) + i][s % LANES] = x;
             }
-        for (long i = 0; i < 6; i++) {
-            AT(a->target, s, i) = f->target[6 * s + i];
-            for (long c = 0; c < a->K; c++) AT(a->J + (8 * a->H + c) * a->M, s, i) = f->columns[(6 * s + i) * a->K + c];
+        for (long i = 0; i < INPUTS; i++) {
+            AT(a->target, s, i) = f->target[INPUTS * s + i];
+            for (long c = 0; c < a->K; c++) AT(a->J + (OWN * a->H + c) * a->M, s, i) = f->columns[(INPUTS * s + i) * a->K + c];
         }
-        for (long e = 0; f->norm && e < 36; e++) a->norm[36 * (s / LANES) + e][s % LANES] = f->norm[36 * s + e];
+        for (long e = 0; f->norm && e < SQUARE; e++) a->norm[SQUARE * (s / LANES) + e][s % LANES] = f->norm[SQUARE * s + e];
     }
 }
 
 /* Directions turned by every rotation: (D_gᵀ w)_i, and their sum over the group. */
 static void turn(const network_fit *f, layout *a, const double *theta) {
     for (long h = 0; h < a->H; h++) {
-        const double *w = theta + 6 * h;
-        double *total = a->total + 6 * h;
-        for (long i = 0; i < 6; i++) total[i] = 0;
+        const double *w = theta + INPUTS * h;
+        double *total = a->total + INPUTS * h;
+        for (long i = 0; i < INPUTS; i++) total[i] = 0;
         for (long g = 0; g < a->g; g++)
-            for (long i = 0; i < 6; i++) {
+            for (long i = 0; i < INPUTS; i++) {
                 double t = 0;
-                for (long j = 0; j < 6; j++) t += f->group[36 * g + 6 * j + i] * w[j];
-                a->turned[6 * (a->g * h + g) + i] = t;
+                for (long j = 0; j < INPUTS; j++) t += f->group[SQUARE * g + INPUTS * j + i] * w[j];
+                a->turned[INPUTS * (a->g * h + g) + i] = t;
                 total[i] += t;
             }
     }
@@ -106,21 +111,21 @@ INLINE vec inverse_root(vec q) {
     return y;
 }
 
-/* T times six stresses. */
+/* T times the gradient at one point. */
 INLINE void normed(const vec *T, vec *s) {
-    vec t[6];
-    for (int i = 0; i < 6; i++) {
-        t[i] = T[6 * i] * s[0];
-        for (int j = 1; j < 6; j++) t[i] += T[6 * i + j] * s[j];
+    vec t[INPUTS];
+    for (int i = 0; i < INPUTS; i++) {
+        t[i] = T[INPUTS * i] * s[0];
+        for (int j = 1; j < INPUTS; j++) t[i] += T[INPUTS * i + j] * s[j];
     }
-    for (int i = 0; i < 6; i++) s[i] = t[i];
+    for (int i = 0; i < INPUTS; i++) s[i] = t[i];
 }
 
 /* φ'(z) − φ'(b) less the constant half, and φ''(z), for every rotation of one channel and one block of samples. */
 INLINE void activate(const layout *a, const vec *x, const double *w, double b, double at_rest, int with_bend) {
-    for (long g = 0; g < a->g; g++, x += 6) {
+    for (long g = 0; g < a->g; g++, x += INPUTS) {
         vec z = b + w[0] * x[0];
-        for (int j = 1; j < 6; j++) z += w[j] * x[j];
+        for (int j = 1; j < INPUTS; j++) z += w[j] * x[j];
         vec root = inverse_root(z * z + 4.0);
         a->rise[g] = 0.5 * z * root - at_rest;
         if (with_bend) a->bend[g] = 2.0 * root * root * root;
@@ -129,22 +134,22 @@ INLINE void activate(const layout *a, const vec *x, const double *w, double b, d
 
 static void residual(const network_fit *f, layout *a, const double *theta, vec *rest) {
     turn(f, a, theta);
-    const double *b = theta + 6 * a->H, *amplitude = theta + 7 * a->H, *c = theta + 8 * a->H;
+    const double *b = theta + INPUTS * a->H, *amplitude = theta + (INPUTS + 1) * a->H, *c = theta + OWN * a->H;
     for (long block = 0; block < a->blocks; block++) {
-        vec s[6] = {0};
+        vec s[INPUTS] = {0};
         for (long h = 0; h < a->H; h++) {
-            activate(a, a->images + 6 * a->g * block, theta + 6 * h, b[h], 0.5 * b[h] / sqrt(b[h] * b[h] + 4.0), 0);
-            const double *t = a->turned + 6 * a->g * h, share = amplitude[h] / (double)a->g;
-            vec own[6] = {0};
-            for (long g = 0; g < a->g; g++, t += 6)
-                for (int i = 0; i < 6; i++) own[i] += a->rise[g] * t[i];
-            for (int i = 0; i < 6; i++) s[i] += share * own[i];
+            activate(a, a->images + INPUTS * a->g * block, theta + INPUTS * h, b[h], 0.5 * b[h] / sqrt(b[h] * b[h] + 4.0), 0);
+            const double *t = a->turned + INPUTS * a->g * h, share = amplitude[h] / (double)a->g;
+            vec own[INPUTS] = {0};
+            for (long g = 0; g < a->g; g++, t += INPUTS)
+                for (int i = 0; i < INPUTS; i++) own[i] += a->rise[g] * t[i];
+            for (int i = 0; i < INPUTS; i++) s[i] += share * own[i];
         }
-        if (f->norm) normed(a->norm + 36 * block, s);
-        for (int i = 0; i < 6; i++) rest[6 * block + i] = s[i] - a->target[6 * block + i];
+        if (f->norm) normed(a->norm + SQUARE * block, s);
+        for (int i = 0; i < INPUTS; i++) rest[INPUTS * block + i] = s[i] - a->target[INPUTS * block + i];
     }
     for (long p = 0; p < a->K; p++) {
-        const vec *column = a->J + (8 * a->H + p) * a->M;
+        const vec *column = a->J + (OWN * a->H + p) * a->M;
         for (long m = 0; m < a->M; m++) rest[m] += c[p] * column[m];
     }
 }
@@ -153,40 +158,36 @@ static void jacobian(const network_fit *f, layout *a, const double *theta) {
     turn(f, a, theta);
     for (long block = 0; block < a->blocks; block++)
         for (long h = 0; h < a->H; h++) {
-            double b = theta[6 * a->H + h], share = 1.0 / (double)a->g, weight = theta[7 * a->H + h] * share;
+            double b = theta[INPUTS * a->H + h], share = 1.0 / (double)a->g, weight = theta[(INPUTS + 1) * a->H + h] * share;
             double root = 1.0 / sqrt(b * b + 4.0), bend_at_rest = 2.0 * root * root * root;
-            const vec *images = a->images + 6 * a->g * block;
-            activate(a, images, theta + 6 * h, b, 0.5 * b * root, 1);
-            vec by[8][6]; /* derivatives by w (6), b, a */
-            for (int i = 0; i < 6; i++) {
+            const vec *images = a->images + INPUTS * a->g * block;
+            activate(a, images, theta + INPUTS * h, b, 0.5 * b * root, 1);
+            vec by[OWN][INPUTS]; /* derivatives by w (INPUTS), b, a */
+            for (int i = 0; i < INPUTS; i++) {
                 const vec *x = images;
-                const double *t = a->turned + 6 * a->g * h + i, *D = f->group + i;
-                vec w0 = {0}, w1 = {0}, w2 = {0}, w3 = {0}, w4 = {0}, w5 = {0}, bias = {0}, amplitude = {0};
-                for (long g = 0; g < a->g; g++, x += 6, t += 6, D += 36) {
+                const double *t = a->turned + INPUTS * a->g * h + i, *D = f->group + i;
+                vec own[INPUTS] = {0}, bias = {0}, amplitude = {0};
+                for (long g = 0; g < a->g; g++, x += INPUTS, t += INPUTS, D += SQUARE) {
                     vec rise = a->rise[g], bent = a->bend[g] * *t;
                     amplitude += rise * *t;
                     bias += bent;
-                    w0 += bent * x[0] + rise * D[0];
-                    w1 += bent * x[1] + rise * D[6];
-                    w2 += bent * x[2] + rise * D[12];
-                    w3 += bent * x[3] + rise * D[18];
-                    w4 += bent * x[4] + rise * D[24];
-                    w5 += bent * x[5] + rise * D[30];
+#pragma GCC unroll 16
+                    for (int j = 0; j < INPUTS; j++) own[j] += bent * x[j] + rise * D[INPUTS * j];
                 }
-                by[0][i] = weight * w0, by[1][i] = weight * w1, by[2][i] = weight * w2;
-                by[3][i] = weight * w3, by[4][i] = weight * w4, by[5][i] = weight * w5;
-                by[6][i] = weight * (bias - bend_at_rest * a->total[6 * h + i]);
-                by[7][i] = share * amplitude;
+#pragma GCC unroll 16
+                for (int j = 0; j < INPUTS; j++) by[j][i] = weight * own[j];
+                by[INPUTS][i] = weight * (bias - bend_at_rest * a->total[INPUTS * h + i]);
+                by[INPUTS + 1][i] = share * amplitude;
             }
-            for (int p = 0; p < 8; p++) {
-                long column = p < 6 ? 6 * h + p : p * a->H + h;
-                if (f->norm) normed(a->norm + 36 * block, by[p]);
-                for (int i = 0; i < 6; i++) a->J[column * a->M + 6 * block + i] = by[p][i];
+            for (int p = 0; p < OWN; p++) {
+                long column = p < INPUTS ? INPUTS * h + p : p * a->H + h;
+                if (f->norm) normed(a->norm + SQUARE * block, by[p]);
+                for (int i = 0; i < INPUTS; i++) a->J[column * a->M + INPUTS * block + i] = by[p][i];
             }
         }
     for (long s = a->n; s < LANES * a->blocks; s++) /* no sample: no row */
-        for (long p = 0; p < 8 * a->H; p++)
-            for (int i = 0; i < 6; i++) AT(a->J + p * a->M, s, i) = 0;
+        for (long p = 0; p < OWN * a->H; p++)
+            for (int i = 0; i < INPUTS; i++) AT(a->J + p * a->M, s, i) = 0;
 }
 
 /* Dot products of four rows with two, each of `count` vectors; row p of u stands at u + p·stride. */
@@ -217,9 +218,12 @@ static void add_products(layout *a, long from, long to, long last) {
     }
 }
 
+/* The first column, a multiple of four, from which on all are of the series. */
+INLINE long series_start(const layout *a) { return (OWN * a->H + 3) / 4 * 4; }
+
 /* Products among the columns of the series, which never change. */
 static void series_products(layout *a) {
-    long first = 8 * a->H;
+    long first = series_start(a);
     for (long p = first; p < a->kp; p += 4)
         for (long q = first; q < p + 4; q += 2) {
             double out[4][2];
@@ -230,7 +234,7 @@ static void series_products(layout *a) {
 
 /* All other products: the network's columns with each other, and the series' with them. */
 static void network_products(layout *a) {
-    long first = 8 * a->H;
+    long first = series_start(a);
     for (long p = 0; p < a->kp; p++) memset(a->A + p * a->kp, 0, sizeof(double) * first);
     add_products(a, 0, a->kp, first);
 }
@@ -355,15 +359,15 @@ void network_fit_minimise(network_fit *f) {
     f->objective = value;
 }
 
-/* Residual (samples, 6) and Jacobian (samples, 6, parameters) at the given parameters. */
+/* Residual (samples, INPUTS) and Jacobian (samples, INPUTS, parameters) at the given parameters. */
 void network_fit_linearise(const network_fit *f, double *rest, double *slopes) {
     layout own = arranged(f, f->work), *a = &own;
     load(f, a);
     residual(f, a, f->parameters, a->rest);
     jacobian(f, a, f->parameters);
     for (long s = 0; s < a->n; s++)
-        for (long i = 0; i < 6; i++) {
-            rest[6 * s + i] = AT(a->rest, s, i);
-            for (long p = 0; p < a->k; p++) slopes[(6 * s + i) * a->k + p] = AT(a->J + p * a->M, s, i);
+        for (long i = 0; i < INPUTS; i++) {
+            rest[INPUTS * s + i] = AT(a->rest, s, i);
+            for (long p = 0; p < a->k; p++) slopes[(INPUTS * s + i) * a->k + p] = AT(a->J + p * a->M, s, i);
         }
 }

@@ -1,10 +1,10 @@
 typedef struct {
     long samples, rotations, channels, coefficients;
-    const double *strains; /* (samples, 6), in units of the scale */
-    const double *group;   /* (rotations, 6, 6) */
-    const double *norm;    /* (samples, 6, 6), or NULL for the identity */
-    const double *columns; /* (samples, 6, coefficients): stress of the series, in the norm of the fit */
-    const double *target;  /* (samples, 6) */
+    const double *points; /* (samples, INPUTS), in units of the scale */
+    const double *group;   /* (rotations, INPUTS, INPUTS) */
+    const double *norm;    /* (samples, INPUTS, INPUTS), or NULL for the identity */
+    const double *columns; /* (samples, INPUTS, coefficients): gradient of the series, in the norm of the fit */
+    const double *target;  /* (samples, INPUTS) */
     const double *ridge;   /* of every parameter */
     double *parameters;    /* in: the start; out: the minimum */
     double *work;          /* network_fit_work() doubles */

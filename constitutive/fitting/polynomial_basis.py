@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.tensors.polynomials import differentiate, exponents, invariant_polynomials, monomials
+from constitutive.tensors.polynomials import SIZE, differentiate, exponents, invariant_polynomials, monomials
 
 if TYPE_CHECKING:
     from constitutive.laws import SeriesLaw
@@ -42,6 +42,8 @@ class PolynomialBasis:
     polynomials
         For each degree the invariants as rows over the monomials; those of :func:`orthonormal_basis` when not given. (Which basis of a
         degree is taken is arbitrary: a material file holds its own.)
+    variables
+        Number of components of a point: 6 of a strain.
     """
 
     def __init__(
@@ -50,35 +52,37 @@ class PolynomialBasis:
         degrees: tuple[int, ...],
         scale: float,
         polynomials: list[np.ndarray] | None = None,
+        variables: int = SIZE,
     ):
+        self.variables = variables
         self.rotations, self.degrees, self.scale = rotations, tuple(sorted(degrees)), scale
         #: for each degree the coefficients over the monomials
         self.energy = [orthonormal_basis(rotations, d) for d in self.degrees] if polynomials is None else polynomials
-        self.gradient = [differentiate(b, d) for d, b in zip(self.degrees, self.energy, strict=True)]
+        self.gradient = [differentiate(b, d, variables) for d, b in zip(self.degrees, self.energy, strict=True)]
 
     @cached_property
     def degree_of_column(self) -> np.ndarray:
         """The degree behind each column."""
         return np.concatenate([[d] * len(b) for d, b in zip(self.degrees, self.energy, strict=True)] or [[]]).astype(int)
 
-    def __call__(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
-        """Stress of each polynomial at strains (Mandel): a combination of these columns is S in units of the fit."""
+    def __call__(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d k"]:
+        """Stress of each polynomial at strains (Mandel), or gradient at packed points: a combination of these columns is S in units of the fit."""
         if not self.degrees:
-            return np.zeros((len(x), 6, 0))
+            return np.zeros((len(x), self.variables, 0))
         values = monomials(x / self.scale, max(self.degrees) - 1)
         columns = [
-            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].T).reshape(len(slope), 6, len(x)).transpose(2, 1, 0)
+            (slope.reshape(-1, slope.shape[2]) @ values[d - 1].T).reshape(len(slope), self.variables, len(x)).transpose(2, 1, 0)
             for d, slope in zip(self.degrees, self.gradient, strict=True)
         ]
         return np.concatenate(columns, axis=2)
 
-    def energies(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n k"]:
+    def energies(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
         """Energy of each polynomial, with the gradient that calling the basis returns.
 
         Parameters
         ----------
-        x : array (n, 6)
-            Green–Lagrange strains, Mandel.
+        x : array (n, d)
+            Green–Lagrange strains, Mandel, or packed points.
 
         Returns
         -------
@@ -139,9 +143,28 @@ def _orthonormal_basis(group: bytes, degree: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(CLOUD, 6))
     cloud *= (1.5 * np.sqrt(rng.uniform(size=CLOUD)) / np.linalg.norm(cloud, axis=1))[:, None]
-    slope = differentiate(basis, degree)
+    return orthonormal_columns(basis, degree, cloud)
+
+
+def orthonormal_columns(basis: Float[np.ndarray, "k terms"], degree: int, cloud: Float[np.ndarray, "c d"]) -> Float[np.ndarray, "k terms"]:
+    """The same polynomials, combined so that their gradients are orthonormal over a cloud of points.
+
+    Parameters
+    ----------
+    basis
+        One polynomial a row, over the monomials of the degree.
+    degree
+        Theirs.
+    cloud
+        The points.
+
+    Returns
+    -------
+    array (k, terms)
+    """
+    slope = differentiate(basis, degree, cloud.shape[1])
     values = monomials(cloud, degree - 1)[degree - 1]
-    columns = (slope.reshape(-1, slope.shape[2]) @ values.T).reshape(len(basis), -1).T / np.sqrt(6 * CLOUD)
+    columns = (slope.reshape(-1, slope.shape[2]) @ values.T).reshape(len(basis), -1).T / np.sqrt(cloud.size)
     return np.linalg.inv(np.linalg.cholesky(columns.T @ columns)) @ basis
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from constitutive.data import StressStrainData
+from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.kinematics import determinant, seth_hill_strain
 from constitutive.tensors.packing import MANDEL_BASIS, from_mandel, mandel_matrix, tangent_to_mandel, to_mandel
 
@@ -78,6 +79,20 @@ class FitProblem:
                 heads.append(unit[k])
             paths[k] = near[0] if near else len(heads) - 1
         return paths
+
+    def basis(self, degrees: tuple[int, ...]) -> PolynomialBasis:
+        """The invariant polynomials of some degrees, at the scale of the strains.
+
+        Parameters
+        ----------
+        degrees : tuple of int
+            Powers of the strain in the energy.
+
+        Returns
+        -------
+        PolynomialBasis
+        """
+        return PolynomialBasis(self.rotations, degrees, self.scale)
 
     def normed(self, error: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """An error of S in the norm of the fit.

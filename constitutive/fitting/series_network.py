@@ -55,20 +55,22 @@ class Shape:
     strain_exponent: float = 1.0
     amplitude_ridge_factor: float = 1.0
 
-    def ridges(self, coefficients: int) -> Float[np.ndarray, " k"]:
+    def ridges(self, coefficients: int, inputs: int = 6) -> Float[np.ndarray, " k"]:
         """The ridge of every parameter: directions and biases, amplitudes, coefficients of the series.
 
         Parameters
         ----------
         coefficients : int
             Number of coefficients of the series.
+        inputs : int
+            Components d of a point.
 
         Returns
         -------
-        array (8 × channels + coefficients,)
+        array ((d + 2) × channels + coefficients,)
             Factors of the squared parameters in the objective, in its units of stress.
         """
-        others, amplitudes = np.full(7 * self.channels, self.ridge), np.full(self.channels, self.amplitude_ridge_factor * self.ridge)
+        others, amplitudes = np.full((inputs + 1) * self.channels, self.ridge), np.full(self.channels, self.amplitude_ridge_factor * self.ridge)
         return np.concatenate([others, amplitudes, np.full(coefficients, self.ridge)])
 
     @property
@@ -106,18 +108,18 @@ class SeriesNetworkFit:
         Of the Seth–Hill strain that the parameters act on; only those of the Green–Lagrange strain (1) make a ``law``.
     """
 
-    directions: Float[np.ndarray, "h 6"]
+    directions: Float[np.ndarray, "h d"]
     biases: Float[np.ndarray, " h"]
     amplitudes: Float[np.ndarray, " h"]
     coefficients: Float[np.ndarray, " k"]
     basis: PolynomialBasis
-    group: Float[np.ndarray, "g 6 6"]
+    group: Float[np.ndarray, "g d d"]
     unit: float
     residual: float
     objective: float = 0.0
     strain_exponent: float = 1.0
 
-    def columns(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6 k"]:
+    def columns(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d k"]:
         """The design matrix Φ: stress of each linear parameter at one, in units of ``unit``, at Green–Lagrange strains.
 
         Parameters
@@ -132,7 +134,7 @@ class SeriesNetworkFit:
         """
         return stress_columns(self.basis, self.group, self.directions, self.biases, x)
 
-    def predict(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+    def predict(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """Second Piola–Kirchhoff stress (Mandel, GPa) of Green–Lagrange strains.
 
         Parameters
@@ -149,7 +151,7 @@ class SeriesNetworkFit:
             return (self._conjugate(strain)[:, None] @ slope)[:, 0]
         return self._conjugate(x)
 
-    def _conjugate(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+    def _conjugate(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """Stress conjugate to the strain of the fit."""
         network = network_stress(x / self.basis.scale, self.group, self.directions, self.biases, self.amplitudes)
         return self.unit * (network + self.basis(x) @ self.coefficients)
@@ -209,12 +211,12 @@ class SeriesNetworkFit:
 
 
 def network_stress(
-    x: Float[np.ndarray, "n 6"],
-    group: Float[np.ndarray, "g 6 6"],
-    directions: Float[np.ndarray, "h 6"],
+    x: Float[np.ndarray, "n d"],
+    group: Float[np.ndarray, "g d d"],
+    directions: Float[np.ndarray, "h d"],
     biases: Float[np.ndarray, " h"],
     amplitudes: Float[np.ndarray, " h"],
-) -> Float[np.ndarray, "n 6"]:
+) -> Float[np.ndarray, "n d"]:
     """Stress of a group-convolution network; theory, eq. (10).
 
     Parameters
@@ -230,18 +232,18 @@ def network_stress(
     -------
     Mandel components in units of the amplitudes.
     """
-    turned = np.einsum("gji,hj->ghi", group, directions).reshape(-1, 6)
+    turned = np.einsum("gji,hj->ghi", group, directions).reshape(-1, x.shape[1])
     z = x @ turned.T + np.tile(biases, len(group))
     rise = 0.5 * z / np.sqrt(z * z + 4) - np.tile(_rest(biases), len(group))
     return (rise * np.tile(amplitudes / len(group), len(group))) @ turned
 
 
 def network_columns(
-    x: Float[np.ndarray, "n 6"],
-    group: Float[np.ndarray, "g 6 6"],
-    directions: Float[np.ndarray, "h 6"],
+    x: Float[np.ndarray, "n d"],
+    group: Float[np.ndarray, "g d d"],
+    directions: Float[np.ndarray, "h d"],
     biases: Float[np.ndarray, " h"],
-) -> Float[np.ndarray, "n 6 h"]:
+) -> Float[np.ndarray, "n d h"]:
     """Stress of each channel at amplitude one.
 
     Parameters
@@ -251,7 +253,7 @@ def network_columns(
 
     Returns
     -------
-    array (n, 6, h)
+    array (n, d, h)
         Mandel components.
     """
     turned = np.einsum("gji,hj->hgi", group, directions)
@@ -261,27 +263,28 @@ def network_columns(
 
 
 def network_jacobian(
-    images: Float[np.ndarray, "n g 6"],
-    group: Float[np.ndarray, "g 6 6"],
-    directions: Float[np.ndarray, "h 6"],
+    images: Float[np.ndarray, "n g d"],
+    group: Float[np.ndarray, "g d d"],
+    directions: Float[np.ndarray, "h d"],
     biases: Float[np.ndarray, " h"],
     amplitudes: Float[np.ndarray, " h"],
-) -> tuple[Float[np.ndarray, "n 6 h 6"], Float[np.ndarray, "n 6 h"], Float[np.ndarray, "n 6 h"]]:
+) -> tuple[Float[np.ndarray, "n d h d"], Float[np.ndarray, "n d h"], Float[np.ndarray, "n d h"]]:
     """Derivatives of the stress by directions, biases and amplitudes.
 
     Parameters
     ----------
-    images : array (n, g, 6)
+    images : array (n, g, d)
         The strains turned by every rotation, over the scale.
     group, directions, biases, amplitudes
         As for :func:`network_stress`.
 
     Returns
     -------
-    by_directions : array (n, 6, h, 6)
-    by_biases, by_amplitudes : array (n, 6, h)
+    by_directions : array (n, d, h, d)
+    by_biases, by_amplitudes : array (n, d, h)
     """
-    n, g, H = len(images), len(group), len(biases)
+    n, g, d = images.shape
+    H = len(biases)
     z = images @ directions.T + biases
     root = 1 / np.sqrt(z * z + 4)
     rise = 0.5 * z * root - _rest(biases)  # φ'(z) − φ'(b)
@@ -290,10 +293,10 @@ def network_jacobian(
     by_amplitudes = np.matmul(rise.transpose(2, 0, 1), turned).transpose(1, 2, 0) / g
     change = bend - 2 / np.sqrt(biases * biases + 4) ** 3
     by_biases = np.matmul(change.transpose(2, 0, 1), turned).transpose(1, 2, 0) * (amplitudes / g)
-    own = rise.transpose(0, 2, 1).reshape(n * H, g) @ group.transpose(0, 2, 1).reshape(g, 36)
-    spread = (bend.transpose(0, 2, 1)[:, :, None, :] * turned.transpose(0, 2, 1)).reshape(n, H * 6, g)
-    moved = np.matmul(spread, images).reshape(n, H, 6, 6)
-    by_directions = (own.reshape(n, H, 6, 6) + moved) * (amplitudes / g)[None, :, None, None]
+    own = rise.transpose(0, 2, 1).reshape(n * H, g) @ group.transpose(0, 2, 1).reshape(g, d * d)
+    spread = (bend.transpose(0, 2, 1)[:, :, None, :] * turned.transpose(0, 2, 1)).reshape(n, H * d, g)
+    moved = np.matmul(spread, images).reshape(n, H, d, d)
+    by_directions = (own.reshape(n, H, d, d) + moved) * (amplitudes / g)[None, :, None, None]
     return by_directions.transpose(0, 2, 1, 3), by_biases, by_amplitudes
 
 
@@ -304,11 +307,11 @@ def _rest(biases: np.ndarray) -> np.ndarray:
 
 def stress_columns(
     basis: PolynomialBasis,
-    group: Float[np.ndarray, "g 6 6"],
-    directions: Float[np.ndarray, "h 6"],
+    group: Float[np.ndarray, "g d d"],
+    directions: Float[np.ndarray, "h d"],
     biases: Float[np.ndarray, " h"],
-    x: Float[np.ndarray, "n 6"],
-) -> Float[np.ndarray, "n 6 k"]:
+    x: Float[np.ndarray, "n d"],
+) -> Float[np.ndarray, "n d k"]:
     """The design matrix Φ at strains x: the stress of each linear parameter (amplitudes, then series coefficients) at one.
 
     Parameters
@@ -345,19 +348,20 @@ class SeriesNetworkResidual:
         rng = np.random.default_rng(seed)
         H = shape.channels
         self.problem, self.shape, self.H = problem, shape, H
-        self.basis = PolynomialBasis(problem.rotations, shape.degrees, problem.scale)
+        self.basis = problem.basis(shape.degrees)
+        self.inputs = problem.x.shape[1]
         self.group, self.norm = problem.group, problem.norm
         self.x = problem.x / problem.scale
         self.target = problem.normed(problem.y).ravel() / problem.unit
-        self.plain = bool((problem.norm == np.eye(6)).all())
+        self.plain = bool((problem.norm == np.eye(self.inputs)).all())
         self.columns = self._normed(self.basis(problem.x)).reshape(len(self.target), -1)
-        self.ridge = shape.ridges(self.columns.shape[1])
+        self.ridge = shape.ridges(self.columns.shape[1], self.inputs)
         self.w0: np.ndarray
         self.b0: np.ndarray
-        self.w0, self.b0 = start or (rng.normal(size=(H, 6)), rng.normal(size=H))
+        self.w0, self.b0 = start or (rng.normal(size=(H, self.inputs)), rng.normal(size=H))
 
     def _normed(self, array: np.ndarray) -> np.ndarray:
-        return array if self.plain else np.matmul(self.norm, array.reshape(len(array), 6, -1)).reshape(array.shape)
+        return array if self.plain else np.matmul(self.norm, array.reshape(len(array), self.inputs, -1)).reshape(array.shape)
 
     def start(self) -> np.ndarray:
         """Given directions with the amplitudes and coefficients that fit best.
@@ -382,8 +386,8 @@ class SeriesNetworkResidual:
         -------
         directions, biases, amplitudes, coefficients : array
         """
-        H = self.H
-        return theta[: 6 * H].reshape(H, 6), theta[6 * H : 7 * H], theta[7 * H : 8 * H], theta[8 * H :]
+        H, d = self.H, self.inputs
+        return theta[: d * H].reshape(H, d), theta[d * H : (d + 1) * H], theta[(d + 1) * H : (d + 2) * H], theta[(d + 2) * H :]
 
     def residual(self, theta: np.ndarray) -> np.ndarray:
         """Predicted less given stress, in the norm of the fit and units of the problem.
@@ -394,7 +398,7 @@ class SeriesNetworkResidual:
 
         Returns
         -------
-        array (6 n,)
+        array (n d,)
         """
         w, b, a, c = self.parts(theta)
         network = network_stress(self.x, self.group, w, b, a) if self.H else np.zeros_like(self.x)
@@ -409,13 +413,13 @@ class SeriesNetworkResidual:
 
         Returns
         -------
-        array (6 n, parameters)
+        array (n d, parameters)
         """
         w, b, a, _ = self.parts(theta)
         N = len(self.target)
         images = np.einsum("gij,nj->ngi", self.group, self.x)
         Jw, Jb, Ja = network_jacobian(images, self.group, w, b, a)
-        J = np.concatenate([Jw.reshape(len(self.x), 6, -1), Jb, Ja], axis=2)
+        J = np.concatenate([Jw.reshape(len(self.x), self.inputs, -1), Jb, Ja], axis=2)
         return np.concatenate([self._normed(J).reshape(N, -1), self.columns], axis=1)
 
     def minimise(self, steps: int, start: np.ndarray | None = None) -> Minimum:
@@ -433,7 +437,7 @@ class SeriesNetworkResidual:
         Minimum
         """
         first = self.start() if start is None else start
-        code = compiled()
+        code = compiled(self.inputs)
         if code is None:
             return levenberg_marquardt(self.residual, self.jacobian, first, self.ridge, steps=steps)
         return self._equations.minimise(code, first, steps)
@@ -447,9 +451,9 @@ class SeriesNetworkResidual:
 
         Returns
         -------
-        array (6 n,), array (6 n, parameters)
+        array (n d,), array (n d, parameters)
         """
-        code = compiled()
+        code = compiled(self.inputs)
         return (self.residual(theta), self.jacobian(theta)) if code is None else self._equations.linearise(code, theta)
 
     @property

@@ -75,7 +75,7 @@ class RepeatedStates:
 
 def _kinetic(data: StressStrainData) -> str:
     text = " (add the kinetic part N kT/V to the pressure, where the code left it out: ASE and most machine-learned potentials do"
-    if data.temperature is None or data.reference_volume is None or data.species is None:
+    if not isinstance(data.temperature, float) or data.reference_volume is None or data.species is None:
         return text + ")"
     pressure = len(data.species) * 8.617333262e-5 * data.temperature / data.reference_volume * 160.2176634
     return f"{text}; {pressure:.2g} GPa at {data.temperature:g} K)"

@@ -17,8 +17,10 @@ from constitutive.fitting import Uncertainty
 from constitutive.kinematics import green_lagrange_strain
 from constitutive.laws import BoundedLaw, Domain, Law
 from constitutive.library import material_folder
+from constitutive.laws.coupled import CoupledLaw, elastic_law
 from constitutive.material import storage
 from constitutive.material.constants import law_from_constants, warn_if_unstable
+from constitutive.material.coupled import require_whole, response_of
 from constitutive.plain import JsonObject
 from constitutive.show import facts
 from constitutive.symmetry import PointGroup
@@ -53,11 +55,14 @@ class Material:
         What calibration found (not saved; its figures are on the card), or None.
     uncertainty
         How far the stress may be off at any strain; None where nothing was calibrated.
+    coupled
+        The energy of strain and other variables (electric field, polarisation, temperature), exact under the whole point group, of which
+        ``law`` is the part of the strain alone; None for elasticity.
 
     Raises
     ------
     MaterialError
-        The law is not exact under the group.
+        The law is not exact under the group, or is not that of the coupled one.
     """
 
     law: Law
@@ -68,6 +73,7 @@ class Material:
     card: JsonObject = field(default_factory=dict)
     report: Any = None
     uncertainty: Uncertainty | None = None
+    coupled: CoupledLaw | None = None
 
     def __post_init__(self) -> None:
         residual = self.law.symmetry_residual(self.point_group.laue_rotations)
@@ -76,6 +82,51 @@ class Material:
                 f"the law breaks the symmetry {self.point_group.laue_class} of its crystal by {residual:.1e} of its stress, "
                 f"more than {SYMMETRY_LIMIT:.0e}; calibrate it again for that group"
             )
+        if self.coupled is not None:
+            require_whole(self.law, self.coupled, self.point_group)
+
+    @classmethod
+    def from_coupled_law(
+        cls,
+        law: CoupledLaw,
+        point_group: PointGroup | str,
+        *,
+        name: str = "",
+        structure: Structure | None = None,
+        domain: Domain | None = None,
+        card: JsonObject | None = None,
+    ) -> Material:
+        """Material of an energy of strain and other variables; its ``law`` is that energy at zero field and reference temperature.
+
+        Parameters
+        ----------
+        law : CoupledLaw
+            Such as ``LinearCoupledLaw.from_constants(…)``.
+        point_group : PointGroup or str
+            The group in the frame of the law, or a symbol (then in its standard axes).
+        name : str
+            A short name.
+        structure : Structure, optional
+            The crystal (pymatgen), in the frame of the law.
+        domain : Domain, optional
+            Of the strains.
+        card : dict, optional
+            Provenance.
+
+        Returns
+        -------
+        Material
+
+        Raises
+        ------
+        MaterialError
+            The law is not exact under the group, or no function of a strain.
+        """
+        group = PointGroup.from_symbol(point_group) if isinstance(point_group, str) else point_group
+        elastic = elastic_law(law, group.laue_rotations)
+        S0 = elastic.stress(torch.zeros(3, 3, dtype=torch.float64)).numpy()
+        kept = {"residual_stress": {"rule": "keep", "stress_GPa": S0.tolist()}} if S0.any() else {}
+        return cls(elastic, group, structure, name, domain, {**(card or {}), **kept}, coupled=law)
 
     @classmethod
     def from_constants(
@@ -212,6 +263,7 @@ class Material:
             None if self.domain is None else self.domain.rotated(R),
             card,
             uncertainty=None if self.uncertainty is None else self.uncertainty.rotated(R),
+            coupled=None if self.coupled is None else self.coupled.rotated(R),
         )
 
     def second_piola_kirchhoff(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
@@ -228,6 +280,41 @@ class Material:
             GPa, in the same frame.
         """
         return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
+
+    def response(
+        self,
+        F: Float[np.ndarray, "n 3 3"],
+        *,
+        electric_field: Float[np.ndarray, "n 3"] | None = None,
+        polarization: Float[np.ndarray, "n 3"] | None = None,
+        temperature: Float[np.ndarray, " n"] | float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Stress and the other conjugates of a coupled law: polarisation or field, entropy.
+
+        Parameters
+        ----------
+        F : array (n, 3, 3)
+            Deformation gradients, in the crystal's Cartesian frame.
+        electric_field : array (n, 3), optional
+            E₀ = Fᵀe (GV/m); zero when not given.
+        polarization : array (n, 3), optional
+            P₀ = J F⁻¹ p (C/m²); zero when not given.
+        temperature : array (n,) or float, optional
+            K; the reference temperature when not given.
+
+        Returns
+        -------
+        dict of array
+            ``"stress"`` (n, 3, 3), second Piola–Kirchhoff (GPa); ``"polarization"`` P₀ (n, 3) without the free-space part (C/m²), or
+            ``"electric_field"`` E₀ (n, 3) (GV/m); ``"entropy"`` (n, 1) (GPa/K).
+
+        Raises
+        ------
+        MaterialError
+            The material has no coupled law, or its law is one of other variables.
+        """
+        values = {"electric_field": electric_field, "polarization": polarization, "temperature": temperature}
+        return response_of(self.coupled, self.card, np.asarray(F, dtype=np.float64), values)
 
     def predict(self, F: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
         """Former name of :meth:`second_piola_kirchhoff`.
@@ -259,7 +346,8 @@ class Material:
             The folder cannot be written.
         """
         storage.save(
-            storage.Contents(self.law, self.point_group, self.structure, self.name, self.domain, self.card, self.uncertainty), folder
+            storage.Contents(self.law, self.point_group, self.structure, self.name, self.domain, self.card, self.uncertainty, self.coupled),
+            folder,
         )
 
     @classmethod
@@ -288,7 +376,7 @@ class Material:
         """
         found = storage.load(material_folder(folder))
         try:
-            return cls(found.law, found.point_group, found.structure, found.name, found.domain, found.card, uncertainty=found.uncertainty)
+            return cls(found.law, found.point_group, found.structure, found.name, found.domain, found.card, None, found.uncertainty, found.coupled)
         except MaterialError as error:
             raise MaterialError(f"{folder}: {error}") from error
 

@@ -26,8 +26,9 @@ from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.files import replacing
 from constitutive.fitting import Uncertainty
 from constitutive.laws import Domain, Law, law_from_state
-from constitutive.laws.base import numbers
 from constitutive.library import shipped_names
+from constitutive.laws.base import numbers, under
+from constitutive.laws.coupled import CoupledLaw, coupled_law_from_state
 from constitutive.plain import JsonObject, plain
 from constitutive.symmetry import PointGroup
 
@@ -47,6 +48,7 @@ OWN_KEYS = (
     "law_sha256",
     "domain_radius",
     "uncertainty",
+    "coupled",
     "constitutive",
 )
 
@@ -62,6 +64,7 @@ class Contents:
     domain: Domain | None = None
     card: JsonObject = field(default_factory=dict)
     uncertainty: Uncertainty | None = None
+    coupled: CoupledLaw | None = None
 
 
 def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
@@ -94,6 +97,10 @@ def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     if contents.uncertainty is not None:
         card["uncertainty"], parts = contents.uncertainty.state()
         tensors |= {f"uncertainty.{name}": array for name, array in parts.items()}
+    if contents.coupled is not None:
+        card["coupled"], parts = contents.coupled.state()
+        tensors |= {f"coupled.{name}": array for name, array in parts.items()}
+        tensors["operations"] = numbers(contents.coupled.operations)
     files = {LAW: write_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()})}
     card["law_sha256"] = hashlib.sha256(files[LAW]).hexdigest()
     if contents.structure is not None:
@@ -132,6 +139,7 @@ def load(folder: str | os.PathLike[str]) -> Contents:
         law = law_from_state(_mapping(card["law"], "law"), arrays, _rotations(tensors, group))
         rest = {key: value for key, value in card.items() if key not in OWN_KEYS}
         _require_reference_stress(law, rest)
+        coupled = _coupled(card, tensors, group)
         name, domain, uncertainty = str(card.get("name", "")), _domain(card, tensors), _uncertainty(card, tensors)
     except KeyError as error:
         raise MaterialError(f"{home / CARD}: lacks {error}; the card is incomplete, save the material again") from error
@@ -139,7 +147,7 @@ def load(folder: str | os.PathLike[str]) -> Contents:
         raise MaterialError(f"{home / CARD}: {error}; the card is damaged, save the material again") from error
     except ConstitutiveError as error:
         raise MaterialError(f"{home}: {error}") from error
-    return Contents(law, group, structure, name, domain, rest, uncertainty)
+    return Contents(law, group, structure, name, domain, rest, uncertainty, coupled)
 
 
 def stated_reference_stress(card: JsonObject) -> np.ndarray:
@@ -263,6 +271,16 @@ def _uncertainty(card: JsonObject, tensors: dict[str, np.ndarray]) -> Uncertaint
         return None
     parts = {name[12:]: array for name, array in tensors.items() if name.startswith("uncertainty.")}
     return Uncertainty.from_state(_mapping(card["uncertainty"], "uncertainty"), parts, tensors["rotations"])
+
+
+def _coupled(card: JsonObject, tensors: dict[str, np.ndarray], group: PointGroup) -> CoupledLaw | None:
+    """The law of several variables, its operations those of the group."""
+    if "coupled" not in card:
+        return None
+    stored = _shaped(tensors, "operations", group.operations.shape)
+    if not _same_operations(stored, group.operations):
+        raise ValueError(f"{LAW} holds operations that are not those of {group.symbol} in its frame")
+    return coupled_law_from_state(_mapping(card["coupled"], "coupled"), under(tensors, "coupled."), stored)
 
 
 def _require_reference_stress(law: Law, card: JsonObject) -> None:

@@ -28,7 +28,7 @@ def joined(sets: Sequence[StressStrainData]) -> StressStrainData:
             raise DataError(f"found stresses as {first.measure} and {other.measure}; needed one measure; convert them apart")
     fields: Fields = {}
     partial = []
-    for key in ("F", *MEASURES, "W", "forces", "positions", *_WEIGHTS):
+    for key in ("F", *MEASURES, "W", "forces", "positions", *_WEIGHTS, "electric_field", "polarization", "entropy"):
         values = [np.ones(len(data)) if key in _WEIGHTS and _weighted(sets, key, data) else getattr(data, key) for data in sets]
         whole = all(value is not None for value in values) and len({np.shape(value)[1:] for value in values}) == 1  # of one cell
         fields[key] = np.concatenate(values) if whole else None

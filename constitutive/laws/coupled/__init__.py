@@ -6,12 +6,13 @@ after the other, in float64. For the strain and an electric field the energy is 
 """
 
 from constitutive.laws.coupled.base import CoupledLaw, RotatedCoupledLaw, coupled_law_from_state
+from constitutive.laws.coupled.elastic import elastic_law
 from constitutive.laws.coupled.free_space import FreeSpace, FreeSpaceLaw, free_space, with_free_space
 from constitutive.laws.coupled.linear import LinearCoupledLaw
 from constitutive.laws.coupled.network import CoupledNetworkLaw
 from constitutive.laws.coupled.series import CoupledSeriesLaw
 from constitutive.laws.coupled.sum import CoupledSumLaw
-from constitutive.laws.coupled.variables import (
+from constitutive.tensors.variables import (
     COMPOSITION,
     ELECTRIC_FIELD,
     MAGNETIC_FIELD,
@@ -42,6 +43,7 @@ __all__ = [
     "RotatedCoupledLaw",
     "Variable",
     "coupled_law_from_state",
+    "elastic_law",
     "free_space",
     "representation",
     "variables_named",

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from constitutive.laws.base import numbers
 from constitutive.laws.coupled.base import CoupledLaw
-from constitutive.laws.coupled.variables import Variable, variables_named
+from constitutive.tensors.variables import Variable, variables_named
 from constitutive.laws.network import squareplus
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike

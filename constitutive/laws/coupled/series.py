@@ -12,7 +12,7 @@ from torch import Tensor
 
 from constitutive.laws.base import numbers, require_unchanged, settled
 from constitutive.laws.coupled.base import CoupledLaw
-from constitutive.laws.coupled.variables import Variable, variables_named
+from constitutive.tensors.variables import Variable, variables_named
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike, operations_of
 from constitutive.tensors.polynomials import apolar_weights, differentiate, exponents, invariants_of_blocks, monomials

@@ -1,0 +1,187 @@
+"""From samples in fields, at polarisations or temperatures to a material with a law of several variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import numpy as np
+import torch
+
+from constitutive.calibration.candidates import Progress
+from constitutive.calibration.coupled_data import CoupledSamples, coupled_samples
+from constitutive.calibration.coupled_student import Student, chosen, law_of, teach
+from constitutive.calibration.coupled_teacher import Teacher, learn
+from constitutive.calibration.effort import Effort
+from constitutive.calibration.report import Errors, evaluate
+from constitutive.data import StressStrainData
+from constitutive.errors import CalibrationError
+from constitutive.laws import Domain
+from constitutive.laws.coupled import CoupledLaw
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import to_mandel
+from constitutive.tensors.variables import Variable
+
+CERTAIN = 4.0  # a slope in the reference state counts where it exceeds so many times the error of samples left out
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CoupledReport:
+    """How a law of several variables was found.
+
+    Attributes
+    ----------
+    chosen
+        Label of the law.
+    held_out_errors
+        For each conjugate the relative error on samples left out: of the mean of the regressions that the law follows, and its deviation.
+    regressions
+        The kernels with their weights.
+    laws
+        Every law that was tried: label, orbit units, and deviation from the mean for each conjugate.
+    training
+        Errors of the law on the samples.
+    notes
+        Other remarks.
+    """
+
+    chosen: str
+    held_out_errors: dict[str, float]
+    regressions: dict[str, float]
+    laws: list[Student]
+    training: Errors | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain types for JSON and the card.
+
+        Returns
+        -------
+        dict
+            Errors are fractions.
+        """
+        return {
+            "chosen": self.chosen,
+            "held_out_error": float(np.sqrt(np.mean(np.square(list(self.held_out_errors.values()))))),
+            "held_out_errors": {f"{name}_relative_error": error for name, error in self.held_out_errors.items()},
+            "regressions": self.regressions,
+            "laws": [{"law": s.label, "orbit_units": s.units, "deviation": s.deviation} for s in self.laws],
+            "training": None if self.training is None else self.training.as_dict(),
+            "notes": self.notes,
+        }
+
+
+def calibrate_coupled(
+    data: StressStrainData,
+    variables: tuple[Variable, ...],
+    group: PointGroup,
+    *,
+    seed: int = 0,
+    effort: Effort,
+    progress: Progress,
+    units: int | None = None,
+    notes: list[str] | None = None,
+) -> Material:
+    """Calibrate a law of several variables.
+
+    Kernel regressions that are invariant under the group find the energy from few samples; a series plus a group-convolution network learns
+    their mean at many points of the domain, as small as its error allows.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    variables : tuple of Variable
+        The strain first.
+    group : PointGroup
+        In the frame of the data.
+    seed : int
+        Of all random choices.
+    effort : Effort
+    progress : callable
+        Called with what is being done and the fraction done.
+    units : int, optional
+        Orbit units of the law, instead of the fewest.
+    notes : list of str, optional
+        Of the intake check, for the report.
+
+    Returns
+    -------
+    Material
+        With a CoupledReport.
+    """
+    samples = coupled_samples(data, variables, group)
+    progress("kernel regressions", 0.02)
+    teacher = learn(samples.problem, effort)
+    slope, remarks = _slope_of_reference(teacher)
+    students = teach(teacher, 1 if slope else 2, seed, effort, progress, units=units)
+    best = chosen(students)
+    law = law_of(best.fit, samples.problem)
+    domain = Domain.of_strains(np.asarray(to_mandel(data.green_lagrange_strain)), np.array(group.laue_rotations))
+    progress("constants", 0.97)
+    material = Material.from_coupled_law(
+        law, group, name=data.name, structure=data.structure, domain=domain, card=_card(data, samples, law, seed)
+    )
+    own = teacher.problem.relative_errors(teacher.left_out)
+    errors = {name: float(np.hypot(error, best.deviation[name])) for name, error in own.items()}
+    weights = {f.kernel: float(w) for f, w in zip(teacher.fits, teacher.weights, strict=True)}
+    report = CoupledReport(best.label, errors, weights, students, notes=[*(notes or []), *samples.notes, *remarks])
+    report = replace(report, training=evaluate(material, data))
+    progress("done", 1.0)
+    return replace(material, card={**material.card, "calibration": report.as_dict()}, report=report)
+
+
+def refuse_elastic_options(residual_stress: str | None, anchors: Mapping[str, object] | None, *, elliptic: bool, laws: str) -> None:
+    """Require that no option was given that laws of the strain alone have.
+
+    Parameters
+    ----------
+    residual_stress, anchors, elliptic, laws
+        As of :func:`constitutive.calibration.calibrate`.
+
+    Raises
+    ------
+    CalibrationError
+        One was given.
+    """
+    given = {"residual_stress": residual_stress, "anchors": anchors, "elliptic": elliptic or None, "laws": None if laws == "all" else laws}
+    wrong = [name for name, value in given.items() if value]
+    if wrong:
+        raise CalibrationError(
+            f"{', '.join(wrong)}: laws of the strain alone have this option, laws of several variables have not; leave it out, or leave the "
+            "fields out of the data"
+        )
+
+
+def _slope_of_reference(teacher: Teacher) -> tuple[bool, list[str]]:
+    """Whether stress, polarisation or entropy differ from zero in the reference state by more than the error of the samples."""
+    problem = teacher.problem
+    slope = teacher(np.zeros((1, problem.x.shape[1])))[0]
+    errors = np.abs(teacher.left_out - problem.y)
+    found = []
+    for variable in problem.variables:
+        place = problem.place(variable.name)
+        typical = float(np.sqrt(np.median((errors[:, place] ** 2).sum(1))))
+        if problem.weights[place].any() and float(np.linalg.norm(slope[place])) > CERTAIN * typical:
+            found.append(variable.conjugate)
+    if not found:
+        return False, []
+    return True, [f"the {' and the '.join(found)} in the reference state differ from zero beyond the error of the samples, and were kept"]
+
+
+def _card(data: StressStrainData, samples: CoupledSamples, law: CoupledLaw, seed: int) -> dict[str, object]:
+    card: dict[str, object] = {
+        "data": {"name": data.name, "sha256": data.sha256, "samples": len(data), "measure": data.measure, "ions": data.ions},
+        "variables": [v.name for v in law.variables],
+        "scales": {v.name: float(s) for v, s in zip(law.variables, samples.problem.scales, strict=True)},
+        "residual_stress": {"rule": "none"},
+        "seed": seed,
+    }
+    if samples.reference_temperature is not None:
+        card["reference_temperature_K"] = samples.reference_temperature
+    zero = law.conjugates(torch.zeros(1, law.size, dtype=torch.float64))
+    if "polarization" in zero and bool(zero["polarization"].any()):
+        card["spontaneous_polarization"] = zero["polarization"][0].tolist()
+    return card

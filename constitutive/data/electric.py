@@ -1,0 +1,103 @@
+r"""Electric fields and polarisations of samples: reference and current configuration, and the branch of the polarisation.
+
+With e and p in the current configuration, :math:`E_0 = F^T e` and :math:`P_0 = J F^{-1} p` (Dorfmann & Ogden 2005, *Acta Mechanica* 174, 167). A
+polarisation by Berry phases or by charges is known up to a quantum :math:`e\, a_i / V` (King-Smith & Vanderbilt, Phys. Rev. B 47 (1993)
+1651); in the reference configuration the quanta are those of the reference cell at every strain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from constitutive.kinematics import determinant, inverse
+from constitutive.units import CHARGE_PER_SQUARE_ANGSTROM
+
+ROUNDING = 1e-6
+
+
+def reference_field(F: Float[np.ndarray, "n 3 3"], field: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """E₀ = Fᵀe.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+    field : array (n, 3)
+        e, in the current configuration (GV/m).
+
+    Returns
+    -------
+    array (n, 3)
+        GV/m.
+    """
+    return np.einsum("nji,nj->ni", F, field)
+
+
+def reference_polarization(F: Float[np.ndarray, "n 3 3"], polarization: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """P₀ = J F⁻¹ p.
+
+    Parameters
+    ----------
+    F : array (n, 3, 3)
+    polarization : array (n, 3)
+        p, in the current configuration (C/m²).
+
+    Returns
+    -------
+    array (n, 3)
+        C/m², per reference volume.
+    """
+    return determinant(F)[:, None] * np.einsum("nij,nj->ni", inverse(F), polarization)
+
+
+def quanta(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Rows e a_i / V₀: what the reference polarisation is known up to (C/m²).
+
+    Parameters
+    ----------
+    lattice : array (3, 3)
+        Rows of the reference cell, Å.
+
+    Returns
+    -------
+    array (3, 3)
+    """
+    return CHARGE_PER_SQUARE_ANGSTROM * lattice / abs(np.linalg.det(lattice))
+
+
+def unwrapped(
+    polarization: Float[np.ndarray, "n 3"], points: Float[np.ndarray, "n k"], lattice: Float[np.ndarray, "3 3"]
+) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, " m"]]:
+    """Reference polarisations on one branch, followed from the sample nearest to the reference state.
+
+    Each sample in turn, the nearest to those done first, is moved by the quanta that bring it nearest to its nearest neighbour among them.
+
+    Parameters
+    ----------
+    polarization : array (n, 3)
+        P₀ (C/m²).
+    points : array (n, k)
+        Where the samples lie: strains and fields, each in units of its typical size.
+    lattice : array (3, 3)
+        Rows of the reference cell, Å.
+
+    Returns
+    -------
+    array (n, 3)
+        C/m², the first sample on the branch of the smallest polarisation.
+    int array (m,)
+        Samples that were moved.
+    """
+    found, rows = polarization.copy(), quanta(lattice)
+    n = len(found)
+    distance, neighbour = np.linalg.norm(points, axis=1), np.full(n, -1)
+    left = np.ones(n, dtype=bool)
+    for _ in range(n):
+        k = int(np.where(left, distance, np.inf).argmin())
+        target = np.zeros(3) if neighbour[k] < 0 else found[neighbour[k]]
+        found[k] += np.rint((target - found[k]) @ np.linalg.inv(rows)) @ rows
+        left[k] = False
+        to_k = np.linalg.norm(points - points[k], axis=1)
+        nearer = left & ((to_k < distance) | (neighbour < 0))
+        distance[nearer], neighbour[nearer] = to_k[nearer], k
+    return found, np.nonzero(np.abs(found - polarization).max(1) > ROUNDING * np.abs(rows).max())[0]
