@@ -20,11 +20,11 @@ from constitutive.laws.coupled import (
     with_free_space,
 )
 from constitutive.laws.coupled.series import invariants
-from constitutive.tensors.variables import variables_named
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.tables import SYMBOLS
 from constitutive.tensors.packing import from_mandel, mandel_matrix, stiffness_mandel_to_voigt
 from constitutive.tensors.polynomials import apolar_weights, exponents, invariant_polynomials
+from constitutive.tensors.variables import variables_named
 from constitutive.units import VACUUM_PERMITTIVITY
 
 PAIR = (STRAIN, ELECTRIC_FIELD)

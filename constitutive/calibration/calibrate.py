@@ -86,8 +86,8 @@ def calibrate(
     units
         Orbit units |G|·H of a law with a network, instead of the fewest whose expected error is within 3 % of the best.
     variables
-        Of the energy: ``"strain,electric_field"``, ``"strain,polarization"``, ``"strain,temperature"`` or more of them; those that vary in the
-        data when not given.
+        Of the energy: ``"strain,electric_field"``, ``"strain,polarization"``, ``"strain,temperature"`` or more of them; those that vary in
+        the data when not given.
 
     Returns
     -------

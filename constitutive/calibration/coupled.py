@@ -126,7 +126,7 @@ def calibrate_coupled(
     )
     own = teacher.problem.relative_errors(teacher.left_out)
     errors = {name: float(np.hypot(error, best.deviation[name])) for name, error in own.items()}
-    weights = {f.kernel: float(w) for f, w in zip(teacher.fits, teacher.weights, strict=True)}
+    weights = {str(f.kernel): float(w) for f, w in zip(teacher.fits, teacher.weights, strict=True)}
     report = CoupledReport(best.label, errors, weights, students, notes=[*(notes or []), *samples.notes, *remarks])
     report = replace(report, training=evaluate(material, data))
     progress("done", 1.0)
@@ -150,7 +150,7 @@ def refuse_elastic_options(residual_stress: str | None, anchors: Mapping[str, ob
     wrong = [name for name, value in given.items() if value]
     if wrong:
         raise CalibrationError(
-            f"{', '.join(wrong)}: laws of the strain alone have this option, laws of several variables have not; leave it out, or leave the "
+            f"{', '.join(wrong)}: laws of the strain alone have this option, laws of several variables not; leave it out, or leave the "
             "fields out of the data"
         )
 
@@ -176,7 +176,6 @@ def _card(data: StressStrainData, samples: CoupledSamples, law: CoupledLaw, seed
         "data": {"name": data.name, "sha256": data.sha256, "samples": len(data), "measure": data.measure, "ions": data.ions},
         "variables": [v.name for v in law.variables],
         "scales": {v.name: float(s) for v, s in zip(law.variables, samples.problem.scales, strict=True)},
-        "residual_stress": {"rule": "none"},
         "seed": seed,
     }
     if samples.reference_temperature is not None:

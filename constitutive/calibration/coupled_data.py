@@ -66,7 +66,7 @@ def variables_of(data: StressStrainData, wanted: str | Sequence[str] | None) -> 
             raise CalibrationError(
                 "the data hold electric fields and polarisations, and the law can be a function of either: give variables="
                 "('strain', 'electric_field') (--variables strain,electric_field), from which the polarisation follows, or "
-                "('strain', 'polarization') (--variables strain,polarization), from which the field follows and which can hold several wells"
+                "('strain', 'polarization') (--variables strain,polarization), from which the field follows and which can hold wells"
             )
         names = ["strain", *varies]
     else:
@@ -119,8 +119,8 @@ def coupled_samples(data: StressStrainData, variables: tuple[Variable, ...], gro
         "temperature": None if reference is None else np.asarray(data.temperature)[:, None] - reference,
         "entropy": None if data.entropy is None else data.entropy[:, None],
     }
-    points = [values[v.name] for v in variables]
-    problem = CoupledProblem.of(variables, np.array(group.operations), points, [values.get(v.conjugate) for v in variables])
+    inputs = [np.asarray(values[v.name]) for v in variables]
+    problem = CoupledProblem.of(variables, np.array(group.operations), inputs, [values.get(v.conjugate) for v in variables])
     return CoupledSamples(_without_repetitions(problem, notes), reference, notes)
 
 
@@ -168,7 +168,7 @@ def material_inputs(material: Material, data: StressStrainData) -> dict[str, np.
     }
     if "polarization" in names and values["polarization"] is None:
         raise DataError("the law of the material is one of strain and polarisation, and the data hold no polarization of their samples")
-    return {name: values[name] for name in names if values.get(name) is not None}
+    return {name: value for name in names if (value := values.get(name)) is not None}
 
 
 def conjugates_of(data: StressStrainData) -> dict[str, Float[np.ndarray, "n _"] | None]:

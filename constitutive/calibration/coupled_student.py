@@ -19,7 +19,7 @@ from constitutive.tensors.polynomials import exponents
 RIDGE = 1e-9  # the mean is without noise
 POINTS, FRESH = 500, 300  # that the law learns from beside the samples, and on which it is compared
 STARTS, FIRST_STEPS, STEPS = 12, 12, 120
-KEPT = 2  # starts that are refined
+KEPT = 1  # starts that are refined
 COLUMNS = 500  # most polynomials of a series
 WIDTHS = ((4, 96), (5, 96), (5, 192), (4, 384), (5, 384), (4, 768))  # highest degree, orbit units: in the order of their cost
 TOLERANCE = 1.05
@@ -106,7 +106,8 @@ def teach(
     unseen = cloud(problem, FRESH, rng)
     test = problem.with_points(unseen, teacher(unseen))
     own = problem.relative_error(teacher.left_out)
-    order, found, tried = len(problem.group), [], set()
+    order, tried = len(problem.group), set()
+    found: list[Student] = []
     widths = [(4, units), (5, units)] if units is not None else WIDTHS if effort.name == "full" else WIDTHS[:2]
     for k, (degree, width) in enumerate(widths):
         degrees = _degrees(problem, lowest, degree)

@@ -226,7 +226,7 @@ def evaluate(material: Material, data: StressStrainData) -> Errors:
         found = material.response(F, **material_inputs(material, data))
         T = found.pop("stress")
         given = conjugates_of(data)
-        others = {name: _relative(found[name] - given[name], given[name]) for name in found if given.get(name) is not None}
+        others = {name: _relative(found[name] - value, value) for name, value in given.items() if value is not None and name in found}
     return Errors(
         len(F),
         _relative(T - S, S),

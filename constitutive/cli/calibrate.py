@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import ProgressBar, emit, err, out
+from constitutive.cli.coupled import coupled_payload, render_coupled
 from constitutive.cli.options import DataArgument, JsonOption, PointGroupOption, SeedOption, UnitOption
 from constitutive.errors import CalibrationError
 from constitutive.plain import JsonObject
@@ -50,6 +51,14 @@ def calibrate(
     units: Annotated[
         int | None, typer.Option(help="Orbit units of a network; by default the fewest within 3 % of the best error.", metavar="N", min=1)
     ] = None,
+    variables: Annotated[
+        str | None,
+        typer.Option(
+            help="Variables of the energy: strain with electric_field, polarization or temperature; else those that vary.",
+            metavar="strain,electric_field",
+            show_default=False,
+        ),
+    ] = None,
     unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,6 +78,7 @@ def calibrate(
       [dim]constitutive calibrate materials/silicon/data.json --out results/silicon[/]
       [dim]constitutive calibrate beams.json --point-group m-3m --out beams[/]
       [dim]constitutive calibrate data.json --anchor C11=166±1 --out si --json[/]
+      [dim]constitutive calibrate quartz.json --variables strain,electric_field --out quartz[/]
     """
     from constitutive.calibration import calibrate as fit  # deferred: quick --help
     from constitutive.calibration import read_energies  # deferred: quick --help
@@ -94,8 +104,12 @@ def calibrate(
             effort=effort,
             workers=workers,
             units=units,
+            variables=variables,
         )
     material.save(folder)
+    if material.coupled is not None:
+        emit(as_json, coupled_payload(material, folder), lambda: render_coupled(material, folder))
+        return
     picture, stability = _picture(material, folder, unit), _strong_ellipticity(material)
     payload = {
         "folder": str(folder),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import emit, out
+from constitutive.cli.coupled import render_constants
 from constitutive.cli.options import JsonOption, MaterialArgument, UnitOption, finite
+from constitutive.errors import MaterialError
 from constitutive.plain import JsonObject
 from constitutive.show import StressScale
 
@@ -29,6 +31,9 @@ def constants(
         float | None, typer.Option(help="Also the effective constants under this pressure.", metavar="GPA", callback=finite)
     ] = None,
     stability: Annotated[bool, typer.Option("--stability", help="Also a map of where the law loses strong ellipticity.")] = False,
+    piezo: Annotated[
+        bool, typer.Option("--piezo", help="Also piezoelectric, dielectric and thermal constants of a law with fields or temperatures.")
+    ] = False,
     unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,11 +49,20 @@ def constants(
       [dim]constitutive constants materials/silicon[/]
       [dim]constitutive constants materials/silicon --pressure 5 --json[/]
       [dim]constitutive constants results/lattice --unit kPa[/]
+      [dim]constitutive constants quartz --piezo[/]
     """
-    from constitutive.elasticity import BLIND_SPOT, constants_table, constants_under_pressure, stability_map  # deferred: quick --help
+    from constitutive.elasticity import (  # deferred: quick --help
+        BLIND_SPOT,
+        constants_table,
+        constants_under_pressure,
+        coupled_constants,
+        stability_map,
+    )
     from constitutive.material import Material  # deferred: quick --help
 
     material = Material.load(folder)
+    if piezo and material.coupled is None:
+        raise MaterialError(f"{folder}: --piezo needs a law with fields or temperatures; this one is of the strain alone")
     payload: JsonObject = {"C_voigt_GPa": material.stiffness_voigt(), "definition": "brugger"}
     payload["constants_GPa"] = {str(order): constants_table(material.law, order).as_dict() for order in (2, 3, 4)}
     payload["errors_GPa"] = _errors(material)
@@ -58,6 +72,9 @@ def constants(
     if stability:
         payload["ellipticity_lost_at"] = stability_map(material.law).as_dict()
         payload["note"] = BLIND_SPOT
+    if piezo and material.coupled is not None:
+        temperature = material.card.get("reference_temperature_K")
+        payload["piezo"] = coupled_constants(material.coupled, reference_temperature=temperature).as_dict()
     emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
 
 
@@ -86,6 +103,8 @@ def _render(payload: JsonObject, scale: StressScale) -> None:
         lost = {name: size for name, size in payload["ellipticity_lost_at"].items() if size is not None}
         out.print("strong ellipticity is lost at |E| = " + (", ".join(f"{s:.3f} ({n})" for n, s in lost.items()) or "nowhere looked at"))
         out.print(payload["note"])
+    if "piezo" in payload:
+        render_constants(payload["piezo"])
 
 
 def _with_error(name: str, value: float, error: float | None, scale: StressScale) -> str:

@@ -24,7 +24,7 @@ def evaluate(
     unit: UnitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a material with data: errors of S, P and the Cauchy stress.
+    """Compare a material with data: errors of S, P and the Cauchy stress, and of the polarisation, field and entropy of a coupled law.
 
     The data must stand in the material's reference cell and frame. A residual stress that the material removed is removed here too.
 
@@ -51,6 +51,8 @@ def evaluate(
         out.print(f"{errors.samples} samples")
         out.print(f"second Piola–Kirchhoff stress  {100 * errors.second_piola_relative_error:8.4f} %")
         out.print(f"first Piola–Kirchhoff stress   {100 * errors.first_piola_relative_error:8.4f} %")
+        for name, error in errors.conjugates.items():
+            out.print(f"{name.replace('_', ' '):<29}  {100 * error:8.4f} %")
         scale = StressScale.of(float(abs(states.stress("cauchy")).max()), unit)
         out.print(f"Cauchy stress, rms             {scale.text(errors.cauchy_rmse_GPa):>8} {scale.unit}")
 

@@ -1,8 +1,8 @@
 r"""Electric fields and polarisations of samples: reference and current configuration, and the branch of the polarisation.
 
-With e and p in the current configuration, :math:`E_0 = F^T e` and :math:`P_0 = J F^{-1} p` (Dorfmann & Ogden 2005, *Acta Mechanica* 174, 167). A
-polarisation by Berry phases or by charges is known up to a quantum :math:`e\, a_i / V` (King-Smith & Vanderbilt, Phys. Rev. B 47 (1993)
-1651); in the reference configuration the quanta are those of the reference cell at every strain.
+With e and p in the current configuration, :math:`E_0 = F^T e` and :math:`P_0 = J F^{-1} p` (Dorfmann & Ogden, *Acta Mechanica* 174 (2005)
+167). A polarisation by Berry phases or by charges is known up to a quantum :math:`e\, a_i / V` (King-Smith & Vanderbilt, Phys. Rev. B 47
+(1993) 1651); in the reference configuration the quanta are those of the reference cell at every strain.
 """
 
 from __future__ import annotations

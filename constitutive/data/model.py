@@ -328,7 +328,9 @@ class StressStrainData(Samples):
         fields = ["F", measure, *others]
         values: dict[str, Any] = {name: [point[name] for point in self.paths] for name in fields}
         try:
-            return StressStrainData(**values, units=self.units, name=self.name, electric_frame=self.electric_frame, **self._reference_fields())
+            return StressStrainData(
+                **values, units=self.units, name=self.name, electric_frame=self.electric_frame, **self._reference_fields()
+            )
         except DataError as error:
             raise DataError(f"paths: {error}") from error
 

@@ -8,6 +8,7 @@ from constitutive.elasticity.constants import (
     elastic_constants,
     independent_places,
 )
+from constitutive.elasticity.coupled import CoupledConstants, coupled_constants
 from constitutive.elasticity.directional import (
     QUANTITIES,
     UNITS,
@@ -24,6 +25,7 @@ __all__ = [
     "UNITS",
     "Averages",
     "ConstantsTable",
+    "CoupledConstants",
     "DirectionalModuli",
     "Ellipticity",
     "Extreme",
@@ -32,6 +34,7 @@ __all__ = [
     "born_stable",
     "constants_table",
     "constants_under_pressure",
+    "coupled_constants",
     "elastic_constants",
     "ellipticity",
     "half_sphere",

@@ -5,10 +5,10 @@ The energy is a Gaussian process with the covariance
 .. math:: k(x, x') = \frac{1}{|G|} \sum_{g \in G} \kappa(x / \ell,\; D(g)\, x' / \ell)
 
 whose second derivatives are the covariances of gradients (Rasmussen & Williams 2006, *Gaussian Processes for Machine Learning*, sec. 9.4;
-invariant kernels: Haasdonk & Burkhardt, Machine Learning 68 (2007) 35). κ is :math:`e^{x \cdot x'}`, which holds polynomials of every degree d with
-weight 1/d!, or the rational quadratic :math:`(1 + |x - x'|^2 / 2\nu)^{-\nu}`. One length ℓ for each variable and the ratio of noise to
-signal maximise the likelihood (eq. 5.8 there); samples left out are predicted in closed form (Sundararajan & Keerthi, Neural
-Computation 13 (2001) 1103).
+invariant kernels: Haasdonk & Burkhardt, Machine Learning 68 (2007) 35). κ is :math:`e^{x \cdot x'}`, which holds polynomials of every
+degree d with weight 1/d!, or the rational quadratic :math:`(1 + |x - x'|^2 / 2\nu)^{-\nu}`. One length ℓ for each variable, one for the
+trace of the strain, and the ratio of noise to signal are the best on samples left out, which are predicted in closed form (Sundararajan &
+Keerthi, Neural Computation 13 (2001) 1103).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from constitutive.fitting.coupled_problem import CoupledProblem
 Kernel = Literal["exponential", "rational"]
 KERNELS: tuple[Kernel, ...] = ("exponential", "rational")
 NU = 2.0  # of the rational quadratic
-FEW, SOME = 40, 80  # samples by whose left-out errors the lengths are looked for on a grid, and minimised
-EVALUATIONS, RUNS = 70, 2
+FEW, SOME = 40, 64  # samples by whose left-out errors the lengths are looked for on a grid, and minimised
+EVALUATIONS, RUNS = 80, 1
 STRAIN_LENGTHS, LENGTHS = (3.0, 8.0, 20.0), (0.7, 1.4, 3.0, 8.0, 20.0)
 FIRST_NOISE, LEAST_NOISE = 1e-9, 1e-11
 
@@ -81,7 +81,9 @@ class KernelFit:
         D, k = self.problem.group, x.shape[1]
         centres = np.einsum("gij,nj->gni", D, self.problem.x @ self.lengths).reshape(-1, k)
         slopes = np.einsum("gij,nj->gni", D, self.factors @ self.lengths).reshape(-1, k)
-        parts = [self._predict(part @ self.lengths, centres, slopes) for part in np.array_split(x, max(1, len(x) * len(centres) // 2_000_000))]
+        parts = [
+            self._predict(part @ self.lengths, centres, slopes) for part in np.array_split(x, max(1, len(x) * len(centres) // 2_000_000))
+        ]
         return np.concatenate(parts) @ self.lengths / len(D)
 
     def _predict(self, a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:

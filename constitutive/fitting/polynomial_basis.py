@@ -66,7 +66,7 @@ class PolynomialBasis:
         return np.concatenate([[d] * len(b) for d, b in zip(self.degrees, self.energy, strict=True)] or [[]]).astype(int)
 
     def __call__(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d k"]:
-        """Stress of each polynomial at strains (Mandel), or gradient at packed points: a combination of these columns is S in units of the fit."""
+        """Stress of each polynomial at strains (Mandel): combined by coefficients they are S in units of the fit; or gradients."""
         if not self.degrees:
             return np.zeros((len(x), self.variables, 0))
         values = monomials(x / self.scale, max(self.degrees) - 1)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.fitting.compiled_network import NetworkEquations, compiled
+from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.fitting.levenberg_marquardt import STEPS, Minimum, levenberg_marquardt
 from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.problem import FitProblem, seth_hill_mandel
@@ -70,7 +71,10 @@ class Shape:
         array ((d + 2) × channels + coefficients,)
             Factors of the squared parameters in the objective, in its units of stress.
         """
-        others, amplitudes = np.full((inputs + 1) * self.channels, self.ridge), np.full(self.channels, self.amplitude_ridge_factor * self.ridge)
+        others, amplitudes = (
+            np.full((inputs + 1) * self.channels, self.ridge),
+            np.full(self.channels, self.amplitude_ridge_factor * self.ridge),
+        )
         return np.concatenate([others, amplitudes, np.full(coefficients, self.ridge)])
 
     @property
@@ -335,7 +339,7 @@ class SeriesNetworkResidual:
 
     Parameters
     ----------
-    problem : FitProblem
+    problem : FitProblem or CoupledProblem
         Its x and y in the strain measure of the shape.
     shape : Shape
     start : (directions, biases), optional
@@ -344,7 +348,7 @@ class SeriesNetworkResidual:
         Of the random ones.
     """
 
-    def __init__(self, problem: FitProblem, shape: Shape, start: tuple[np.ndarray, np.ndarray] | None, seed: int):
+    def __init__(self, problem: FitProblem | CoupledProblem, shape: Shape, start: tuple[np.ndarray, np.ndarray] | None, seed: int):
         rng = np.random.default_rng(seed)
         H = shape.channels
         self.problem, self.shape, self.H = problem, shape, H

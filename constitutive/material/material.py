@@ -376,7 +376,9 @@ class Material:
         """
         found = storage.load(material_folder(folder))
         try:
-            return cls(found.law, found.point_group, found.structure, found.name, found.domain, found.card, None, found.uncertainty, found.coupled)
+            return cls(
+                found.law, found.point_group, found.structure, found.name, found.domain, found.card, None, found.uncertainty, found.coupled
+            )
         except MaterialError as error:
             raise MaterialError(f"{folder}: {error}") from error
 

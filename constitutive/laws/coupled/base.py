@@ -18,9 +18,9 @@ from torch import Tensor
 
 from constitutive.errors import MaterialError
 from constitutive.laws.base import POINTS_AT_ONCE, numbers, under
-from constitutive.tensors.variables import Variable, representation, variables_named
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike, operations_of
+from constitutive.tensors.variables import Variable, representation, variables_named
 
 _KINDS: dict[str, type[CoupledLaw]] = {}
 

@@ -64,7 +64,6 @@ def _strain_terms(law: CoupledSeriesLaw, degree: int, place: slice) -> Float[np.
     """Coefficients of the monomials of the strain alone, in the order of six variables."""
     table = exponents(degree, law.size)
     alone = np.flatnonzero(table[:, place].sum(1) == degree)
-    position = {tuple(row): k for k, row in enumerate(exponents(degree).tolist())}
-    row = np.zeros(len(position))
-    row[[position[tuple(e)] for e in table[alone][:, place].tolist()]] = numbers(law.get_buffer(f"energy_{degree}"))[alone]
-    return row
+    own, six = table[alone][:, place], exponents(degree)
+    position = (six[:, None] == own[None]).all(2).argmax(1)  # lexicographic in both, so the same order where the strain comes first
+    return numbers(law.get_buffer(f"energy_{degree}"))[alone][position]

@@ -22,10 +22,10 @@ from torch import Tensor
 from constitutive.errors import MaterialError
 from constitutive.laws.base import numbers, require_unchanged, settled
 from constitutive.laws.coupled.base import CoupledLaw
-from constitutive.tensors.variables import ELECTRIC_FIELD, STRAIN, TEMPERATURE, Variable, representation, variables_named
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike
 from constitutive.tensors.packing import ROOT2, stiffness_voigt_to_mandel, to_mandel
+from constitutive.tensors.variables import ELECTRIC_FIELD, STRAIN, TEMPERATURE, Variable, representation, variables_named
 from constitutive.units import VACUUM_PERMITTIVITY
 
 ROUNDED = 0.02  # what constants of tables, each rounded by itself, may lack in symmetry, relative to the largest of their tensor

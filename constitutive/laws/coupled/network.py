@@ -19,10 +19,10 @@ from torch import Tensor
 
 from constitutive.laws.base import numbers
 from constitutive.laws.coupled.base import CoupledLaw
-from constitutive.tensors.variables import Variable, variables_named
 from constitutive.laws.network import squareplus
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike
+from constitutive.tensors.variables import Variable, variables_named
 
 
 @final

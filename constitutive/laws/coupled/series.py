@@ -12,10 +12,10 @@ from torch import Tensor
 
 from constitutive.laws.base import numbers, require_unchanged, settled
 from constitutive.laws.coupled.base import CoupledLaw
-from constitutive.tensors.variables import Variable, variables_named
 from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike, operations_of
 from constitutive.tensors.polynomials import apolar_weights, differentiate, exponents, invariants_of_blocks, monomials
+from constitutive.tensors.variables import Variable, variables_named
 
 HIGHEST_DEGREE = 6
 
