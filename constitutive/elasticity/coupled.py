@@ -1,11 +1,11 @@
 r"""Constants of coupled crystals from the second and third derivatives of their energy.
 
-With the second derivatives at a state, :math:`C^E = \Omega_{EE}`, :math:`e = -\Omega_{E_0 E}`, :math:`\varepsilon^S = \varepsilon_0 - \Omega_{E_0 E_0}`
-(IEEE Std 176-1987, sec. 2.3):
+With the second derivatives at a state, :math:`C^E = \Omega_{EE}`, :math:`e = -\Omega_{E_0 E}` and
+:math:`\varepsilon^S = \varepsilon_0 - \Omega_{E_0 E_0}` (IEEE Std 176-1987, sec. 2.3):
 
 .. math::
-    d = e\, s^E, \quad \varepsilon^T = \varepsilon^S + e\, s^E e^T, \quad h = (\varepsilon^S)^{-1} e, \quad g = (\varepsilon^T)^{-1} d, \quad
-    C^D = C^E + e^T (\varepsilon^S)^{-1} e
+    d = e\, s^E, \quad \varepsilon^T = \varepsilon^S + e\, s^E e^T, \quad h = (\varepsilon^S)^{-1} e, \quad
+    g = (\varepsilon^T)^{-1} d, \quad C^D = C^E + e^T (\varepsilon^S)^{-1} e
 
 and with a temperature α = s β, :math:`p^T = p^S + e\,\alpha`, :math:`c^T = c^S + T\,\alpha\cdot\beta`,
 :math:`C^{ad} = C + T\,\beta\beta^T / c^S` (Nye 1985, *Physical Properties of Crystals*, ch. X). A law of the polarisation is turned by its
@@ -34,7 +34,7 @@ PICO = 1e3  # C/m² over GPa in pm/V
 @final
 @dataclass(frozen=True, eq=False)
 class CoupledConstants:
-    """Constants at one state, in the crystal's Cartesian frame and the IEEE order xx yy zz yz xz xy; a field is needed for the electric ones.
+    """Constants at one state, in the crystal's Cartesian frame and the IEEE order xx yy zz yz xz xy; None where the law has none.
 
     Attributes
     ----------

@@ -16,8 +16,8 @@ from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
 from constitutive.kinematics import green_lagrange_strain
 from constitutive.laws import BoundedLaw, Domain, Law
-from constitutive.library import material_folder
 from constitutive.laws.coupled import CoupledLaw, elastic_law
+from constitutive.library import material_folder
 from constitutive.material import storage
 from constitutive.material.constants import law_from_constants, warn_if_unstable
 from constitutive.material.coupled import require_whole, response_of

@@ -26,9 +26,9 @@ from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.files import replacing
 from constitutive.fitting import Uncertainty
 from constitutive.laws import Domain, Law, law_from_state
-from constitutive.library import shipped_names
 from constitutive.laws.base import numbers, under
 from constitutive.laws.coupled import CoupledLaw, coupled_law_from_state
+from constitutive.library import shipped_names
 from constitutive.plain import JsonObject, plain
 from constitutive.symmetry import PointGroup
 
