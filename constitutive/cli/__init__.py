@@ -23,6 +23,7 @@ COMMANDS = (
     "materials",
     "symmetry",
     "plan",
+    "simulate",
     "convert",
     "check",
     "calibrate",

@@ -1,0 +1,206 @@
+"""``constitutive simulate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from constitutive.cli.console import ProgressBar, emit, err, out
+from constitutive.cli.options import JsonOption, positive
+from constitutive.errors import DataError
+
+if TYPE_CHECKING:
+    from constitutive.plain import JsonObject
+    from constitutive.simulate import CalculatorSpec, Simulation, SimulationSettings
+
+CalculatorOption = Annotated[
+    str,
+    typer.Option(
+        "--calculator", help="A name, a YAML file (calculator: NAME and options) or module:function.", metavar="CALC", show_default=False
+    ),
+]
+SettingOption = Annotated[
+    list[str] | None, typer.Option("--set", help="An option of the calculator, as pair_style=sw; repeatable.", metavar="KEY=VALUE")
+]
+WorkersOption = Annotated[int, typer.Option(help="Processes on this machine; 0 computes in this one.", metavar="N", min=0)]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="Address of a dask scheduler, such as tcp://host:8786.", metavar="ADDRESS", show_default=False)
+]
+TimeLimitOption = Annotated[
+    float | None, typer.Option(help="Seconds for one sample; needs --workers or --scheduler.", callback=positive, show_default=False)
+]
+ForceOption = Annotated[
+    float | None,
+    typer.Option(help="Largest force left on an ion, eV/Å; by default as tight as the law needs.", callback=positive, show_default=False),
+]
+ClampedOption = Annotated[bool, typer.Option("--clamped", help="Leave the ions at their affine places.")]
+KeepStressOption = Annotated[
+    bool, typer.Option("--keep-residual-stress", help="Leave the cell of the reference as it is, with its stress.")
+]
+UnstableOption = Annotated[
+    str, typer.Option(help="Where the relaxed crystal leaves its group: stop, keep the group, or follow it.", metavar="stop|keep|follow")
+]
+LookOption = Annotated[
+    bool,
+    typer.Option("--skip-stability", help="No relaxation without the group and no force constants at Γ: fewer runs of a dear calculator."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(simulate)
+
+
+def simulate(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, from constitutive plan -o.", show_default=False)],
+    calculator: CalculatorOption,
+    output: Annotated[Path, typer.Option("-o", "--out", help="Data set to write (.json, .h5).", metavar="DATA", show_default=False)],
+    option: SettingOption = None,
+    workers: WorkersOption = 0,
+    scheduler: SchedulerOption = None,
+    time_limit: TimeLimitOption = None,
+    force: ForceOption = None,
+    clamped: ClampedOption = False,
+    keep_residual_stress: KeepStressOption = False,
+    if_unstable: UnstableOption = "stop",
+    skip_stability: LookOption = False,
+    target: Annotated[
+        float | None, typer.Option(help="Relative error of the law in %, against which the noise is judged.", callback=positive)
+    ] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option(help="Folder of the journal; by default beside DATA.", metavar="DIR", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the stresses of a plan with any ASE calculator.
+
+    The calculator is examined (noise, objectivity, symmetry, energy against stress), the reference relaxed under its group and without
+    it, and the ions relaxed in every strained cell. Every finished sample is kept at once: after a crash, the same command goes on
+    where it stopped. A sample that fails is tried again with other settings, then named and left out.
+
+    Exit codes: 0 written, 1 written without some samples, 2 refused (finished samples are kept).
+
+    [bold]Examples[/]
+
+      [dim]constitutive simulate plan.json --calculator emt -o data.json[/]
+      [dim]constitutive simulate plan.json --calculator calc.yaml --workers 4 -o data.json[/]
+      [dim]constitutive simulate plan.json --calculator my_module:make --scheduler tcp://head:8786 -o data.json[/]
+    """
+    from constitutive.data.plan import Plan  # deferred: quick --help
+    from constitutive.simulate import run_folder_of  # deferred: quick --help
+    from constitutive.simulate import simulate as run  # deferred: quick --help
+
+    if output.suffix not in (".json", ".h5", ".hdf5"):
+        raise DataError(f"-o: found {output}; needed a file that ends in .json, .h5 or .hdf5")
+    spec = spec_of(calculator, option)
+    settings = settings_of(
+        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=target,
+        keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
+    )  # fmt: skip
+    with ProgressBar() as progress:
+        found = run(Plan.load(plan), spec, run_folder or run_folder_of(output), settings, progress=progress, warn=_warn)
+    found.data.save(output)
+    emit(as_json, payload_of(found, output), lambda: render(found, output))
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def spec_of(calculator: str, options: list[str] | None) -> CalculatorSpec:
+    """The calculator of the options; says on stderr where it is the user's own code that runs.
+
+    Parameters
+    ----------
+    calculator : str
+        The value of ``--calculator``.
+    options : list of str
+        Values of ``--set``, as KEY=VALUE; values are YAML.
+
+    Returns
+    -------
+    CalculatorSpec
+
+    Raises
+    ------
+    DataError
+        There is no such calculator, or an option is not KEY=VALUE.
+    """
+    import yaml
+
+    from constitutive.simulate import read_calculator  # deferred: quick --help
+
+    given: JsonObject = {}
+    for text in options or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip().isidentifier():
+            raise DataError(f"--set: found {text!r}; needed KEY=VALUE, such as pair_style=sw")
+        try:
+            given[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise DataError(f"--set {key}: found {value!r}, which is no YAML value ({error})") from error
+    spec = read_calculator(calculator, given)
+    if spec.own_code:
+        err.print(f"runs your own code: {spec.name} in {spec.folder}", markup=False, soft_wrap=True)
+    return spec
+
+
+def settings_of(
+    *, workers: int, scheduler: str | None, time_limit: float | None, force: float | None, clamped: bool, target: float | None,
+    keep_residual_stress: bool, if_unstable: str, skip_stability: bool,
+) -> SimulationSettings:  # fmt: skip
+    """The settings of the options; ``target`` in per cent."""
+    from constitutive.simulate import RelaxationSettings, SimulationSettings  # deferred: quick --help
+
+    relaxation = RelaxationSettings(
+        keep_residual_stress=keep_residual_stress,
+        if_unstable=if_unstable,
+        look_for_instability=not skip_stability,
+    )
+    return SimulationSettings(
+        relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, None if target is None else target / 100
+    )
+
+
+def _warn(note: str) -> None:
+    err.print("[yellow]note:[/] ", end="")
+    err.print(note, markup=False, soft_wrap=True)
+
+
+def payload_of(found: Simulation, output: Path) -> dict[str, object]:
+    """What ``--json`` prints of a simulation."""
+    return {
+        "written": str(output),
+        "samples": len(found.data),
+        "computed": found.computed,
+        "point_group": found.reference.point_group,
+        "lattice_angstrom": found.reference.atoms.cell.array,
+        "reference_stress_GPa": found.reference.stress,
+        "unstable_modes_THz": [-mode.frequency for mode in found.reference.modes],
+        "examination": found.examination.as_dict(),
+        "failed": {str(number): reason for number, reason in found.failed.items()},
+        "several_minima": found.several_minima,
+        "notes": found.notes,
+    }
+
+
+def render(found: Simulation, output: Path) -> None:
+    """Print a simulation for a person."""
+    from rich.text import Text
+
+    seen = found.examination
+    out.print(Text(f"{found.data.name}, {found.reference.point_group}: {len(found.data)} samples, {found.computed} computed now"))
+    out.print(
+        f"  calculator: noise {seen.noise_GPa:.1g} GPa, objectivity {seen.objectivity:.1g}, symmetry {seen.symmetry_residual:.1g}, "
+        f"energy against stress {seen.energy_against_stress:.1g} (relative)"
+    )
+    lengths = found.reference.atoms.cell.cellpar()
+    out.print(
+        f"  reference: a, b, c {lengths[0]:.4f} {lengths[1]:.4f} {lengths[2]:.4f} Å, "
+        f"stress {1e3 * abs(found.reference.stress).max():.2g} MPa"
+    )
+    for number, reason in found.failed.items():
+        out.print(Text(f"  left out: strain {number}: {reason}", style="yellow"), soft_wrap=True)
+    if found.several_minima:
+        out.print(Text(f"  several minima of the ions at strains {found.several_minima}", style="yellow"))
+    out.print(Text(f"wrote {output}; next: constitutive calibrate {output} --out DIR"), soft_wrap=True)

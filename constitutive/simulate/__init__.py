@@ -1,0 +1,45 @@
+"""From a plan to stresses: any ASE calculator, on this machine or a cluster, every finished sample kept.
+
+simulation = simulate(Plan.load("plan.json"), read_calculator("calc.yaml"), "data.run")
+simulation.data.save("data.json")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constitutive.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from constitutive.simulate.calculators import CALCULATORS, CalculatorSpec, read_calculator
+    from constitutive.simulate.examination import Examination, examine
+    from constitutive.simulate.lammps_library import LammpsLibrary
+    from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
+    from constitutive.simulate.run import Simulation, SimulationSettings, run_folder_of, simulate
+
+__all__ = [
+    "CALCULATORS",
+    "CalculatorSpec",
+    "Examination",
+    "LammpsLibrary",
+    "Reference",
+    "RelaxationSettings",
+    "Simulation",
+    "SimulationSettings",
+    "examine",
+    "read_calculator",
+    "relax_reference",
+    "run_folder_of",
+    "simulate",
+]
+
+__getattr__, __dir__ = lazy_names(  # worker processes import one module of this package
+    __name__,
+    {
+        "constitutive.simulate.calculators": ["CALCULATORS", "CalculatorSpec", "read_calculator"],
+        "constitutive.simulate.examination": ["Examination", "examine"],
+        "constitutive.simulate.lammps_library": ["LammpsLibrary"],
+        "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],
+        "constitutive.simulate.run": ["Simulation", "SimulationSettings", "run_folder_of", "simulate"],
+    },
+)

@@ -1,0 +1,168 @@
+"""One sample: the ions relaxed in a strained cell, its stress and energy. This module runs in worker processes and imports little."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import BaseCalculator
+from jaxtyping import Float
+
+from constitutive.errors import DataError
+from constitutive.plain import JsonObject
+from constitutive.simulate.calculators import CalculatorSpec
+from constitutive.simulate.cells import energy_of, strained, stress_of
+from constitutive.simulate.ions import Hessian, relax_ions
+
+SECOND_START = 0.1  # Å, displacement of the ions
+SAME_STRESS = 1e-2  # relative difference of two stresses, above which two starts found two minima
+ATTEMPTS = (("BFGS", 1), ("FIRE", 5))  # optimiser and multiple of the steps of each attempt
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What all samples of a run share; it travels to every worker once.
+
+    Attributes
+    ----------
+    calculator
+        How each worker makes its own.
+    lattice, symbols, frac_coords
+        The reference cell.
+    ions
+        "relaxed" or "clamped".
+    force
+        Largest force left on an ion, eV/Å.
+    steps
+        Most steps of a relaxation.
+    hessian
+        Force constants of the reference, for the optimiser; None without.
+    stress_scale
+        A typical stress (GPa), to which the difference of two starts is compared.
+    """
+
+    calculator: CalculatorSpec
+    lattice: Float[np.ndarray, "3 3"]
+    symbols: tuple[str, ...]
+    frac_coords: Float[np.ndarray, "n 3"]
+    ions: str
+    force: float
+    steps: int
+    hessian: Hessian | None
+    stress_scale: float
+
+    @cached_property
+    def reference(self) -> Atoms:
+        """The undeformed cell."""
+        return Atoms(self.symbols, cell=self.lattice, scaled_positions=self.frac_coords, pbc=True)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One strained cell.
+
+    Attributes
+    ----------
+    number
+        Of the strain in the plan.
+    F
+        Deformation gradient.
+    second_start
+        Relax once more from displaced ions.
+    attempt
+        Which settings to begin with; counted up when a worker was lost or too slow.
+    """
+
+    number: int
+    F: Float[np.ndarray, "3 3"]
+    second_start: bool = False
+    attempt: int = 0
+
+
+def compute(job: Job, task: Task) -> JsonObject:
+    """Stress and energy of one sample; a failure is a record too.
+
+    Parameters
+    ----------
+    job : Job
+    task : Task
+
+    Returns
+    -------
+    dict
+        ``number``, ``status`` ("done" or "failed"); then ``cauchy`` (GPa), ``energy`` (eV), ``frac_coords``, ``force`` (eV/Å), ``steps``,
+        ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``.
+    """
+    began, reasons = time.monotonic(), []
+    for attempt in range(task.attempt, max(len(ATTEMPTS), task.attempt + 1)):
+        optimizer, longer = ATTEMPTS[min(attempt, len(ATTEMPTS) - 1)]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of optimisers and models, thousands of times the same
+                found = _once(job, task, optimizer, longer * job.steps)
+        except Exception as error:  # noqa: BLE001 - calculators raise what they like; the sample is named with it
+            forget_calculator()  # a calculator that failed may be left in any state
+            reasons.append(f"{type(error).__name__}: {error}"[:500])
+            continue
+        return {"number": task.number, "status": "done", **found, "attempts": attempt + 1, "seconds": time.monotonic() - began}
+    return {"number": task.number, "status": "failed", "reason": "; then ".join(reasons), "seconds": time.monotonic() - began}
+
+
+def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
+    atoms = strained(job.reference, task.F)
+    atoms.calc = _calculator(job.calculator)
+    result = _relaxed(job, atoms, optimizer, steps)
+    if task.second_start and job.ions == "relaxed" and len(atoms) > 1:
+        again = strained(job.reference, task.F)
+        again.calc = atoms.calc
+        again.positions += SECOND_START * np.random.default_rng(task.number).uniform(-1, 1, again.positions.shape)
+        other = _relaxed(job, again, optimizer, steps)
+        difference = float(np.linalg.norm(np.subtract(other["cauchy"], result["cauchy"])))
+        size = max(float(np.linalg.norm(result["cauchy"])), job.stress_scale)
+        result["second_start"] = {
+            "energy": other["energy"], "difference_GPa": difference, "agrees": difference <= SAME_STRESS * size,
+        }  # fmt: skip
+    return result
+
+
+def _relaxed(job: Job, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
+    force, taken = 0.0, 0
+    if job.ions == "relaxed" and len(atoms) > 1:
+        end = relax_ions(atoms, job.force, steps, hessian=job.hessian, optimizer=optimizer)
+        if not end.converged:
+            raise DataError(f"a force of {end.force:.2g} eV/Å is left after {end.steps} steps of {optimizer}; needed {job.force:.2g}")
+        force, taken = end.force, end.steps
+    return {
+        "cauchy": stress_of(atoms).tolist(),
+        "energy": energy_of(atoms),
+        "frac_coords": np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T.tolist(),
+        "force": force,
+        "steps": taken,
+    }
+
+
+_made: dict[str, tuple[BaseCalculator, tempfile.TemporaryDirectory[str]]] = {}
+
+
+def _calculator(spec: CalculatorSpec) -> BaseCalculator:
+    """The calculator of this process, made once: a model takes seconds to load."""
+    if repr(spec) not in _made:
+        forget_calculator()
+        scratch = tempfile.TemporaryDirectory(prefix="constitutive-")
+        _made[repr(spec)] = (spec.make(scratch.name), scratch)
+    return _made[repr(spec)][0]
+
+
+def forget_calculator() -> None:
+    """Drop the calculator of this process and its scratch folder."""
+    for _, scratch in _made.values():
+        scratch.cleanup()
+    _made.clear()
