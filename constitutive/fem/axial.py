@@ -23,7 +23,7 @@ def axial_force(law: UserMaterial) -> float:
     float
         In the law's unit times the mesh's length squared, the same on all ranks.
     """
-    return integral(law.evaluation, evaluate_points(law.evaluation, lambda state: state.first_piola()[:, 2, 2], 1))
+    return integral(law.evaluation, evaluate_points(law.evaluation, lambda state: state.first_piola()[:, 2, 2], 1, law.point_state))
 
 
 def release_axial(problem: Problem, law: UserMaterial, *, force: float = 0.0, steps: int = 1, tolerance: float = 1e-8) -> float:

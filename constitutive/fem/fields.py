@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from constitutive.laws.bounded import EDGE
 from constitutive.tensors.packing import from_mandel
 
 SpaceInput: TypeAlias = str | tuple
+Quantities: TypeAlias = dict[str, tuple[tuple[int, ...], Callable[[Any], Tensor]]]  # of a PointState or one of its subclasses
 METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9}
 
 
@@ -125,24 +126,33 @@ class PointState:
         width = estimate.half_width(from_mandel(self.law.crystal_strain(self.x)))
         return torch.linalg.matrix_norm(width) * unit
 
+    @classmethod
+    def quantities(cls) -> Quantities:
+        """Results by name: the shape of each and how it is got from a state.
 
-QUANTITIES: dict[str, tuple[tuple[int, ...], Callable[[PointState], Tensor]]] = {
-    "cauchy_stress": ((3, 3), PointState.cauchy),
-    "first_piola_kirchhoff": ((3, 3), PointState.first_piola),
-    "second_piola_kirchhoff": ((3, 3), lambda state: state.S),
-    "mises_stress": ((), PointState.mises),
-    "strain": ((3, 3), lambda state: from_mandel(state.x)),
-    "crystal_strain": ((3, 3), lambda state: from_mandel(state.law.crystal_strain(state.x))),
-    "deformation_gradient": ((3, 3), lambda state: state.F),
-    "strain_energy_density": ((), lambda state: state.law.energy(state.x)),
-    "domain_distance": ((), PointState.distance),
-    "outside_domain": ((), lambda state: (state.distance() > EDGE).to(torch.float64)),
-    "uncertainty": ((), PointState.uncertainty),
-    "strain_norm": ((), lambda state: state.x.norm(dim=1)),
-}
+        Returns
+        -------
+        dict
+        """
+        return {
+            "cauchy_stress": ((3, 3), cls.cauchy),
+            "first_piola_kirchhoff": ((3, 3), cls.first_piola),
+            "second_piola_kirchhoff": ((3, 3), lambda state: state.S),
+            "mises_stress": ((), cls.mises),
+            "strain": ((3, 3), lambda state: from_mandel(state.x)),
+            "crystal_strain": ((3, 3), lambda state: from_mandel(state.law.crystal_strain(state.x))),
+            "deformation_gradient": ((3, 3), lambda state: state.F),
+            "strain_energy_density": ((), lambda state: state.law.energy(state.x)),
+            "domain_distance": ((), cls.distance),
+            "outside_domain": ((), lambda state: (state.distance() > EDGE).to(torch.float64)),
+            "uncertainty": ((), cls.uncertainty),
+            "strain_norm": ((), lambda state: state.x.norm(dim=1)),
+        }
 
 
-def evaluate_points(evaluation: Evaluation, function: Callable[[PointState], Tensor], size: int) -> np.ndarray:
+def evaluate_points(
+    evaluation: Evaluation, function: Callable[[Any], Tensor], size: int, state: type[PointState] = PointState
+) -> np.ndarray:
     """Values (points of this rank, size) of a function of the state, batch by batch; an error on one rank is one on all; collective.
 
     Parameters
@@ -152,6 +162,8 @@ def evaluate_points(evaluation: Evaluation, function: Callable[[PointState], Ten
         Of the state of a batch; gives (points, size).
     size : int
         Numbers at a point.
+    state : type
+        Of the state at a batch of points.
 
     Returns
     -------
@@ -160,21 +172,23 @@ def evaluate_points(evaluation: Evaluation, function: Callable[[PointState], Ten
 
     def values() -> np.ndarray:
         with quiet_torch(evaluation.mesh.comm.size):
-            return evaluation.values(lambda region, cells, law: function(PointState(evaluation, region, cells, law)), size)
+            return evaluation.values(lambda region, cells, law: function(state(evaluation, region, cells, law)), size)
 
     return agreed(evaluation.mesh.comm, values)
 
 
-def field(evaluation: Evaluation, name: str, space: SpaceInput = "cells") -> fem.Function:
+def field(evaluation: Evaluation, name: str, space: SpaceInput = "cells", state: type[PointState] = PointState) -> fem.Function:
     """A result as a DOLFINx Function of the name; see ``UserMaterial.field``.
 
     Parameters
     ----------
     evaluation : Evaluation
     name : str
-        One of `QUANTITIES`.
+        One of the results of the state.
     space : str or (family, degree)
         "cells", "points", "nodes", or a Lagrange space.
+    state : type
+        Of the state at a batch of points.
 
     Returns
     -------
@@ -188,11 +202,12 @@ def field(evaluation: Evaluation, name: str, space: SpaceInput = "cells") -> fem
     MaterialError
         A material has no such estimate.
     """
-    if name not in QUANTITIES:
-        raise SolveError(f"no field named {name!r}; there are {', '.join(QUANTITIES)}")
-    shape, function = QUANTITIES[name]
+    quantities = state.quantities()
+    if name not in quantities:
+        raise SolveError(f"no field named {name!r}; there are {', '.join(quantities)}")
+    shape, function = quantities[name]
     points = evaluation.points
-    values = evaluate_points(evaluation, function, int(np.prod(shape, dtype=int)))
+    values = evaluate_points(evaluation, function, int(np.prod(shape, dtype=int)), state)
     if space == "cells":
         return cell_average(points, values, shape, name)
     at_points = fem.Function(points.space(shape), name=name)
@@ -226,19 +241,21 @@ def integral(evaluation: Evaluation, values: np.ndarray) -> float:
     return float(evaluation.mesh.comm.allreduce(local, op=MPI.SUM))
 
 
-def total_energy(evaluation: Evaluation) -> float:
+def total_energy(evaluation: Evaluation, state: type[PointState] = PointState) -> float:
     """Strain energy of all cells with a law, over all ranks; collective.
 
     Parameters
     ----------
     evaluation : Evaluation
+    state : type
+        Of the state at a batch of points.
 
     Returns
     -------
     float
         In the law's unit times the mesh's length cubed (squared in the plane).
     """
-    return integral(evaluation, evaluate_points(evaluation, QUANTITIES["strain_energy_density"][1], 1))
+    return integral(evaluation, evaluate_points(evaluation, state.quantities()["strain_energy_density"][1], 1, state))
 
 
 def mass(evaluation: Evaluation, length_unit: str = "mm") -> float:
@@ -272,27 +289,31 @@ def mass(evaluation: Evaluation, length_unit: str = "mm") -> float:
     return integral(evaluation, values) * METRES[length_unit] ** evaluation.mesh.geometry.dim
 
 
-def worst_strain(evaluation: Evaluation) -> float:
+def worst_strain(evaluation: Evaluation, state: type[PointState] = PointState) -> float:
     """Largest Frobenius norm of the strain, over all ranks; collective.
 
     Parameters
     ----------
     evaluation : Evaluation
+    state : type
+        Of the state at a batch of points.
 
     Returns
     -------
     float
     """
-    values = evaluate_points(evaluation, QUANTITIES["strain_norm"][1], 1)
+    values = evaluate_points(evaluation, state.quantities()["strain_norm"][1], 1, state)
     return float(evaluation.mesh.comm.allreduce(values.max(initial=0.0), op=MPI.MAX))
 
 
-def count_outside(evaluation: Evaluation) -> int:
+def count_outside(evaluation: Evaluation, state: type[PointState] = PointState) -> int:
     """Points outside the domain of their law, over all ranks; collective.
 
     Parameters
     ----------
     evaluation : Evaluation
+    state : type
+        Of the state at a batch of points.
 
     Returns
     -------
@@ -300,5 +321,5 @@ def count_outside(evaluation: Evaluation) -> int:
     """
     if all(region.domain is None for region in evaluation.regions):
         return 0
-    local = evaluate_points(evaluation, QUANTITIES["outside_domain"][1], 1).sum()
+    local = evaluate_points(evaluation, state.quantities()["outside_domain"][1], 1, state).sum()
     return int(evaluation.mesh.comm.allreduce(int(local), op=MPI.SUM))

@@ -77,7 +77,7 @@ class Newton:
         self._largest_force = 0.0
         self._work = la.vector(u.function_space.dofmap.index_map, u.function_space.dofmap.index_map_bs)
         self._constrained = self._constrained_dofs()
-        self.A = fem_petsc.create_matrix(jacobian)
+        self.A = self._make_matrix()
         attach_rigid_motions(self.A, u)
         self._options = {**DEFAULTS, **options}
         self._f, self._x = self.A.createVecLeft(), self.A.createVecRight()
@@ -89,6 +89,9 @@ class Newton:
         self._tolerances = self.snes.getTolerances()
 
     # ---- set-up ----------------------------------------------------------------------------------------------------------
+
+    def _make_matrix(self) -> PETSc.Mat:
+        return fem_petsc.create_matrix(self.jacobian)
 
     def _constrained_dofs(self) -> np.ndarray:
         dofs = [bc.dof_indices()[0] for bc in self.bcs]
@@ -192,9 +195,21 @@ class Newton:
         whole.assemble()
         return whole
 
-    def _take(self, x: PETSc.Vec) -> None:
-        self.u.x.array[: self.owned] = x.getArray(readonly=True)
+    def _set(self, values: np.ndarray) -> None:
+        """Set the unknown to the solver's owned values."""
+        self.u.x.array[: self.owned] = values
         self.u.x.scatter_forward()
+
+    def _values(self) -> np.ndarray:
+        """The solver's owned values of the unknown."""
+        return self.u.x.array[: self.owned]
+
+    def _force(self, b: np.ndarray) -> np.ndarray:
+        """The solver's owned residual of an assembled one."""
+        return b[: self.owned]
+
+    def _take(self, x: PETSc.Vec) -> None:
+        self._set(x.getArray(readonly=True))
 
     def _evaluate_residual(self, snes: PETSc.SNES, x: PETSc.Vec, f: PETSc.Vec) -> None:
         self._take(x)
@@ -207,7 +222,7 @@ class Newton:
         self.trouble = None
         b = self.assemble_residual()
         b[self._constrained] = 0.0  # iterates satisfy the boundary values
-        f.array[:] = b[: self.owned]
+        f.array[:] = self._force(b)
 
     def _evaluate_jacobian(self, snes: PETSc.SNES, x: PETSc.Vec, A: PETSc.Mat, P: PETSc.Mat) -> None:
         self._take(x)
@@ -222,8 +237,7 @@ class Newton:
         """
         start, change = x.getArray(readonly=True).copy(), step.getArray(readonly=True).copy()
         for halvings in range(HALVINGS + 1):
-            self.u.x.array[: self.owned] = start - 0.5**halvings * change
-            self.u.x.scatter_forward()
+            self._set(start - 0.5**halvings * change)
             trouble = self._trouble_here()
             if trouble is None or trouble.outcome not in (Outcome.INVERTED, Outcome.NOT_FINITE, Outcome.OUTSIDE_DOMAIN):
                 break
@@ -299,7 +313,7 @@ class Newton:
         moved = self._move_boundary(target, part)
         if isinstance(moved, Trouble):
             return moved, 0, ()
-        self._x.array[:] = self.u.x.array[: self.owned]
+        self._x.array[:] = self._values()
         rtol, atol, stol, most = self._tolerances
         snes = self._solver(backtracking=backtracking)
         snes.setTolerances(rtol=rtol, atol=max(atol, rtol * self._largest_force), stol=stol, max_it=most)
@@ -353,17 +367,18 @@ class Newton:
         self.assemble_jacobian()
         ksp = self.snes.getKSP()
         ksp.setOperators(self.A)
-        self._f.array[:] = -b[: self.owned]
+        self._f.array[:] = -self._force(b)
         ksp.solve(self._f, self._x)
         if ksp.getConvergedReason() < 0 or self._any(not np.isfinite(self._x.array).all()):
             return Trouble(Outcome.LINEAR_SOLVER, f"the linear solver stopped with reason {ksp.getConvergedReason()}")
-        self.u.x.array[: self.owned] += self._x.array
+        self._set(self._values() + self._x.array)
         self.u.x.array[self._constrained] = target[self._constrained]
         self.u.x.scatter_forward()
         return True
 
     def _norm(self, b: np.ndarray) -> float:
-        local = float(np.dot(b[: self.owned], b[: self.owned]))
+        force = self._force(b)
+        local = float(np.dot(force, force))
         return float(np.sqrt(self.comm.allreduce(local, op=MPI.SUM)))
 
     def _any(self, here: bool) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.tensor_fields import (
     NO_TAG,
     Cells,
+    Convert,
     TensorField,
     TensorInput,
     as_deformation_gradients,
@@ -93,6 +94,9 @@ def _without_policy(law: StressLaw, domain: Domain | None) -> tuple[StressLaw, D
     if isinstance(law, BoundedLaw):
         return law.law, law.domain if domain is None else domain
     return law, domain
+
+
+AnyRegion = TypeVar("AnyRegion", bound="Region")
 
 
 @dataclass
@@ -241,20 +245,57 @@ def make_regions(
     SolveError
         Tags are needed and not given, or what was given is no material.
     """
+
+    def make(given: object, cells: Cells, turn: TensorField, free: TensorField | None) -> Region:
+        crystal = crystal_data(given)
+        law, domain = crystal.law, crystal.domain
+        law = BoundedLaw(law, domain, "extend") if extend and domain is not None and isinstance(law, Law) else law
+        compiled = compiled_law(crystal, law, points.mesh.comm.rank) if native else None
+        return Region(law, crystal, cells, turn, free, unit, finite, compiled, precision)
+
+    return sort_cells(material, orientation, cell_tags, stress_free, points, make, as_rotations)
+
+
+def sort_cells(
+    material: object,
+    orientation: TensorInput | None,
+    cell_tags: TagsInput | None,
+    stress_free: TensorInput | None,
+    points: QuadraturePoints,
+    make: Callable[[object, Cells, TensorField, TensorField | None], AnyRegion],
+    as_orientations: Convert,
+) -> list[AnyRegion]:
+    """Sort the cells of this rank by material, one region for each.
+
+    Parameters
+    ----------
+    material, orientation, cell_tags, stress_free
+        As for ``make_regions``.
+    points : QuadraturePoints
+    make : callable
+        Makes a region from a material, its cells, its orientation and its stress-free deformation.
+    as_orientations : callable
+        Checks orientations: see ``tensor_fields.as_rotations``.
+
+    Returns
+    -------
+    list of Region
+
+    Raises
+    ------
+    SolveError
+        Tags are needed and not given.
+    """
     parts, orientation = _parts(material, orientation)
     tags = None if cell_tags is None else _tags_with_law(cell_tags, points, parts)
-    turn = tensor_field(np.eye(3) if orientation is None else orientation, points, tags, "orientation", as_rotations)
+    turn = tensor_field(np.eye(3) if orientation is None else orientation, points, tags, "orientation", as_orientations)
     free = None
     if stress_free is not None:
         free = tensor_field(stress_free, points, tags, "stress_free_deformation", as_deformation_gradients)
     regions = []
     for given, names in parts:
-        crystal = crystal_data(given)
-        law, domain = crystal.law, crystal.domain
-        law = BoundedLaw(law, domain, "extend") if extend and domain is not None and isinstance(law, Law) else law
         cells = np.arange(points.cells) if names is None else np.flatnonzero(np.isin(_given(tags), names))
-        compiled = compiled_law(crystal, law, points.mesh.comm.rank) if native else None
-        regions.append(Region(law, crystal, cells.astype(np.int32), turn, free, unit, finite, compiled, precision))
+        regions.append(make(given, cells.astype(np.int32), turn, free))
     return regions
 
 

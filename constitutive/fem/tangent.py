@@ -78,6 +78,6 @@ def add_tangents(jacobian: ufl.Form, form: ufl.Form, laws: Sequence[UserMaterial
     """
     for law in laws:
         holding = [integral for integral in form.integrals() if law.stress in ufl.algorithms.extract_coefficients(integral.integrand())]
-        if holding and u in ufl.algorithms.extract_coefficients(ufl.as_ufl(law.u)):
+        if holding and any(u in ufl.algorithms.extract_coefficients(ufl.as_ufl(unknown)) for unknown in law.unknowns):
             jacobian = jacobian + ufl.derivative(ufl.Form(holding), law.stress, law.stress_increment(u, du))
     return jacobian

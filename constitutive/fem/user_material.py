@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,6 +44,14 @@ class UserMaterial:
     material : Material, Law or dict
         One for the whole mesh, or {tag: material} or {tag: (material, orientation)} with ``cell_tags``. On cells whose tag
         has no material the stress is zero and nothing is evaluated: the form needs another term there (see ``cells_with_law``).
+    phi : UFL expression, optional
+        The electric potential, a part of the mixed unknown; see ``CoupledMaterial``, which is made where phi or T is given.
+    T : UFL expression, optional
+        The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
+    length_unit : {"m", "cm", "mm", "um", "nm"}, optional
+        The mesh's unit of length; needed with phi, for the electric field.
+    potential_unit : {"V", "mV", "kV", "MV", "GV"}, optional
+        Unit of phi; volts by default.
     orientation : optional
         Crystal → lab: a rotation matrix (3, 3), a quaternion (w, x, y, z), {tag: either} (see
         ``read_orientations``), an array of either with one for each cell that the rank owns, or a Function with one
@@ -89,11 +98,29 @@ class UserMaterial:
         The pieces don't fit each other; the message says which and what would.
     """
 
+    point_state: ClassVar[type[fields.PointState]] = fields.PointState
+    _coupled: ClassVar[type[UserMaterial] | None] = None
+
+    def __init_subclass__(cls, *, coupled: bool = False) -> None:
+        super().__init_subclass__()
+        if coupled:
+            UserMaterial._coupled = cls
+
+    def __new__(cls, *args: object, **options: object) -> UserMaterial:
+        """Make a ``CoupledMaterial`` where an electric potential or a temperature is given."""
+        coupled = options.get("phi") is not None or options.get("T") is not None
+        kind = cls._coupled if coupled and cls is UserMaterial and cls._coupled is not None else cls
+        return object.__new__(kind)
+
     def __init__(
         self,
         u: Expr,
         material: object,
         *,
+        phi: Expr | None = None,
+        T: Expr | None = None,
+        length_unit: str | None = None,
+        potential_unit: str | None = None,
         orientation: TensorInput | None = None,
         cell_tags: TagsInput | None = None,
         unit: str = "MPa",
@@ -109,11 +136,14 @@ class UserMaterial:
         eigenstrain: TensorInput | None = None,
     ) -> None:
         outside = _renamed_policy(outside)
-        _check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
-        _check_choices(tangent_precision=(tangent_precision, ("double", "single")))
+        check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
+        check_choices(tangent_precision=(tangent_precision, ("double", "single")))
         stress_free = _renamed_eigenstrain(stress_free_deformation, eigenstrain)
-        self.mesh = _mesh_of(u)
+        if phi is not None or T is not None or potential_unit is not None or length_unit is not None:
+            raise SolveError("length_unit and potential_unit belong to a law with an electric potential: give phi= too")
+        self.mesh = mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
+        self.unknowns = (u,)
         self.kinematics = make_kinematics(u, self.mesh, strain, plane, axial_strain)
         self.points = QuadraturePoints(self.mesh, quadrature_degree or default_degree(u, self.mesh))
         self.dx = self.points.dx
@@ -137,6 +167,10 @@ class UserMaterial:
         warn_of_locking(self.mesh.comm, self.regions, degree, volumetric=plane != "stress")
         self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
         self.evaluation = Evaluation(self.mesh, u, self.kinematics, self.points, self.regions, chunk)
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Make the coefficients at the points, and forget everything."""
         size = len(self.kinematics.active)
         self._stress = self.points.function(size, "stress")
         self._tangent = self.points.function(size * (size + 1) // 2, "tangent")
@@ -176,9 +210,10 @@ class UserMaterial:
         """Functions and Constants that the stress depends on."""
         things = [thing for region in self.regions for thing in region.sources]
         axial = [self.kinematics.axial] if isinstance(self.kinematics.axial, fem.Constant) else []
-        u = ufl.as_ufl(self.u)
-        weights = ufl.algorithms.analysis.extract_constants(u)
-        return [*ufl.algorithms.extract_coefficients(u), *weights, *axial, *things]
+        found: list[fem.Function | fem.Constant] = []
+        for unknown in map(ufl.as_ufl, self.unknowns):
+            found += [*ufl.algorithms.extract_coefficients(unknown), *ufl.algorithms.analysis.extract_constants(unknown)]
+        return [*found, *axial, *things]
 
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
@@ -330,7 +365,7 @@ class UserMaterial:
             s = law.stress(x) if stress else None
             packed_tangent = law.packed_tangent(x, active) if tangent else None
         if s is not None:
-            s = s if len(active) == 6 else s[:, list(active)]
+            s = s if len(active) == s.shape[1] else s[:, list(active)]
             self.evaluation.find_faults(self.faults, region, law, cells, x, J, s, domain=self.outside == "raise")
             self._stress.write(cells, s.numpy())
         if packed_tangent is not None:
@@ -427,7 +462,7 @@ class UserMaterial:
         MaterialError
             A material has no such estimate.
         """
-        return fields.field(self.evaluation, name, space)
+        return fields.field(self.evaluation, name, space, self.point_state)
 
     def total_energy(self) -> float:
         """Strain energy of all cells with a law; collective.
@@ -437,7 +472,7 @@ class UserMaterial:
         float
             In the law's unit times the mesh's length cubed (per thickness in the plane), the same on all ranks.
         """
-        return fields.total_energy(self.evaluation)
+        return fields.total_energy(self.evaluation, self.point_state)
 
     def mass(self, length_unit: str = "mm") -> float:
         """Mass of the reference configuration in kg (kg per unit of thickness in the plane), by the crystals' densities; collective.
@@ -467,7 +502,7 @@ class UserMaterial:
         float
             Dimensionless.
         """
-        return fields.worst_strain(self.evaluation)
+        return fields.worst_strain(self.evaluation, self.point_state)
 
     def count_outside(self) -> int:
         """Points outside the domain of their law, over all ranks; collective.
@@ -476,10 +511,22 @@ class UserMaterial:
         -------
         int
         """
-        return fields.count_outside(self.evaluation)
+        return fields.count_outside(self.evaluation, self.point_state)
 
 
-def _check_choices(**choices: tuple[str, Collection[str]]) -> None:
+def check_choices(**choices: tuple[str, Collection[str]]) -> None:
+    """Require options to be among their choices.
+
+    Parameters
+    ----------
+    **choices : (str, collection of str)
+        Value and choices of each option.
+
+    Raises
+    ------
+    SolveError
+        One is not.
+    """
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise SolveError(f"{name}={value!r}: it is one of {', '.join(map(repr, allowed))}")
@@ -501,7 +548,22 @@ def _renamed_eigenstrain(stress_free: TensorInput | None, eigenstrain: TensorInp
     return eigenstrain
 
 
-def _mesh_of(u: Expr) -> Mesh:
+def mesh_of(u: Expr) -> Mesh:
+    """Mesh of the Functions in a displacement.
+
+    Parameters
+    ----------
+    u : UFL expression
+
+    Returns
+    -------
+    Mesh
+
+    Raises
+    ------
+    SolveError
+        It holds no Function.
+    """
     functions = [c for c in ufl.algorithms.extract_coefficients(ufl.as_ufl(u)) if isinstance(c, fem.Function)]
     if not functions:
         raise SolveError(f"the displacement is {type(u).__name__}: give a Function or a part of one")
