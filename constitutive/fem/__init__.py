@@ -38,7 +38,10 @@ def _require_dolfinx() -> None:
 _require_dolfinx()
 
 from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
+from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
+from constitutive.fem.electrodes import Electrode  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
@@ -46,14 +49,19 @@ from constitutive.fem.output import write_fields  # noqa: E402
 from constitutive.fem.own_solver import attach, external_operator  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
 from constitutive.fem.tangent import derivative  # noqa: E402
+from constitutive.fem.ties import equal_where  # noqa: E402
 from constitutive.fem.time_outcome import DynamicsResult, TimeRecord  # noqa: E402
 from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [
     "Buckling",
+    "CoupledMaterial",
     "Dynamics",
     "DynamicsResult",
+    "Electrode",
+    "Insulator",
+    "Metal",
     "Modes",
     "Outcome",
     "Problem",
@@ -66,6 +74,7 @@ __all__ = [
     "axial_force",
     "buckling",
     "derivative",
+    "equal_where",
     "external_operator",
     "modes",
     "read_orientations",

@@ -29,7 +29,7 @@ class Evaluation:
     mesh : dolfinx.mesh.Mesh
         The mesh.
     u : UFL expression
-        Displacement.
+        Displacement; of coupled laws all unknowns.
     kinematics : StrainKinematics
         Strain of a displacement.
     points : QuadraturePoints
@@ -41,7 +41,13 @@ class Evaluation:
     """
 
     def __init__(
-        self, mesh: Mesh, u: Expr, kinematics: StrainKinematics, points: QuadraturePoints, regions: list[Region], chunk: int
+        self,
+        mesh: Mesh,
+        u: Expr | tuple[Expr, ...],
+        kinematics: StrainKinematics,
+        points: QuadraturePoints,
+        regions: list[Region],
+        chunk: int,
     ) -> None:
         self.mesh, self.u, self.kinematics, self.points, self.regions = mesh, u, kinematics, points, regions
         self.cells_at_once = max(1, chunk // points.per_cell)

@@ -13,7 +13,10 @@ from dolfinx import default_scalar_type, fem
 from constitutive.errors import SolveError
 from constitutive.fem import checkpoint as checkpoints
 from constitutive.fem.collective import agreed
+from constitutive.fem.coupled_material import CoupledMaterial
+from constitutive.fem.coupled_newton import CoupledNewton
 from constitutive.fem.coverage import require_covered, with_shared_tags
+from constitutive.fem.electrodes import Electrode
 from constitutive.fem.faults import Trouble
 from constitutive.fem.load_steps import Loading, LoadSteps
 from constitutive.fem.loads import with_load_factor
@@ -46,6 +49,10 @@ class Problem:
         A Constant in the form that the solve takes from 0 to 1; dead loads are then left as they are written.
     petsc_options : dict, optional
         Any options of SNES, KSP and PC, without prefix. The defaults are Newton with a line search and a direct solver.
+    electrodes : sequence of Electrode, optional
+        Surfaces and metal bodies of one potential, given or unknown.
+    ties : sequence of int array, optional
+        Groups of degrees of freedom that share one value, such as those of opposite sides of a periodic cell: see ``equal_where``.
 
     Attributes
     ----------
@@ -72,9 +79,11 @@ class Problem:
         jacobian: ufl.Form | None = None,
         load_factor: fem.Constant | None = None,
         petsc_options: PetscOptions | None = None,
+        electrodes: Sequence[Electrode] = (),
+        ties: Sequence[np.ndarray] = (),
     ) -> None:
         self.laws = [law] if isinstance(law, UserMaterial) else list(law or ())
-        unknown = u if u is not None else (self.laws[0].u if self.laws else None)
+        unknown = u if u is not None else _unknown_of(self.laws)
         if not isinstance(unknown, fem.Function):
             raise SolveError("the unknown is not a Function: pass u=, the Function that the form is to be solved for")
         self.u = unknown
@@ -84,6 +93,7 @@ class Problem:
         self.load_factor = load_factor if load_factor is not None else fem.Constant(self.mesh, default_scalar_type(1.0))
         self.form = form if load_factor is not None else with_load_factor(form, self.u, self.laws, self.load_factor)
         require_covered(form, self.u, self.laws)
+        self._electrodes, self._ties = list(electrodes), list(ties)
         self._compile(jacobian, petsc_options or {})
 
     def _compile(self, jacobian: ufl.Form | None, options: PetscOptions) -> None:
@@ -92,9 +102,26 @@ class Problem:
         J = add_tangents(J, self.form, self.laws, self.u, du)
         self._residual = fem.form(with_shared_tags(self.form))
         self._jacobian = fem.form(with_shared_tags(J))
-        self.newton = Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
-        dead = not self._own_factor and self.load_factor in self.form.constants()
+        self.newton = self._make_newton(options)
+        loaded = isinstance(self.newton, CoupledNewton) and self.newton.loaded
+        dead = loaded or (not self._own_factor and self.load_factor in self.form.constants())
         self.loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)
+
+    def _make_newton(self, options: PetscOptions) -> Newton:
+        coupled = any(isinstance(law, CoupledMaterial) for law in self.laws)
+        if not (coupled or self._electrodes or self._ties):
+            return Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
+        return CoupledNewton(
+            self._residual,
+            self._jacobian,
+            self.u,
+            self.bcs,
+            self.laws,
+            options,
+            electrodes=self._electrodes,
+            ties=self._ties,
+            factor=self.load_factor,
+        )
 
     @property
     def load(self) -> float:
@@ -220,6 +247,51 @@ class Problem:
             In the law's unit times the mesh's length squared (per thickness in the plane), the same on all ranks.
         """
         return reaction_force(self.newton, where, tag)
+
+    def charge(self, electrode: Electrode) -> float:
+        """Charge on an electrode in coulombs (C per metre of thickness in the plane); collective.
+
+        Parameters
+        ----------
+        electrode : Electrode
+            One of the problem's.
+
+        Returns
+        -------
+        float
+            −∫ D₀·N over its surface, N out of the solid; the same on all ranks.
+        """
+        return self._coupled_newton().charge(electrode)
+
+    def potential(self, electrode: Electrode) -> float:
+        """Potential of an electrode in volts, given or found; collective.
+
+        Parameters
+        ----------
+        electrode : Electrode
+            One of the problem's.
+
+        Returns
+        -------
+        float
+            The same on all ranks.
+        """
+        return self._coupled_newton().potential(electrode)
+
+    def _coupled_newton(self) -> CoupledNewton:
+        if not isinstance(self.newton, CoupledNewton):
+            raise SolveError("the problem has no electrodes: give electrodes=[…] and a law with phi=")
+        return self.newton
+
+
+def _unknown_of(laws: Sequence[UserMaterial]) -> object:
+    """The Function of the first law's displacement: itself, or the mixed one that it is a part of in a coupled law."""
+    if not laws:
+        return None
+    if not isinstance(laws[0], CoupledMaterial):
+        return laws[0].u
+    found = ufl.algorithms.extract_coefficients(ufl.as_ufl(laws[0].u))
+    return found[0] if len(found) == 1 else laws[0].u
 
 
 def solve(

@@ -54,6 +54,11 @@ class StrainKinematics:
 
     @property
     def active(self) -> tuple[int, ...]:
+        """Components that a variation of the unknown changes."""
+        return self.strains
+
+    @property
+    def strains(self) -> tuple[int, ...]:
         """Mandel components that a variation of the displacement changes."""
         if self.dimension == 3:
             return (0, 1, 2, 3, 4, 5)
@@ -123,7 +128,7 @@ class StrainKinematics:
         """
         H = self.displacement_gradient(u)
         E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
-        return mandel_components(E, self.active)
+        return mandel_components(E, self.strains)
 
     def variation(self, u: Expr, v: Expr) -> Expr:
         """Active Mandel components of δE.
@@ -139,7 +144,7 @@ class StrainKinematics:
         UFL expression (active components,)
         """
         dH = self.variation_gradient(v)
-        return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.active)
+        return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.strains)
 
     def second_variation(self, du: Expr, v: Expr) -> Expr:
         """Active Mandel components of ΔδE; zero at small strain.
@@ -154,7 +159,7 @@ class StrainKinematics:
         UFL expression (active components,)
         """
         product = ufl.dot(self.variation_gradient(du).T, self.variation_gradient(v))
-        return mandel_components(ufl.sym(product), self.active)
+        return mandel_components(ufl.sym(product), self.strains)
 
     def volume_ratio(self, u: Expr) -> Expr:
         """J = det F of the gradient on the mesh (in plane stress the area ratio); 1 at small strain.

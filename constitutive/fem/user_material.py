@@ -143,7 +143,7 @@ class UserMaterial:
             raise SolveError("length_unit and potential_unit belong to a law with an electric potential: give phi= too")
         self.mesh = mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
-        self.unknowns = (u,)
+        self.unknowns: tuple[Expr, ...] = (u,)
         self.kinematics = make_kinematics(u, self.mesh, strain, plane, axial_strain)
         self.points = QuadraturePoints(self.mesh, quadrature_degree or default_degree(u, self.mesh))
         self.dx = self.points.dx

@@ -1,0 +1,321 @@
+"""A coupled crystal (electric, thermal) as the material of a DOLFINx form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+import ufl
+from dolfinx import fem
+from dolfinx.mesh import Mesh
+from torch import Tensor
+from ufl.core.expr import Expr
+
+from constitutive.errors import SolveError
+from constitutive.fem.collective import agreed
+from constitutive.fem.coupled_fields import CoupledPointState
+from constitutive.fem.coupled_kinematics import STRAIN, CoupledKinematics
+from constitutive.fem.coupled_regions import CoupledRegion, make_coupled_regions
+from constitutive.fem.evaluation import Evaluation
+from constitutive.fem.fields import METRES, PointState
+from constitutive.fem.quadrature import QuadraturePoints, default_degree, function_degree
+from constitutive.fem.regions import TagsInput, tags_of_cells
+from constitutive.fem.strain_kinematics import make_kinematics
+from constitutive.fem.tensor_fields import Cells, TensorInput
+from constitutive.fem.user_material import OUTSIDE, UserMaterial, check_choices, mesh_of
+from constitutive.units import STRESS_UNITS
+
+VOLTS = {"V": 1.0, "mV": 1e-3, "kV": 1e3, "MV": 1e6, "GV": 1e9}
+GIGA = 1e9
+
+
+class CoupledEvaluation(Evaluation):
+    """The laws of a mesh and the states (strain, electric field, temperature) at which they are evaluated."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a state."""
+        return self.kinematics.width if isinstance(self.kinematics, CoupledKinematics) else STRAIN
+
+    def strain_at(self, cells: Cells) -> tuple[Tensor, Tensor]:
+        """Lab state (points, w) and J (points,) at the points of some cells.
+
+        Parameters
+        ----------
+        cells : int array
+            Local cell numbers.
+
+        Returns
+        -------
+        state : tensor (points, w)
+        J : tensor (points,)
+        """
+        values = torch.from_numpy(self._strain_at(cells))
+        kin = self.kinematics
+        if len(kin.active) == self.width:
+            return values[:, :-1], values[:, -1]
+        x = torch.zeros(len(values), self.width, dtype=torch.float64)
+        x[:, list(kin.active)] = values[:, :-1]
+        axial = self.axial_strain()
+        if kin.passive:
+            x[:, list(kin.passive)] = torch.from_numpy(self.thickness.reshape(self.points.cells, -1, 3)[cells].reshape(-1, 3))
+        elif axial is not None:
+            x[:, 2] = axial
+        return x, values[:, -1]
+
+    def describe_point(self, cell: int, point: int, x: Tensor, J: float) -> str:
+        """Cell, place, point and state of one point in words.
+
+        Parameters
+        ----------
+        cell : int
+            Local number.
+        point : int
+            Number in the cell.
+        x : tensor (w,)
+            State.
+        J : float
+            det F.
+
+        Returns
+        -------
+        str
+        """
+        rest = ", ".join(f"{float(value):.3g}" for value in x[6:])
+        return f"{super().describe_point(cell, point, x[:6], J)}, electric field (GV/m) and temperature ({rest})"
+
+
+class CoupledMaterial(UserMaterial, coupled=True):
+    r"""Stress, electric displacement and entropy of coupled crystals, as coefficients of forms.
+
+    ``UserMaterial(u, …, phi=…, T=…)`` makes it. The residual is that of the stationary :math:`\Pi = \int \Omega(E, E_0, \theta)` for
+    given θ, :math:`\int S\cdot\delta E - D_0\cdot\delta E_0` with :math:`E_0 = -\nabla_X\varphi`; the free-space energy of
+    the field is part of Ω and exact. The Jacobian is symmetric and indefinite.
+
+    Units: E₀ is φ over length. With ``length_unit`` and ``potential_unit`` (volts) named, every field is in GV/m inside, where GPa, GV/m
+    and C/m² fit without factors; charges are read out in coulombs. ``Problem`` scales the rows and columns of φ, so that neither the choice
+    of a unit nor the smallness of charges beside forces matters for convergence. In your own solver a potential in the unit that
+    makes E₀ of order one is best: V for a mesh in nm, kV in µm, MV in mm, GV in m.
+
+    Parameters
+    ----------
+    u : UFL expression
+        The displacement, a part of the mixed unknown: ``u, phi = ufl.split(w)``.
+    material : CoupledLaw, Material, Insulator, Metal or dict
+        As for ``UserMaterial``. A strain energy alone says nothing of the field: wrap it in ``Insulator`` or ``Metal``.
+    phi : UFL expression, optional
+        The electric potential.
+    T : UFL expression, optional
+        The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
+    length_unit, potential_unit : str
+        The mesh's unit of length, and that of φ.
+    orientation, cell_tags, unit, strain, plane, axial_strain, stress_free_deformation, quadrature_degree, outside, chunk
+        As for ``UserMaterial``. An orientation may be improper (det R = −1): the crystal of the other hand.
+    kernel, tangent_precision, eigenstrain
+        As for ``UserMaterial``; coupled laws are evaluated by torch, in double precision.
+
+    Attributes
+    ----------
+    unknowns : tuple of UFL expression
+        Displacement, potential and temperature, as far as they are given.
+
+    Raises
+    ------
+    SolveError
+        The pieces don't fit each other; the message says which and what would.
+    """
+
+    point_state: ClassVar[type[PointState]] = CoupledPointState
+
+    def __init__(
+        self,
+        u: Expr,
+        material: object,
+        *,
+        phi: Expr | None = None,
+        T: Expr | None = None,
+        length_unit: str | None = None,
+        potential_unit: str | None = None,
+        orientation: TensorInput | None = None,
+        cell_tags: TagsInput | None = None,
+        unit: str = "MPa",
+        strain: str = "finite",
+        plane: str | None = None,
+        axial_strain: fem.Constant | float | None = None,
+        stress_free_deformation: TensorInput | None = None,
+        quadrature_degree: int | None = None,
+        outside: str = "warn",
+        kernel: str = "c",
+        tangent_precision: str = "double",
+        chunk: int = 8192,
+        eigenstrain: TensorInput | None = None,
+    ) -> None:
+        check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
+        check_choices(tangent_precision=(tangent_precision, ("double",)))
+        if eigenstrain is not None:
+            raise SolveError("eigenstrain= is an old name: give stress_free_deformation=")
+        self.mesh = mesh_of(u)
+        self.u, self.phi, self.T, self.unit, self.outside = u, phi, T, unit, outside
+        self.unknowns = tuple(part for part in (u, phi, T) if part is not None)
+        _require_scalars(phi=phi, T=T)
+        scale = None if phi is None else _field_scale(length_unit, potential_unit)
+        self.length = METRES.get(length_unit or "", math.nan)
+        self.volts = VOLTS[potential_unit or "V"]
+        mechanical = make_kinematics(u, self.mesh, strain, plane, axial_strain)
+        kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None)
+        self.kinematics = kinematics
+        self.points = QuadraturePoints(self.mesh, quadrature_degree or _default_degree(self.unknowns, T, self.mesh))
+        self.dx = self.points.dx
+
+        def regions() -> list[CoupledRegion]:
+            return make_coupled_regions(
+                material, orientation, cell_tags, stress_free_deformation, self.points, STRESS_UNITS[unit], kinematics
+            )
+
+        self.regions = list(agreed(self.mesh.comm, regions))
+        self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
+        self.evaluation = CoupledEvaluation(self.mesh, self.unknowns, self.kinematics, self.points, self.regions, chunk)
+        self._allocate()
+
+    # ---- forms ---------------------------------------------------------------------------------------------------------
+
+    def residual(self, v: Expr, w: Expr | None = None) -> ufl.Form:
+        r"""Virtual work :math:`\int S\cdot\delta E(v) + D_0\cdot\nabla w` of stress and electric displacement.
+
+        Parameters
+        ----------
+        v : UFL expression
+            Test function of the displacement.
+        w : UFL expression, optional
+            Test function of the potential.
+
+        Returns
+        -------
+        ufl.Form
+            In the law's unit times the mesh's length cubed (over the unit of the potential, for w).
+        """
+        if self.phi is not None and w is None:
+            raise SolveError("the residual of a law with phi needs the test functions of both: law.residual(v, w)")
+        tests = [v] if self.phi is None or w is None else [v, w]
+        return ufl.inner(self.stress, self.kinematics.variation(self.unknowns, tests)) * self.dx
+
+    def material_jacobian(self, du: Sequence[Expr], v: Sequence[Expr]) -> ufl.Form:
+        r"""Material part of the residual's derivative, :math:`\int \delta x\cdot H\,\Delta x`.
+
+        Parameters
+        ----------
+        du, v : sequence of UFL expression
+            Trial and test functions of displacement, potential and temperature; those that are left out are zero.
+
+        Returns
+        -------
+        ufl.Form
+        """
+        increment = self._stress_of(self.kinematics.variation(self.unknowns, du))
+        return ufl.inner(increment, self.kinematics.variation(self.unknowns, v)) * self.dx
+
+    def jacobian(self, du: Sequence[Expr], v: Sequence[Expr]) -> ufl.Form:
+        """Derivative of the residual in the directions du: material and geometric part.
+
+        Parameters
+        ----------
+        du, v : sequence of UFL expression
+            Trial and test functions of displacement, potential and temperature.
+
+        Returns
+        -------
+        ufl.Form
+        """
+        material = self.material_jacobian(du, v)
+        if not self.kinematics.finite:
+            return material
+        second = self.kinematics.second_variation(du[0], v[0])
+        stress = ufl.as_vector([self.stress[k] for k in range(second.ufl_shape[0])])
+        return material + ufl.inner(stress, second) * self.dx
+
+    def stress_increment(self, u: fem.Function, du: Expr) -> Expr:
+        """Active numbers of H dx, the change of (S, −D₀, −η) when the unknown u changes by du.
+
+        Parameters
+        ----------
+        u : Function
+            The mixed unknown, or one of its parts where others are given.
+        du : UFL expression
+            Its change.
+
+        Returns
+        -------
+        UFL expression
+            In the law's unit.
+        """
+        change = ufl.derivative(self.kinematics.strain(self.unknowns), u, du)
+        return self._stress_of(ufl.algorithms.expand_derivatives(change))
+
+    @property
+    def entropy(self) -> Expr:
+        """Entropy η per reference volume at the points (the law's unit over K), for equations of heat."""
+        if self.T is None:
+            raise SolveError("the entropy needs a temperature: give T=")
+        return -self.stress[len(self.kinematics.active) - 1]
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------------
+
+    def evaluate(self, strain: np.ndarray, *, tangent: bool) -> np.ndarray:
+        """Not written for coupled laws: call ``update``.
+
+        Parameters
+        ----------
+        strain : array
+        tangent : bool
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        SolveError
+            Always.
+        """
+        raise SolveError("a coupled law has no external operator: call law.update() before you assemble")
+
+    # ---- units ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def coulombs(self) -> float:
+        """Charge, in coulombs, of one unit of the residual's rows of the potential (C/m of thickness in the plane)."""
+        pascals = GIGA / STRESS_UNITS[self.unit]
+        return pascals * self.length**self.mesh.geometry.dim / self.volts
+
+    @property
+    def balanced_potential(self) -> float:
+        """The potential, in its unit, whose slope over a unit of length is 1 GV/m: it balances the equations of charge and of force."""
+        return GIGA * self.length / self.volts
+
+
+def _field_scale(length_unit: str | None, potential_unit: str | None) -> float:
+    """Electric field in GV/m of one unit of the potential over one unit of length."""
+    if length_unit is None:
+        raise SolveError(
+            f"phi is given, and an electric field is potential over length: pass length_unit= of the mesh, one of {', '.join(METRES)} "
+            "(and potential_unit= where phi is not in volts)"
+        )
+    check_choices(length_unit=(length_unit, METRES), potential_unit=(potential_unit or "V", VOLTS))
+    return VOLTS[potential_unit or "V"] / METRES[length_unit] / GIGA
+
+
+def _require_scalars(**parts: Expr | None) -> None:
+    for name, part in parts.items():
+        if part is not None and ufl.as_ufl(part).ufl_shape:
+            raise SolveError(f"{name} has shape {ufl.as_ufl(part).ufl_shape}: a scalar is needed, such as a part of ufl.split(w)")
+
+
+def _default_degree(unknowns: Sequence[Expr], T: Expr | None, mesh: Mesh) -> int:
+    """The element's usual rule; one that is exact for the square of the temperature where there is one."""
+    degree = max(default_degree(part, mesh) for part in unknowns if ufl.algorithms.extract_coefficients(ufl.as_ufl(part)))
+    if T is None or not ufl.algorithms.extract_coefficients(ufl.as_ufl(T)):
+        return degree
+    return max(degree, 2 * function_degree(T))

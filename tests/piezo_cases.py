@@ -1,0 +1,165 @@
+"""Piezoelectric solids that tests solve in this process and on several ranks: ``mpirun -n 2 python piezo_cases.py CASE``.
+
+Quartz with the constants of IEEE Std 176-1978, right-handed; the expected figures are closed forms of these constants.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import basix.ufl
+import numpy as np
+import ufl
+from dolfinx import fem, mesh
+from mpi4py import MPI
+
+from constitutive.fem import Electrode, Problem, UserMaterial, rotation_from_bunge
+from constitutive.laws.coupled import LinearCoupledLaw
+from constitutive.symmetry import PointGroup
+from constitutive.units import VACUUM_PERMITTIVITY
+
+COMM = MPI.COMM_SELF
+TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
+HEX, TET = mesh.CellType.hexahedron, mesh.CellType.tetrahedron
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+def quartz_tables(
+    c11: float = 86.74, c12: float = 6.99, c13: float = 11.91, c14: float = 17.91, c33: float = 107.2, c44: float = 57.94
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """C (GPa), e (C/m²) and ε^S/ε₀ of right-handed quartz, IEEE 1978."""
+    e11, e14 = 0.171, 0.0406
+    C = np.array(
+        [
+            [c11, c12, c13, c14, 0, 0],
+            [c12, c11, c13, -c14, 0, 0],
+            [c13, c13, c33, 0, 0, 0],
+            [c14, -c14, 0, c44, 0, 0],
+            [0, 0, 0, 0, c44, c14],
+            [0, 0, 0, 0, c14, (c11 - c12) / 2],
+        ]
+    )
+    e = np.array([[e11, -e11, 0, e14, 0, 0], [0, 0, 0, 0, -e14, -e11], [0] * 6])
+    return C, e, np.diag([39.21, 39.21, 41.03]) * 1e-3 / VACUUM_PERMITTIVITY
+
+
+def quartz(**constants: float) -> LinearCoupledLaw:
+    """Linear law of right-handed quartz."""
+    C, e, permittivity = quartz_tables(**constants)
+    group = PointGroup.from_symbol("32")
+    return LinearCoupledLaw.from_constants(group, stiffness=C, piezoelectric_e=e, permittivity=permittivity)
+
+
+def tensors(C: np.ndarray, e: np.ndarray, permittivity: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constants as Cartesian tensors, turned by R: c (GPa), e (C/m²), ε (C/m² per GV/m)."""
+    c4, e3 = np.zeros((3,) * 4), np.zeros((3,) * 3)
+    for p, (i, j) in enumerate(VOIGT):
+        e3[:, i, j] = e3[:, j, i] = e[:, p]
+        for q, (k, m) in enumerate(VOIGT):
+            c4[i, j, k, m] = c4[j, i, k, m] = c4[i, j, m, k] = c4[j, i, m, k] = C[p, q]
+    turned = np.einsum("ia,jb,kc,ld,abcd->ijkl", R, R, R, R, c4, optimize=True)
+    return turned, np.einsum("ia,jb,kc,abc->ijk", R, R, R, e3, optimize=True), VACUUM_PERMITTIVITY * R @ permittivity @ R.T
+
+
+class Body:
+    """A box of (u, φ) elements of a law."""
+
+    def __init__(
+        self,
+        cells: Sequence[int],
+        cell: mesh.CellType = HEX,
+        degree: int = 1,
+        size: Sequence[float] = (1.0, 1.0, 1.0),
+        comm: MPI.Comm = COMM,
+        distort: float = 0.0,
+    ) -> None:
+        self.size = size
+        self.mesh = mesh.create_box(comm, [[0.0] * 3, list(size)], list(cells), cell)
+        if distort:
+            x = self.mesh.geometry.x
+            bubble = np.prod(np.sin(np.pi * x / np.array(size)), axis=1)[:, None]
+            x += distort * bubble * np.array([1.0, -0.7, 0.5])
+        name = self.mesh.basix_cell().name
+        vector, scalar = basix.ufl.element("Lagrange", name, degree, shape=(3,)), basix.ufl.element("Lagrange", name, degree)
+        self.W = fem.functionspace(self.mesh, basix.ufl.mixed_element([vector, scalar]))
+        self.w = fem.Function(self.W)
+        self.u, self.phi = ufl.split(self.w)
+        self.v, self.q = ufl.TestFunctions(self.W)
+
+    def law(self, material: object, **options: object) -> UserMaterial:
+        """The law of the body; lengths in mm, potentials in kV unless the options say otherwise."""
+        return UserMaterial(self.u, material, phi=self.phi, **({"length_unit": "mm", "potential_unit": "kV"} | options))
+
+    def on(self, axis: int, value: float) -> Callable[[np.ndarray], np.ndarray]:
+        """Marks the points of a face."""
+        return lambda x: np.isclose(x[axis], value)
+
+    def everywhere(self, part: int, function: Callable[[np.ndarray], np.ndarray]) -> fem.DirichletBC:
+        """Values of displacement (0) or potential (1) on the whole boundary."""
+        V, _ = self.W.sub(part).collapse()
+        self.mesh.topology.create_connectivity(2, 3)
+        facets = mesh.exterior_facet_indices(self.mesh.topology)
+        value = fem.Function(V)
+        value.interpolate(function)
+        return fem.dirichletbc(value, fem.locate_dofs_topological((self.W.sub(part), V), 2, facets), self.W.sub(part))
+
+    def rigid(self) -> list[fem.DirichletBC]:
+        """No rigid motion, and no force for it: three components at the origin, two at the end of x, one at the end of y."""
+        a, b, _ = self.size
+        points = {(0.0, 0, 0): (0, 1, 2), (a, 0, 0): (1, 2), (0, b, 0): (2,)}
+        found = []
+        for point, components in points.items():
+            for k in components:
+                space = self.W.sub(0).sub(k)
+                V, _ = space.collapse()
+                near = lambda x, p=point: np.linalg.norm(x - np.array(p)[:, None], axis=0) < 1e-9  # noqa: E731 - one expression
+                found.append(fem.dirichletbc(fem.Function(V), fem.locate_dofs_geometrical((space, V), near), space))
+        return found
+
+    def mean(self, expression: object) -> float:
+        """Volume average over all ranks."""
+        local = fem.assemble_scalar(fem.form(expression * ufl.dx))
+        return self.mesh.comm.allreduce(local) / float(np.prod(self.size))
+
+    def moments(self) -> list[float]:
+        """Integrals of all parts of the solution times low polynomials."""
+        x = ufl.SpatialCoordinate(self.mesh)
+        return [self.mean(self.w[k] * weight) for k in range(4) for weight in (1.0, x[0] * x[1], x[2])]
+
+
+def patch(comm: MPI.Comm = COMM) -> dict[str, object]:
+    """Distorted elements under an affine displacement and potential."""
+    A = np.array([[0.04, 0.02, -0.01], [0.01, -0.03, 0.02], [0.0, 0.015, 0.02]])
+    g = np.array([0.3, -0.2, 0.4])
+    figures: dict[str, object] = {}
+    for strain in ("small", "finite"):
+        for cell, degree in ((HEX, 1), (TET, 1), (TET, 2)):
+            body = Body((3, 3, 3) if degree == 1 else (2, 2, 2), cell, degree, comm=comm, distort=0.1)
+            law = body.law(quartz(), orientation=TURN, strain=strain, potential_unit="MV")
+            bcs = [body.everywhere(0, lambda x: A @ x), body.everywhere(1, lambda x: g @ x)]
+            Problem(law.residual(body.v, body.q), law, bcs=bcs, petsc_options={"snes_rtol": 1e-15, "snes_atol": 1e-14}).solve()
+            exact = fem.Function(body.W)
+            exact.sub(0).interpolate(lambda x: A @ x)
+            exact.sub(1).interpolate(lambda x: g @ x)
+            error = comm.allreduce(float(np.abs(body.w.x.array - exact.x.array).max(initial=0)), op=MPI.MAX)
+            figures[f"{strain} {cell.name}{degree}"] = error
+    return figures
+
+
+def native(body: Body, R: np.ndarray, degree: int, unit: float = 1e3) -> object:
+    """Residual of the linear law written in UFL, small strain, in MPa with φ in MV on a mesh in mm."""
+    c, e, k = tensors(*quartz_tables(), R)
+    i, j, p, q = ufl.indices(4)
+    dx = ufl.dx(metadata={"quadrature_degree": degree})
+    c, e, k = (ufl.as_tensor((unit * part).tolist()) for part in (c, e, k))
+    eps, E = ufl.sym(ufl.grad(body.u)), -ufl.grad(body.phi)
+    S = ufl.as_tensor(c[i, j, p, q] * eps[p, q] - e[p, i, j] * E[p], (i, j))
+    D = ufl.as_tensor(e[i, p, q] * eps[p, q] + k[i, j] * E[j], (i,))
+    return (ufl.inner(S, ufl.grad(body.v)) + ufl.dot(D, ufl.grad(body.q))) * dx
+
+
+if __name__ == "__main__":
+    cases = {"patch": patch}
+    outcome = cases[sys.argv[1]](MPI.COMM_WORLD)
+    if MPI.COMM_WORLD.rank == 0:
+        sys.stdout.write(json.dumps(outcome))
