@@ -116,6 +116,21 @@ class Body:
                 found.append(fem.dirichletbc(fem.Function(V), fem.locate_dofs_geometrical((space, V), near), space))
         return found
 
+    def held(self, axis: int, at: float = 0.0) -> fem.DirichletBC:
+        """No displacement on a face."""
+        space = self.W.sub(0)
+        V, _ = space.collapse()
+        return fem.dirichletbc(fem.Function(V), fem.locate_dofs_geometrical((space, V), self.on(axis, at)), space)
+
+    def rollers(self) -> list[fem.DirichletBC]:
+        """No displacement across the three faces at zero."""
+        found = []
+        for k in range(3):
+            space = self.W.sub(0).sub(k)
+            V, _ = space.collapse()
+            found.append(fem.dirichletbc(fem.Function(V), fem.locate_dofs_geometrical((space, V), self.on(k, 0.0)), space))
+        return found
+
     def mean(self, expression: object) -> float:
         """Volume average over all ranks."""
         local = fem.assemble_scalar(fem.form(expression * ufl.dx))
@@ -132,9 +147,9 @@ def patch(comm: MPI.Comm = COMM) -> dict[str, object]:
     A = np.array([[0.04, 0.02, -0.01], [0.01, -0.03, 0.02], [0.0, 0.015, 0.02]])
     g = np.array([0.3, -0.2, 0.4])
     figures: dict[str, object] = {}
-    for strain in ("small", "finite"):
-        for cell, degree in ((HEX, 1), (TET, 1), (TET, 2)):
-            body = Body((3, 3, 3) if degree == 1 else (2, 2, 2), cell, degree, comm=comm, distort=0.1)
+    for strain, elements in (("small", ((HEX, 1),)), ("finite", ((HEX, 1), (TET, 1)))):
+        for cell, degree in elements:
+            body = Body((3, 3, 3), cell, degree, comm=comm, distort=0.1)
             law = body.law(quartz(), orientation=TURN, strain=strain, potential_unit="MV")
             bcs = [body.everywhere(0, lambda x: A @ x), body.everywhere(1, lambda x: g @ x)]
             Problem(law.residual(body.v, body.q), law, bcs=bcs, petsc_options={"snes_rtol": 1e-15, "snes_atol": 1e-14}).solve()
@@ -158,8 +173,28 @@ def native(body: Body, R: np.ndarray, degree: int, unit: float = 1e3) -> object:
     return (ufl.inner(S, ufl.grad(body.v)) + ufl.dot(D, ufl.grad(body.q))) * dx
 
 
+def halves(m: mesh.Mesh, axis: int, place: float) -> mesh.MeshTags:
+    """Tag 1 below a plane, tag 2 above it, of all cells and ghosts."""
+    count = m.topology.index_map(3).size_local + m.topology.index_map(3).num_ghosts
+    cells = np.arange(count, dtype=np.int32)
+    return mesh.meshtags(m, 3, cells, (1 + (mesh.compute_midpoints(m, 3, cells)[:, axis] > place)).astype(np.int32))
+
+
+def plate(comm: MPI.Comm = COMM) -> dict[str, object]:
+    """A turned plate at finite strain between two electrodes, one of them in a circuit, under a traction."""
+    body = Body((3, 3, 4), TET, comm=comm)
+    law = body.law(quartz(), orientation=TURN, potential_unit="V")
+    bottom, top = Electrode(body.on(2, 0.0), potential=0.0), Electrode(body.on(2, 1.0), capacitance=1e-13, source=2e5)
+    load = 50.0 * body.v[0] * ufl.ds
+    bcs = [body.held(axis=2)]
+    problem = Problem(law.residual(body.v, body.q) - load, law, bcs=bcs, electrodes=[bottom, top])
+    result = problem.solve(steps=2).require()
+    charges = [1e6 * problem.charge(electrode) for electrode in (bottom, top)]
+    numbers = [*body.moments(), problem.potential(top), *charges, law.total_energy()]
+    return {"numbers": numbers, "charges": charges, "potential": problem.potential(top), "iterations": result.iterations}
+
+
 if __name__ == "__main__":
-    cases = {"patch": patch}
-    outcome = cases[sys.argv[1]](MPI.COMM_WORLD)
+    outcome = {"patch": patch, "plate": plate}[sys.argv[1]](MPI.COMM_WORLD)
     if MPI.COMM_WORLD.rank == 0:
         sys.stdout.write(json.dumps(outcome))

@@ -10,7 +10,7 @@ from constitutive.errors import SolveError
 from constitutive.fem.coupled_kinematics import FIELD, STRAIN
 from constitutive.fem.evaluation import Evaluation
 from constitutive.fem.fields import PointState, Quantities
-from constitutive.fem.material_point import PointLaw
+from constitutive.fem.material_point import LawAtPoints
 from constitutive.fem.regions import Region
 from constitutive.fem.tensor_fields import Cells
 from constitutive.kinematics import determinant
@@ -31,7 +31,7 @@ class CoupledPointState(PointState):
         Its strain.
     """
 
-    def __init__(self, evaluation: Evaluation, region: Region, cells: Cells, law: PointLaw) -> None:
+    def __init__(self, evaluation: Evaluation, region: Region, cells: Cells, law: LawAtPoints) -> None:
         super().__init__(evaluation, region, cells, law)
         self.state = self.x
         self.x = self.state[:, :STRAIN]
@@ -69,8 +69,7 @@ class CoupledPointState(PointState):
         tensor (n, 3)
         """
         self.reference_field()
-        unit = self.law.unit
-        return -self.law.stress(self.state)[:, STRAIN : STRAIN + FIELD] / unit
+        return -self.law.stress(self.state)[:, STRAIN : STRAIN + FIELD] / self.region.unit
 
     def electric_field(self) -> Float[Tensor, "n 3"]:
         """Electric field e = F⁻ᵀ E₀ in V/m.
@@ -114,7 +113,7 @@ class CoupledPointState(PointState):
         -------
         tensor (n,)
         """
-        return -GIGA / self.law.unit * self.law.stress(self.state)[:, -1]
+        return -GIGA / self.region.unit * self.law.stress(self.state)[:, -1]
 
     @classmethod
     def quantities(cls) -> Quantities:

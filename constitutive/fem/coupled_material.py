@@ -21,6 +21,7 @@ from constitutive.fem.coupled_kinematics import STRAIN, CoupledKinematics
 from constitutive.fem.coupled_regions import CoupledRegion, make_coupled_regions
 from constitutive.fem.evaluation import Evaluation
 from constitutive.fem.fields import METRES, PointState
+from constitutive.fem.locking import warn_of_locking
 from constitutive.fem.quadrature import QuadraturePoints, default_degree, function_degree
 from constitutive.fem.regions import TagsInput, tags_of_cells
 from constitutive.fem.strain_kinematics import make_kinematics
@@ -176,6 +177,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
             )
 
         self.regions = list(agreed(self.mesh.comm, regions))
+        warn_of_locking(self.mesh.comm, self.regions, function_degree(u), volumetric=plane != "stress")
         self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
         self.evaluation = CoupledEvaluation(self.mesh, self.unknowns, self.kinematics, self.points, self.regions, chunk)
         self._allocate()

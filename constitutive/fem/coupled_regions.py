@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.regions import CrystalData, Region, TagsInput, crystal_data, sort_cells
 from constitutive.fem.tensor_fields import Cells, TensorField, TensorInput
 from constitutive.laws import Law
-from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, CoupledLaw, Variable
+from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, Variable
 from constitutive.material import Material
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -115,6 +115,62 @@ class DielectricLaw:
         return H
 
 
+class AtRest:
+    """The strain energy of a coupled law without field and at the reference temperature.
+
+    Parameters
+    ----------
+    law : EnergyLaw
+        Its first variable is the strain.
+    """
+
+    def __init__(self, law: EnergyLaw) -> None:
+        self.law = law
+        self._rest = sum(variable.size for variable in law.variables) - 6
+
+    def _packed(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x.new_zeros(len(x), self._rest)], dim=1)
+
+    def energy_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, " n"]:
+        """Energy (GPa).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n,)
+        """
+        return self.law.energy(self._packed(x))
+
+    def stress_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6"]:
+        """Second Piola–Kirchhoff stress (GPa).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n, 6)
+        """
+        return self.law.gradient(self._packed(x))[:, :6]
+
+    def tangent_mandel(self, x: Float[Tensor, "n 6"]) -> Float[Tensor, "n 6 6"]:
+        """Material tangent at constant field and temperature (GPa).
+
+        Parameters
+        ----------
+        x : tensor (n, 6)
+
+        Returns
+        -------
+        tensor (n, 6, 6)
+        """
+        return self.law.hessian(self._packed(x))[:, :6, :6]
+
+
 @dataclass
 class CoupledRegion(Region):
     """Cells of one coupled material.
@@ -131,7 +187,7 @@ class CoupledRegion(Region):
     kinematics: CoupledKinematics = field(kw_only=True)
     _point: CoupledPointLaw | None = field(default=None, repr=False)
 
-    def at(self, cells: Cells) -> CoupledPointLaw:  # type: ignore[override] # the same functions of a longer state
+    def at(self, cells: Cells) -> CoupledPointLaw:
         """The law at the points of some cells, with their orientations and stress-free deformations.
 
         Parameters
@@ -166,9 +222,6 @@ class CoupledRegion(Region):
         tensor (n,)
         """
         return super().distance(x[:, :6])
-
-
-Given: TypeAlias = Material | CoupledLaw | EnergyLaw | Insulator | Metal
 
 
 def make_coupled_regions(
@@ -232,7 +285,7 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
                 f"{type(given).__name__} says nothing of temperature: give a law with thermal expansion and heat capacity "
                 "(laws.coupled.LinearCoupledLaw.from_constants)"
             )
-        crystal = crystal_data(given.material)
+        crystal = dataclasses.replace(crystal_data(given.material), given=given)
         chi = np.zeros((3, 3)) if isinstance(given, Metal) else _susceptibility(given.relative_permittivity)
         return DielectricLaw(crystal.law, chi), crystal
     law = given.law if isinstance(given, Material) else given
@@ -245,7 +298,7 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
     if isinstance(given, Material) and given.structure is not None:
         density = float(given.structure.density) * 1e3
     name = given.name if isinstance(given, Material) else type(given).__name__
-    return law, CrystalData(law, None, None, density, name, given)  # type: ignore[arg-type] # a coupled law stands in its place
+    return law, CrystalData(AtRest(law), None, None, density, name, given)
 
 
 def _require_variables(law: EnergyLaw, kinematics: CoupledKinematics) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ufl.core.expr import Expr
 
 from constitutive.fem.faults import Faults
-from constitutive.fem.material_point import PointLaw
+from constitutive.fem.material_point import LawAtPoints
 from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.regions import Region
 from constitutive.fem.strain_kinematics import StrainKinematics
@@ -55,18 +55,18 @@ class Evaluation:
         self._strain_at = points.expression(ufl.as_vector([*kinematics.strain(u), kinematics.volume_ratio(u)]))
         self._gradient_at = points.expression(kinematics.displacement_gradient(u))
 
-    def batches(self) -> Iterator[tuple[Region, Cells, PointLaw]]:
+    def batches(self) -> Iterator[tuple[Region, Cells, LawAtPoints]]:
         """Cells of this rank in batches, with their region and law.
 
         Yields
         ------
-        (Region, cells, PointLaw)
+        (Region, cells, LawAtPoints)
         """
         for region in self.regions:
             for cells in region.chunks(self.cells_at_once):
                 yield region, cells, region.at(cells)
 
-    def values(self, function: Callable[[Region, Cells, PointLaw], Tensor], size: int) -> np.ndarray:
+    def values(self, function: Callable[[Region, Cells, LawAtPoints], Tensor], size: int) -> np.ndarray:
         """Values (points of this rank, size) of a function of batches; zero on cells without a law.
 
         Parameters
@@ -155,7 +155,7 @@ class Evaluation:
         by_cell[cells] = values.reshape(len(cells), self.points.per_cell, -1)
 
     def find_faults(
-        self, faults: Faults, region: Region, law: PointLaw, cells: Cells, x: Tensor, J: Tensor, s: Tensor, *, domain: bool
+        self, faults: Faults, region: Region, law: LawAtPoints, cells: Cells, x: Tensor, J: Tensor, s: Tensor, *, domain: bool
     ) -> None:
         """Count the points that fail in ``faults``, keep the worst, and make their stress NaN.
 
@@ -165,7 +165,7 @@ class Evaluation:
             Changed in place.
         region : Region
             With the domain.
-        law : PointLaw
+        law : LawAtPoints
             That of the region, for these cells.
         cells : Cells
             Local cell numbers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from constitutive.errors import MaterialError, SolveError
 from constitutive.fem import compat
 from constitutive.fem.collective import agreed, quiet_torch
 from constitutive.fem.evaluation import Evaluation
-from constitutive.fem.material_point import PointLaw
+from constitutive.fem.material_point import LawAtPoints, PointLaw
 from constitutive.fem.project import cell_average, project
 from constitutive.fem.regions import Region
 from constitutive.fem.tensor_fields import Cells
@@ -38,7 +38,7 @@ class PointState:
         Lab strain in Mandel components, with the strains out of the plane.
     """
 
-    def __init__(self, evaluation: Evaluation, region: Region, cells: Cells, law: PointLaw) -> None:
+    def __init__(self, evaluation: Evaluation, region: Region, cells: Cells, law: LawAtPoints) -> None:
         self.evaluation, self.region, self.cells, self.law = evaluation, region, cells, law
         self.x, _ = evaluation.strain_at(cells)
 
@@ -120,10 +120,11 @@ class PointState:
         estimate = self.region.crystal.uncertainty
         if estimate is None:
             raise MaterialError(f"the material {self.region.crystal.name!r} carries no uncertainty; calibrate it on data to get one")
-        if self.law.compiled is not None:
-            return self.law.by_compiled_code(self.x, "uncertainty")
-        unit = self.law.unit if self.law.map is None else self.law.map.weight
-        width = estimate.half_width(from_mandel(self.law.crystal_strain(self.x)))
+        law = cast("PointLaw", self.law)  # coupled laws have no such result
+        if law.compiled is not None:
+            return law.by_compiled_code(self.x, "uncertainty")
+        unit = law.unit if law.map is None else law.map.weight
+        width = estimate.half_width(from_mandel(law.crystal_strain(self.x)))
         return torch.linalg.matrix_norm(width) * unit
 
     @classmethod

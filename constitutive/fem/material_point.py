@@ -74,6 +74,76 @@ class StressLaw(Protocol):
         """
 
 
+@runtime_checkable
+class LawAtPoints(Protocol):
+    """What evaluates a batch of points in the lab: states of w numbers, a strain in Mandel components first."""
+
+    @property
+    def constant_tangent(self) -> bool:
+        """Whether the tangent is the same at every state and point."""
+
+    def crystal_strain(self, x: Tensor) -> Tensor:
+        """State in the crystal's frame (n, k).
+
+        Parameters
+        ----------
+        x : tensor (n, w)
+
+        Returns
+        -------
+        tensor (n, k)
+        """
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Energy (n,) per reference volume.
+
+        Parameters
+        ----------
+        x : tensor (n, w)
+
+        Returns
+        -------
+        tensor (n,)
+        """
+
+    def stress(self, x: Tensor) -> Tensor:
+        """Its gradient (n, w).
+
+        Parameters
+        ----------
+        x : tensor (n, w)
+
+        Returns
+        -------
+        tensor (n, w)
+        """
+
+    def tangent(self, x: Tensor) -> Tensor:
+        """Its second derivatives (n, w, w).
+
+        Parameters
+        ----------
+        x : tensor (n, w)
+
+        Returns
+        -------
+        tensor (n, w, w)
+        """
+
+    def packed_tangent(self, x: Tensor, active: tuple[int, ...]) -> Tensor:
+        """Upper triangle of the block of some numbers of the second derivatives.
+
+        Parameters
+        ----------
+        x : tensor (n, w)
+        active : tuple of int
+
+        Returns
+        -------
+        tensor (n, m)
+        """
+
+
 @dataclass(frozen=True)
 class ReferenceMap:
     """How one point's lab strain becomes the crystal's, for all points of a material or for each.
@@ -356,17 +426,17 @@ def turn_and_pack(turn: ReferenceMap, active: tuple[int, ...]) -> Float[Tensor, 
 
 
 def plane_stress_strain(
-    law: PointLaw, x: Float[Tensor, "n 6"], passive: tuple[int, ...]
-) -> tuple[Float[Tensor, "n 6"], Float[Tensor, "n 6"], Float[Tensor, "n 6 6"]]:
+    law: LawAtPoints, x: Float[Tensor, "n w"], passive: tuple[int, ...]
+) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n w"], Float[Tensor, "n w w"]]:
     """Solve the passive strains so that their stresses vanish: Newton's method at all points at once.
 
     A turned crystal couples all three components out of the plane with the plane: solving C33 alone errs by percents.
 
     Parameters
     ----------
-    law : PointLaw
-    x : tensor (n, 6)
-        Strains in the lab, Mandel; the passive ones are the start.
+    law : LawAtPoints
+    x : tensor (n, w)
+        Strains in the lab, Mandel, and what else the law takes; the passive ones are the start.
     passive : tuple of int
         Mandel positions of the components out of the plane.
 
@@ -396,12 +466,12 @@ def plane_stress_strain(
     return x, torch.where(bad[:, None], torch.nan, s), torch.where(bad[:, None, None], torch.nan, C)
 
 
-def condensed(C: Float[Tensor, "n 6 6"], active: tuple[int, ...], passive: tuple[int, ...]) -> Float[Tensor, "n a a"]:
+def condensed(C: Float[Tensor, "n w w"], active: tuple[int, ...], passive: tuple[int, ...]) -> Float[Tensor, "n a a"]:
     """Tangent of the active stresses when the passive ones are held at zero (static condensation).
 
     Parameters
     ----------
-    C : tensor (n, 6, 6)
+    C : tensor (n, w, w)
         Tangents, Mandel.
     active, passive : tuple of int
         Mandel positions.
@@ -429,5 +499,6 @@ def packed(C: Float[Tensor, "n a a"]) -> Float[Tensor, "n m"]:
     tensor (n, m)
         m = a (a + 1)/2.
     """
-    rows, columns = UPPER[C.shape[-1]]
+    size = C.shape[-1]
+    rows, columns = UPPER[size] if size in UPPER else tuple(torch.triu_indices(size, size).unbind())
     return C[:, rows, columns]

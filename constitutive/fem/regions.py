@@ -15,7 +15,7 @@ from torch import Tensor
 
 from constitutive import kernel
 from constitutive.errors import SolveError
-from constitutive.fem.material_point import PointLaw, Precision, StressLaw, reference_map
+from constitutive.fem.material_point import LawAtPoints, PointLaw, Precision, StressLaw, reference_map
 from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.tensor_fields import (
     NO_TAG,
@@ -52,7 +52,7 @@ class CrystalData:
         Of the reference structure, in kg/m³.
     name : str
         For messages.
-    given : Material or StressLaw
+    given : Material, law or other
         What the user gave.
     """
 
@@ -61,7 +61,7 @@ class CrystalData:
     uncertainty: Uncertainty | None
     density: float | None
     name: str
-    given: Crystal
+    given: object
 
 
 def crystal_data(given: object) -> CrystalData:
@@ -149,7 +149,7 @@ class Region:
         """Whether all cells share one orientation and one stress-free deformation that stay."""
         return self.orientation.constant is not None and (self.stress_free is None or self.stress_free.constant is not None)
 
-    def at(self, cells: Cells) -> PointLaw:
+    def at(self, cells: Cells) -> LawAtPoints:
         """The law at the points of some cells, with their orientations and stress-free deformations.
 
         Parameters

@@ -31,7 +31,7 @@ class Ties:
         Local degrees of freedom (ghosts included) that share one value; the same number of groups on all ranks, empty where a rank has
         none.
     fixed : int array
-        Local degrees of freedom with given values: they are neither scaled nor may they be tied.
+        Local degrees of freedom with given values: they may not be tied, and their rows stay those of the identity.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Ties:
         self.owned = dofmap.index_map.size_local * self.block
         self.total = dofmap.index_map.size_global * self.block
         self.scale = np.array(scale, dtype=float)
-        self.scale[fixed] = 1.0
+        self._held = fixed[fixed < self.owned]
         local = np.arange(len(scale), dtype=np.int32)
         numbers = dofmap.index_map.local_to_global(local // self.block) * self.block + local % self.block
         self._check(groups, fixed)
@@ -142,7 +142,7 @@ class Ties:
         return result.array.copy()
 
     def matrix(self, A: PETSc.Mat, into: PETSc.Mat | None = None, diagonal: float = 1.0) -> PETSc.Mat:
-        """TᵀAT, with a number on the diagonal of the tied rows.
+        """TᵀAT, with a number on the diagonal of the rows of tied and given unknowns.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Ties:
         into : PETSc.Mat, optional
             A former result, to be used again.
         diagonal : float
-            Of the tied rows.
+            Of those rows.
 
         Returns
         -------
@@ -161,10 +161,12 @@ class Ties:
             factors = A.createVecLeft()
             factors.array[:] = self.scale[: self.owned]
             A.diagonalScale(factors, factors)
-            return A
-        result = A.PtAP(self.T) if into is None else A.PtAP(self.T, into)
+            result = A
+        else:
+            result = A.PtAP(self.T) if into is None else A.PtAP(self.T, into)
         entries = result.getDiagonal()
         entries.array[self._slaves] = diagonal
+        entries.array[self._held] = diagonal
         result.setDiagonal(entries)
         return result
 
