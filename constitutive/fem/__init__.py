@@ -42,6 +42,7 @@ from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
 from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
+from constitutive.fem.heat import HeatConduction  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
@@ -60,6 +61,7 @@ __all__ = [
     "Dynamics",
     "DynamicsResult",
     "Electrode",
+    "HeatConduction",
     "Insulator",
     "Metal",
     "Modes",

@@ -162,6 +162,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         self.u, self.phi, self.T, self.unit, self.outside = u, phi, T, unit, outside
         self.unknowns = tuple(part for part in (u, phi, T) if part is not None)
         _require_scalars(phi=phi, T=T)
+        check_choices(length_unit=(length_unit or "mm", METRES), potential_unit=(potential_unit or "V", VOLTS))
         scale = None if phi is None else _field_scale(length_unit, potential_unit)
         self.length = METRES.get(length_unit or "", math.nan)
         self.volts = VOLTS[potential_unit or "V"]
@@ -265,6 +266,16 @@ class CoupledMaterial(UserMaterial, coupled=True):
 
     # ---- evaluation ----------------------------------------------------------------------------------------------------
 
+    def point_values(self) -> np.ndarray:
+        """Active numbers of (S, −D₀, −η) at the points of this rank, as ``update`` left them.
+
+        Returns
+        -------
+        array (points, a)
+            In the law's unit.
+        """
+        return self._stress.read()
+
     def evaluate(self, strain: np.ndarray, *, tangent: bool) -> np.ndarray:
         """Not written for coupled laws: call ``update``.
 
@@ -305,7 +316,6 @@ def _field_scale(length_unit: str | None, potential_unit: str | None) -> float:
             f"phi is given, and an electric field is potential over length: pass length_unit= of the mesh, one of {', '.join(METRES)} "
             "(and potential_unit= where phi is not in volts)"
         )
-    check_choices(length_unit=(length_unit, METRES), potential_unit=(potential_unit or "V", VOLTS))
     return VOLTS[potential_unit or "V"] / METRES[length_unit] / GIGA
 
 
