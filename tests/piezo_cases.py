@@ -11,9 +11,12 @@ import basix.ufl
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
+from dolfinx.fem.petsc import assemble_matrix
 from mpi4py import MPI
+from petsc4py import PETSc
+from scipy.linalg import eigh
 
-from constitutive.fem import Electrode, Problem, UserMaterial, rotation_from_bunge
+from constitutive.fem import Electrode, Problem, UserMaterial, equal_where, rotation_from_bunge
 from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
@@ -192,6 +195,53 @@ def plate(comm: MPI.Comm = COMM) -> dict[str, object]:
     charges = [1e6 * problem.charge(electrode) for electrode in (bottom, top)]
     numbers = [*body.moments(), problem.potential(top), *charges, law.total_energy()]
     return {"numbers": numbers, "charges": charges, "potential": problem.potential(top), "iterations": result.iterations}
+
+
+class Strip:
+    """A plate, uniform along two directions: its thickness along y (1 mm), all three displacements, the crystal turned by R."""
+
+    def __init__(self, law: object, R: np.ndarray, *, shorted: bool, cells: int = 8, comm: MPI.Comm = COMM) -> None:
+        m = mesh.create_rectangle(comm, [[0, 0], [0.1, 1.0]], [1, cells], mesh.CellType.quadrilateral)
+        vector, scalar = basix.ufl.element("Lagrange", "quadrilateral", 3, shape=(3,)), basix.ufl.element("Lagrange", "quadrilateral", 3)
+        self.W = fem.functionspace(m, basix.ufl.mixed_element([vector, scalar]))
+        w, (v, q) = fem.Function(self.W), ufl.TestFunctions(self.W)
+        u, phi = ufl.split(w)
+        self.law = UserMaterial(u, law, phi=phi, length_unit="mm", orientation=R, strain="small", plane="generalised_strain")
+        faces = [Electrode(lambda x, y=y: np.isclose(x[1], y), potential=0.0) for y in (0.0, 1.0)]
+        parts = [self.W.sub(0).sub(k) for k in range(3)] + [self.W.sub(1)]
+        ties = [group for part in parts for group in equal_where(part, lambda x: x[1])]
+        self.problem = Problem(self.law.residual(v, q), self.law, electrodes=faces if shorted else faces[:1], ties=ties)
+        self.inertia = ufl.inner(ufl.TrialFunctions(self.W)[0], v) * ufl.dx
+
+    def frequencies(self, count: int = 4, density: float = 2648.65) -> np.ndarray:
+        """The lowest frequencies above zero in kHz: of this plate also the frequency constants in kHz mm."""
+        self.law.update()
+        newton = self.problem.newton
+        newton.assemble_jacobian()
+        M = assemble_matrix(fem.form(1e-12 * density * self.inertia))  # t/mm³ with MPa and mm
+        M.assemble()
+        K, M = (dense(A) for A in (newton.A, newton.ties.matrix(M, diagonal=0.0)))
+        moving = np.diag(M) > 0
+        static = ~moving
+        coupling = np.linalg.solve(K[np.ix_(static, static)], K[np.ix_(static, moving)])
+        condensed = K[np.ix_(moving, moving)] - K[np.ix_(moving, static)] @ coupling
+        squares = eigh(condensed, M[np.ix_(moving, moving)], eigvals_only=True)
+        return np.sqrt(squares[3 : 3 + count]) / (2e3 * np.pi)  # the first three are rigid motions
+
+
+def dense(A: PETSc.Mat) -> np.ndarray:
+    """A PETSc matrix as an array."""
+    full = A.copy().convert("dense")
+    return full.getDenseArray().copy()
+
+
+def about_x(degrees: float) -> np.ndarray:
+    """Rotation about x."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+X_CUT = np.array([[0, 1.0, 0], [1, 0, 0], [0, 0, -1]])  # the crystal's x along the plate's normal y
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from constitutive.fem.coupled_material import CoupledMaterial
 from constitutive.fem.coupled_regions import Metal
 from constitutive.fem.electrodes import Electrode, ElectrodeOnMesh, part_of
 from constitutive.fem.newton import Newton, PetscOptions
-from constitutive.fem.ties import Ties
+from constitutive.fem.ties import Ties, without
 from constitutive.fem.user_material import UserMaterial
 
 MUMPS: PetscOptions = {"pc_factor_mat_solver_type": "mumps"}  # pivots: the matrix is indefinite
@@ -76,7 +76,8 @@ class CoupledNewton(Newton):
             if part is not space:
                 scale[np.unique(part.dofmap.list.ravel())] = law.balanced_potential
         floating = [e.dofs for e in self.electrodes if e.electrode.floating]
-        self.ties = Ties(space, scale, [*floating, *self._ties_given], self._constrained)
+        held = np.concatenate([self._constrained, *floating])
+        self.ties = Ties(space, scale, [*floating, *without(self._ties_given, held, self.comm)], self._constrained)
         self._assembled = fem_petsc.create_matrix(self.jacobian)
         if self.ties.T is None:
             return self._assembled

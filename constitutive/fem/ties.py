@@ -171,6 +171,26 @@ class Ties:
         return result
 
 
+def without(groups: Sequence[np.ndarray], held: np.ndarray, comm: MPI.Comm) -> list[np.ndarray]:
+    """Groups of which some unknown is neither given nor on an electrode; collective.
+
+    Parameters
+    ----------
+    groups : sequence of int array
+        Local degrees of freedom.
+    held : int array
+        Those that are given or on electrodes.
+    comm : MPI communicator
+
+    Returns
+    -------
+    list of int array
+    """
+    free = np.array([not np.isin(group, held).all() for group in groups], dtype=np.int8)
+    comm.Allreduce(MPI.IN_PLACE, free, op=MPI.MAX)
+    return [np.asarray(group) for group, some in zip(groups, free, strict=True) if some]
+
+
 def equal_where(space: fem.FunctionSpace, key: Callable[[np.ndarray], np.ndarray], decimals: int = 9) -> list[np.ndarray]:
     """Groups of unknowns of a scalar space whose places have equal keys; collective.
 

@@ -1,0 +1,31 @@
+"""Thickness modes of quartz plates against closed forms."""
+
+import numpy as np
+import pytest
+from piezo_cases import X_CUT, Strip, about_x, quartz
+
+
+@pytest.mark.parametrize(
+    ("cut", "shorted", "expected"),
+    [
+        ("X", False, 2873.600),
+        ("X", True, 2863.638),
+        ("AT", False, 1661.177),
+        ("AT", True, 1655.951),
+        ("wrong sign", False, 2065.0),
+    ],
+)
+def test_frequency_constants_of_plates(cut: str, shorted: bool, expected: float) -> None:
+    """Open, D·n = 0, and short-circuited; the AT cut is (YXl) −35.25° in the signs of IEEE 1978, +35.25° is another plate."""
+    R = {"X": X_CUT, "AT": about_x(35.25), "wrong sign": about_x(-35.25)}[cut]
+    found = Strip(quartz(), R, shorted=shorted).frequencies()
+    mode = np.abs(found - expected).argmin()
+    assert found[mode] == pytest.approx(expected, abs=0.005 if cut != "wrong sign" else 0.05)
+    assert mode == (2 if cut == "X" else 0)  # the slowest of the AT cut; the extensional one of the X cut
+
+
+def test_coupling_factor_of_the_at_cut() -> None:
+    """tan X = X/k² at the short-circuited resonance, X = π/2 · f_short/f_open (Tiersten 1969): k = 0.0880."""
+    parallel, series = (Strip(quartz(), about_x(35.25), shorted=shorted).frequencies()[0] for shorted in (True, False))
+    X = np.pi / 2 * parallel / series
+    assert np.sqrt(X / np.tan(X)) == pytest.approx(0.0880, abs=5e-5)
