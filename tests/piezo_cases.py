@@ -11,12 +11,9 @@ import basix.ufl
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
-from dolfinx.fem.petsc import assemble_matrix
 from mpi4py import MPI
-from petsc4py import PETSc
-from scipy.linalg import eigh
 
-from constitutive.fem import Electrode, Problem, UserMaterial, equal_where, rotation_from_bunge
+from constitutive.fem import Electrode, Problem, UserMaterial, equal_where, modes, rotation_from_bunge
 from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
@@ -211,28 +208,12 @@ class Strip:
         parts = [self.W.sub(0).sub(k) for k in range(3)] + [self.W.sub(1)]
         ties = [group for part in parts for group in equal_where(part, lambda x: x[1])]
         self.problem = Problem(self.law.residual(v, q), self.law, electrodes=faces if shorted else faces[:1], ties=ties)
-        self.inertia = ufl.inner(ufl.TrialFunctions(self.W)[0], v) * ufl.dx
 
     def frequencies(self, count: int = 4, density: float = 2648.65) -> np.ndarray:
         """The lowest frequencies above zero in kHz: of this plate also the frequency constants in kHz mm."""
-        self.law.update()
-        newton = self.problem.newton
-        newton.assemble_jacobian()
-        M = assemble_matrix(fem.form(1e-12 * density * self.inertia))  # t/mm³ with MPa and mm
-        M.assemble()
-        K, M = (dense(A) for A in (newton.A, newton.ties.matrix(M, diagonal=0.0)))
-        moving = np.diag(M) > 0
-        static = ~moving
-        coupling = np.linalg.solve(K[np.ix_(static, static)], K[np.ix_(static, moving)])
-        condensed = K[np.ix_(moving, moving)] - K[np.ix_(moving, static)] @ coupling
-        squares = eigh(condensed, M[np.ix_(moving, moving)], eigvals_only=True)
-        return np.sqrt(squares[3 : 3 + count]) / (2e3 * np.pi)  # the first three are rigid motions
-
-
-def dense(A: PETSc.Mat) -> np.ndarray:
-    """A PETSc matrix as an array."""
-    full = A.copy().convert("dense")
-    return full.getDenseArray().copy()
+        found = modes(self.problem, 3 + count, density=density, length_unit="mm").frequencies
+        assert np.abs(found[:3]).max() < 1e-5 * found[3]  # rigid motions along three directions
+        return found[3:] / 1e3
 
 
 def about_x(degrees: float) -> np.ndarray:

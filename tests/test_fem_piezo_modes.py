@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from piezo_cases import X_CUT, Strip, about_x, quartz
 
+from constitutive.errors import SolveError
+from constitutive.fem import Dynamics, buckling
+
 
 @pytest.mark.parametrize(
     ("cut", "shorted", "expected"),
@@ -29,3 +32,11 @@ def test_coupling_factor_of_the_at_cut() -> None:
     parallel, series = (Strip(quartz(), about_x(35.25), shorted=shorted).frequencies()[0] for shorted in (True, False))
     X = np.pi / 2 * parallel / series
     assert np.sqrt(X / np.tan(X)) == pytest.approx(0.0880, abs=5e-5)
+
+
+def test_what_is_not_written_for_potentials_says_so() -> None:
+    plate = Strip(quartz(), X_CUT, shorted=True)
+    with pytest.raises(SolveError, match="motion in time"):
+        Dynamics(plate.problem, density=2650.0)
+    with pytest.raises(SolveError, match="the tangent of the load path"):
+        buckling(plate.problem)

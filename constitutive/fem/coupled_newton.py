@@ -111,6 +111,54 @@ class CoupledNewton(Newton):
 
     # ---- change of variables -----------------------------------------------------------------------------------------------
 
+    @property
+    def pattern(self) -> PETSc.Mat:
+        """A matrix with the sparsity of the assembled Jacobian over all degrees of freedom."""
+        return self._assembled
+
+    def of_solver(self, whole: PETSc.Mat) -> PETSc.Mat:
+        """A symmetric matrix over all degrees of freedom as one of the independent unknowns.
+
+        Parameters
+        ----------
+        whole : PETSc.Mat
+            Zero at supports; changed where nothing is tied.
+
+        Returns
+        -------
+        PETSc.Mat
+        """
+        return self.ties.matrix(whole, diagonal=0.0)
+
+    def whole_values(self, x: np.ndarray) -> np.ndarray:
+        """Owned values of all degrees of freedom of independent ones.
+
+        Parameters
+        ----------
+        x : array
+            Owned.
+
+        Returns
+        -------
+        array
+        """
+        return self.ties.full(x)
+
+    def require_plain(self, what: str) -> None:
+        """Say that something is not written for potentials and ties.
+
+        Parameters
+        ----------
+        what : str
+            For the message.
+
+        Raises
+        ------
+        SolveError
+            Always.
+        """
+        raise SolveError(f"{what} of problems with a potential, a temperature or ties is not there yet: modes and solves are")
+
     def _set(self, values: np.ndarray) -> None:
         super()._set(self.ties.full(values))
 

@@ -91,6 +91,7 @@ class Dynamics:
         length_unit: str = "mm",
         unit: str | None = None,
     ) -> None:
+        problem.newton.require_plain("motion in time")
         self.problem, self.time = problem, 0.0
         self.velocity = fem.Function(problem.u.function_space, name="velocity")
         self.acceleration = fem.Function(problem.u.function_space, name="acceleration")

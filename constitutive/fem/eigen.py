@@ -12,6 +12,7 @@ from petsc4py import PETSc
 
 from constitutive.errors import DependencyError, SolveError
 from constitutive.fem.load_path import at_load, require_law
+from constitutive.fem.newton import Newton
 from constitutive.fem.problem import Problem
 
 try:
@@ -101,13 +102,13 @@ def make_solver(A: PETSc.Mat, B: PETSc.Mat | None, n: int) -> SLEPc.EPS:
     return solver
 
 
-def solve_pairs(solver: SLEPc.EPS, u: fem.Function, n: int) -> Pairs:
+def solve_pairs(solver: SLEPc.EPS, newton: Newton, n: int) -> Pairs:
     """Solve for eigenpairs in the solver's order, and destroy the solver; collective.
 
     Parameters
     ----------
     solver : SLEPc.EPS
-    u : Function
+    newton : Newton
         Gives the space of the vectors.
     n : int
         Pairs wanted.
@@ -134,13 +135,13 @@ def solve_pairs(solver: SLEPc.EPS, u: fem.Function, n: int) -> Pairs:
         solver.destroy()
         raise SolveError(f"{found} of {n} eigenvalues converged: ask for fewer, or refine the mesh")
     values, vectors, errors = np.zeros(found), [], np.zeros(found)
-    owned = u.function_space.dofmap.index_map.size_local * u.function_space.dofmap.index_map_bs
+    space, owned = newton.u.function_space, newton.owned
     x = solver.getOperators()[0].createVecRight()
     for k in range(found):
         values[k] = solver.getEigenpair(k, x).real
         errors[k] = solver.computeError(k)
-        vector = fem.Function(u.function_space, name=f"mode_{k + 1}")
-        vector.x.array[:owned] = x.array
+        vector = fem.Function(space, name=f"mode_{k + 1}")
+        vector.x.array[:owned] = newton.whole_values(x.array)
         vector.x.scatter_forward()
         vectors.append(vector)
     x.destroy()

@@ -89,7 +89,7 @@ def stable_step(problem: Problem, lumped: np.ndarray, damping: float) -> float:
     solver = make_solver(scaled, None, 1)
     solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
     solver.setTolerances(1e-6, 1000)
-    values, _, _ = solve_pairs(solver, problem.u, 1)
+    values, _, _ = solve_pairs(solver, problem.newton, 1)
     scaled.destroy()
     omega = float(np.sqrt(max(values[0], 0.0)))
     if omega == 0.0:

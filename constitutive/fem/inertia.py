@@ -234,7 +234,7 @@ def mass_matrix(problem: Problem, rho: Expr) -> PETSc.Mat:
     PETSc.Mat
         With the sparsity of the problem's Jacobian.
     """
-    matrix = problem.newton.A.duplicate(copy=False)
+    matrix = problem.newton.pattern.duplicate(copy=False)
     matrix.zeroEntries()
     fem_petsc.assemble_matrix(matrix, fem.form(mass_form(problem, rho)))
     matrix.assemble()

@@ -114,6 +114,7 @@ def path_tangent(problem: Problem) -> np.ndarray:
         Nothing grows with the load, or the linear solve fails.
     """
     newton = problem.newton
+    newton.require_plain("the tangent of the load path")
     force, values = load_rates(problem)
     largest = max(np.abs(force).max(initial=0.0), np.abs(values).max(initial=0.0))
     if newton.comm.allreduce(float(largest), op=MPI.MAX) == 0.0:

@@ -113,24 +113,26 @@ def modes(
         raise SolveError(f"shift={shift}: it is a frequency in hertz, zero or more")
     M = mass_matrix(problem, density_field(problem, density, unit=unit, length_unit=length_unit))
     clear_supports(problem, M)
+    M = problem.newton.of_solver(M)
     with stiffness(problem) as K:
         solver = make_solver(K, M, n)
-        solver.setTarget(-_below_zero(problem, K, M) if shift is None else (2 * np.pi * shift) ** 2)
+        solver.setTarget(-_below_zero(problem.mesh.geometry.dim, K, M) if shift is None else (2 * np.pi * shift) ** 2)
         solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
         solver.getST().setType("sinvert")
-        values, shapes, residuals = solve_pairs(solver, problem.u, n)
+        values, shapes, residuals = solve_pairs(solver, problem.newton, n)
     M.destroy()
     order = np.argsort(values[:n])
     frequencies = np.sign(values) * np.sqrt(np.abs(values)) / (2 * np.pi)
     return Modes(frequencies[order], tuple(shapes[k] for k in order), residuals[order])
 
 
-def _below_zero(problem: Problem, K: PETSc.Mat, M: PETSc.Mat) -> float:
+def _below_zero(dimension: int, K: PETSc.Mat, M: PETSc.Mat) -> float:
     """Part of an estimate of the lowest eigenvalue of a body held somewhere: (c/L)², with c/h from the traces and h/L from their number."""
-    free = _free(problem)
-    trace_k = K.getDiagonal().sum() - (K.getSize()[0] - free)  # supports have ones
-    ratio = abs(trace_k) / M.getDiagonal().sum()
-    return float(BELOW_ZERO * ratio * free ** (-2 / problem.mesh.geometry.dim))
+    k, m = K.getDiagonal(), M.getDiagonal()
+    moving = m.array > 0  # neither supports nor potentials
+    parts = np.array([k.array[moving].sum(), m.array.sum(), moving.sum()])
+    trace_k, trace_m, free = K.comm.tompi4py().allreduce(parts, op=MPI.SUM)
+    return float(BELOW_ZERO * abs(trace_k) / trace_m * free ** (-2 / dimension))
 
 
 def buckling(problem: Problem, n: int = 1) -> Buckling:
@@ -161,7 +163,7 @@ def buckling(problem: Problem, n: int = 1) -> Buckling:
         clear_supports(problem, change)
         solver = make_solver(change, K, n)
         solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
-        values, shapes, residuals = solve_pairs(solver, problem.u, 1)
+        values, shapes, residuals = solve_pairs(solver, problem.newton, 1)
         change.destroy()
     good = [k for k in np.argsort(-values) if values[k] > NEGLIGIBLE * np.abs(values).max()][:n]
     if not good:

@@ -190,10 +190,52 @@ class Newton:
         -------
         PETSc.Mat
         """
-        whole = self.A.duplicate(copy=False)
+        whole = self.pattern.duplicate(copy=False)
         fem_petsc.assemble_matrix(whole, self.jacobian)
         whole.assemble()
         return whole
+
+    @property
+    def pattern(self) -> PETSc.Mat:
+        """A matrix with the sparsity of the assembled Jacobian over all degrees of freedom."""
+        return self.A
+
+    def of_solver(self, whole: PETSc.Mat) -> PETSc.Mat:
+        """A symmetric matrix over all degrees of freedom as one of the solver's unknowns: the same here.
+
+        Parameters
+        ----------
+        whole : PETSc.Mat
+            Zero at supports.
+
+        Returns
+        -------
+        PETSc.Mat
+        """
+        return whole
+
+    def whole_values(self, x: np.ndarray) -> np.ndarray:
+        """Owned values of all degrees of freedom of the solver's unknowns: the same here.
+
+        Parameters
+        ----------
+        x : array
+            Owned.
+
+        Returns
+        -------
+        array
+        """
+        return x
+
+    def require_plain(self, what: str) -> None:
+        """Require that the solver's unknowns are the degrees of freedom themselves.
+
+        Parameters
+        ----------
+        what : str
+            What needs it, for the message.
+        """
 
     def _set(self, values: np.ndarray) -> None:
         """Set the unknown to the solver's owned values."""
