@@ -16,6 +16,7 @@ from constitutive.errors import DataError, SolveError
 from constitutive.fem import CoupledMaterial, Electrode, Insulator, Metal, Problem, UserMaterial
 from constitutive.fem.locking import LockingWarning
 from constitutive.laws.coupled import LinearCoupledLaw
+from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -76,6 +77,12 @@ def test_free_plate_gives_the_constants(hand: np.ndarray, sign: float) -> None:
     assert 2 * body.mean(strain[1, 2]) / field == pytest.approx(sign * 1e-12 * D[0, 3], rel=1e-9)
     assert problem.charge(left) / 1e-6 / field == pytest.approx(EPS0 * PERMITTIVITY_T[0, 0], rel=1e-9)
     assert np.round([D[0, 0], D[0, 3], PERMITTIVITY_T[0, 0]], 5).tolist() == [2.30716, -0.72562, 4.5142]
+
+
+def test_a_material_brings_its_coupled_law() -> None:
+    material = Material.from_coupled_law(quartz(), PointGroup.from_symbol("32"), name="quartz")
+    body, _, _ = free_plate({"strain": "small"}, material)
+    assert body.mean(ufl.grad(body.u)[0, 0]) / 1e4 == pytest.approx(1e-12 * D[0, 0], rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +304,8 @@ def test_what_cannot_be_meant() -> None:
             UserMaterial(body.u, quartz(), **({"phi": body.phi, "length_unit": "mm"} | options))
     with pytest.raises(SolveError, match="a strain energy only"):
         body.law(cubic())
+    with pytest.raises(SolveError, match="a strain energy only"):
+        body.law(Material(cubic(), PointGroup.from_symbol("m-3m"), name="test"))
     with pytest.raises(SolveError, match="T is given"):
         body.law(quartz(), T=fem.Constant(body.mesh, 1.0))
     with pytest.raises(SolveError, match=r"relative_permittivity=0\.5"):

@@ -288,17 +288,17 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
         crystal = dataclasses.replace(crystal_data(given.material), given=given)
         chi = np.zeros((3, 3)) if isinstance(given, Metal) else _susceptibility(given.relative_permittivity)
         return DielectricLaw(crystal.law, chi), crystal
-    law = given.law if isinstance(given, Material) else given
+    material = given if isinstance(given, Material) else None
+    law = given if material is None else material.coupled
     if not isinstance(law, EnergyLaw):
         what = "Insulator(material, relative_permittivity) or Metal(material)" if kinematics.electric else "a law with thermal expansion"
-        kind = "a strain energy only" if isinstance(law, Law) else type(given).__name__
+        kind = "a strain energy only" if material is not None or isinstance(given, Law) else type(given).__name__
         raise SolveError(f"found {kind} where a coupled law was needed (constitutive.laws.coupled): give one, or {what}")
     _require_variables(law, kinematics)
-    density = None
-    if isinstance(given, Material) and given.structure is not None:
-        density = float(given.structure.density) * 1e3
-    name = given.name if isinstance(given, Material) else type(given).__name__
-    return law, CrystalData(AtRest(law), None, None, density, name, given)
+    if material is None:
+        return law, CrystalData(AtRest(law), None, None, None, type(given).__name__, given)
+    density = None if material.structure is None else float(material.structure.density) * 1e3  # g/cm³ to kg/m³
+    return law, CrystalData(AtRest(law), material.domain, None, density, material.name, given)
 
 
 def _require_variables(law: EnergyLaw, kinematics: CoupledKinematics) -> None:
