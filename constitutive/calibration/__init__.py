@@ -3,6 +3,17 @@
 from constitutive.calibration.baselines import fit_linear, fit_unconstrained
 from constitutive.calibration.calibrate import calibrate
 from constitutive.calibration.energies import calibrate_energies, read_energies
+from constitutive.calibration.large import calibrate_large
 from constitutive.calibration.report import CalibrationReport, Errors, evaluate
 
-__all__ = ["CalibrationReport", "Errors", "calibrate", "calibrate_energies", "evaluate", "fit_linear", "fit_unconstrained", "read_energies"]
+__all__ = [
+    "CalibrationReport",
+    "Errors",
+    "calibrate",
+    "calibrate_energies",
+    "calibrate_large",
+    "evaluate",
+    "fit_linear",
+    "fit_unconstrained",
+    "read_energies",
+]

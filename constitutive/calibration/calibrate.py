@@ -22,6 +22,7 @@ from constitutive.calibration.posterior import constants_with_errors, rank_of_da
 from constitutive.calibration.report import report_of
 from constitutive.calibration.residual_stress import ResidualStress, find_residual_stress
 from constitutive.calibration.selection import Selection, select
+from constitutive.calibration.streaming import Pieces, refitted_on_all
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
 from constitutive.fitting import problem_of
@@ -49,11 +50,12 @@ def calibrate(
     workers: int | None = None,
     units: int | None = None,
     variables: str | Sequence[str] | None = None,
+    pieces: Pieces | None = None,
 ) -> Material:
     """Calibrate the law of a crystal on its samples; the held-out ``paths`` of the data are never looked at.
 
     In this order: clean the samples, remove or keep the residual stress, cross-validate the candidates, average the best networks, select
-    the law, impose anchors and ellipticity, and state its posterior.
+    the law, fit its linear parameters to all samples of a large file, impose anchors and ellipticity, and state its posterior.
 
     Parameters
     ----------
@@ -88,6 +90,9 @@ def calibrate(
     variables
         Of the energy: ``"strain,electric_field"``, ``"strain,polarization"``, ``"strain,temperature"`` or more of them; those that vary in
         the data when not given.
+    pieces
+        Gives the pieces of a larger data set, of which ``data`` are a subset (:func:`constitutive.calibration.calibrate_large`): the law's
+        amplitudes and coefficients are fitted to all of them.
 
     Returns
     -------
@@ -134,8 +139,13 @@ def calibrate(
 
     require_useful(selection.best.error, allow)
 
+    parameters = LinearParameters(selection.fit, problem)
+    if pieces is not None:
+        report_progress("fitting to all samples", 0.95)
+        parameters, more = refitted_on_all(parameters, selection.best.left_out, pieces, residual.subtracted)
+        notes += more
     report_progress("uncertainty and constants", 0.97)
-    parameters, more = constrained(LinearParameters(selection.fit, problem), selection, domain, anchors, elliptic=elliptic)
+    parameters, more = constrained(parameters, selection, domain, anchors, elliptic=elliptic)
     posterior = uncertainty_of(parameters, selection.best.left_out)
     undetermined = undetermined_constants(problem, selection.best.error)
     card = _card(samples, residual, seed, elliptic=elliptic) | {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -81,31 +81,33 @@ def calibrate(
       [dim]constitutive calibrate quartz.json --variables strain,electric_field --out quartz[/]
     """
     from constitutive.calibration import calibrate as fit  # deferred: quick --help
-    from constitutive.calibration import read_energies  # deferred: quick --help
+    from constitutive.calibration import calibrate_large, read_energies  # deferred: quick --help
     from constitutive.data import load_bounded  # deferred: quick --help
+    from constitutive.data.hdf5 import is_hdf5  # deferred: quick --help
 
     energies = read_energies(data)
     if energies is not None:
         _from_energies(energies, folder, point_group, unit, as_json=as_json)
         return
-    samples = load_bounded(data, plausible=not set(allow or ()) - {"error"})
+    options: dict[str, Any] = {
+        "seed": seed,
+        "point_group": point_group,
+        "residual_stress": residual_stress,
+        "anchors": _anchors(anchor or []),
+        "elliptic": elliptic,
+        "laws": laws,
+        "allow": tuple(allow or ()),
+        "effort": effort,
+        "workers": workers,
+        "units": units,
+        "variables": variables,
+    }
     with ProgressBar() as progress:
-        material = fit(
-            samples,
-            train=train,
-            seed=seed,
-            point_group=point_group,
-            residual_stress=residual_stress,
-            anchors=_anchors(anchor or []),
-            elliptic=elliptic,
-            laws=laws,
-            allow=tuple(allow or ()),
-            progress=progress,
-            effort=effort,
-            workers=workers,
-            units=units,
-            variables=variables,
-        )
+        if is_hdf5(data) and train is None:
+            material = calibrate_large(data, **options, progress=progress)
+        else:
+            samples = load_bounded(data, plausible=not set(allow or ()) - {"error"})
+            material = fit(samples, train=train, **options, progress=progress)
     material.save(folder)
     if material.coupled is not None:
         emit(as_json, coupled_payload(material, folder), lambda: render_coupled(material, folder))

@@ -219,7 +219,11 @@ def seth_hill_mandel(x: Float[np.ndarray, "n 6"], exponent: float) -> tuple[Floa
 
 
 def problem_of(
-    data: StressStrainData, rotations: Float[np.ndarray, "g 3 3"], reference_stress: Float[np.ndarray, "3 3"] | None = None
+    data: StressStrainData,
+    rotations: Float[np.ndarray, "g 3 3"],
+    reference_stress: Float[np.ndarray, "3 3"] | None = None,
+    *,
+    large: bool | None = None,
 ) -> FitProblem:
     """The least-squares problem of a data set.
 
@@ -231,6 +235,8 @@ def problem_of(
         The group.
     reference_stress
         Subtracted from S (GPa).
+    large
+        Whether strains are large; by default whether one of these is. A piece of a larger set takes the answer of the whole.
 
     Returns
     -------
@@ -240,7 +246,7 @@ def problem_of(
     x = np.asarray(to_mandel(data.green_lagrange_strain))
     S = data.stress("second_piola_kirchhoff")
     y = np.asarray(to_mandel(S if reference_stress is None else S - reference_stress))
-    norm = stress_norm(data.F, data.measure if is_large(x) else "second_piola_kirchhoff")
+    norm = stress_norm(data.F, data.measure if (is_large(x) if large is None else large) else "second_piola_kirchhoff")
     problem = FitProblem(x, y, norm, np.array(rotations, dtype=np.float64))
     return problem if data.stress_weights is None else problem.reweighted(data.stress_weights)
 
