@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from constitutive.audit.coupled import coupled
 from constitutive.audit.model import Audit, Check
 from constitutive.audit.physics import deformation_of, physics, random_strains
 from constitutive.audit.stability import margin, strains_of_domain, weakest
@@ -63,7 +64,8 @@ def audit(
         Exact properties: objectivity P(QF) = Q P(F); symmetry S(gEgᵀ) = g S(E) gᵀ for every operation of the material's point
         group, with a figure for each generator; reference stress S(0); tangent dP/dF against differences; work over closed strain
         cycles. In use: saved and loaded, compiled against torch. Limits of the law: strong ellipticity in the domain, symmetry of
-        the data, errors and coverage of the intervals on held-out states, share of them outside the domain.
+        the data, errors and coverage of the intervals on held-out states, share of them outside the domain. Of a coupled law:
+        symmetry under the whole point group, Maxwell's relations, constants that the group forbids, dielectric stability.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def audit(
     """
     rng = np.random.default_rng(seed)
     E = random_strains(rng, samples, radius)
-    checks = {**physics(material, E, rng), **use(material, E), **trust(material, data, unseen, samples, radius, rng)}
+    found = {**physics(material, E, rng), **use(material, E), **trust(material, data, unseen, samples, radius, rng)}
+    checks = {**found, **coupled(material, samples, rng)}
     return Audit(checks, samples, radius)
 
 

@@ -113,8 +113,10 @@ def calibrate(
     arguments = variables_of(samples, variables)
     if arguments is not None:
         refuse_elastic_options(residual_stress, anchors, elliptic=elliptic, laws=laws)
+        checked = samples.replace(point_group=point_group) if isinstance(point_group, str) and samples.structure is None else samples
+        notes = cleaning.require_sound(checked, allow)
         return calibrate_coupled(
-            samples, arguments, group, seed=seed, effort=chosen_effort, progress=report_progress, units=units, notes=[]
+            samples, arguments, group, seed=seed, effort=chosen_effort, progress=report_progress, units=units, notes=notes
         )
     rotations = np.array(group.laue_rotations)
 

@@ -11,7 +11,7 @@ import torch
 
 from constitutive.calibration.candidates import Progress
 from constitutive.calibration.coupled_data import CoupledSamples, coupled_samples
-from constitutive.calibration.coupled_student import Student, chosen, law_of, teach
+from constitutive.calibration.coupled_student import Student, law_of, teach
 from constitutive.calibration.coupled_teacher import Teacher, learn
 from constitutive.calibration.effort import Effort
 from constitutive.calibration.report import Errors, evaluate
@@ -116,8 +116,7 @@ def calibrate_coupled(
     progress("kernel regressions", 0.02)
     teacher = learn(samples.problem, effort)
     slope, remarks = _slope_of_reference(teacher)
-    students = teach(teacher, 1 if slope else 2, seed, effort, progress, units=units)
-    best = chosen(students)
+    students, best = teach(teacher, 1 if slope else 2, seed, effort, progress, units=units)
     law = law_of(best.fit, samples.problem)
     domain = Domain.of_strains(np.asarray(to_mandel(data.green_lagrange_strain)), np.array(group.laue_rotations))
     progress("constants", 0.97)

@@ -18,7 +18,7 @@ from constitutive.tensors.polynomials import exponents
 
 RIDGE = 1e-9  # the mean is without noise
 POINTS, FRESH = 500, 300  # that the law learns from beside the samples, and on which it is compared
-STARTS, FIRST_STEPS, STEPS = 12, 12, 120
+STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 120, 250
 KEPT = 1  # starts that are refined
 COLUMNS = 500  # most polynomials of a series
 WIDTHS = ((4, 96), (5, 96), (5, 192), (4, 384), (5, 384), (4, 768))  # highest degree, orbit units: in the order of their cost
@@ -79,7 +79,7 @@ def teach(
     progress: Callable[[str, float], None],
     *,
     units: int | None = None,
-) -> list[Student]:
+) -> tuple[list[Student], Student]:
     """Laws of growing width that follow the mean of the regressions, until a wider one is no better; the last but one at the latest.
 
     Parameters
@@ -98,6 +98,9 @@ def teach(
     Returns
     -------
     list of Student
+        All that were tried.
+    Student
+        The first of them, in the order of their cost, within 5 % of the best, minimised to the end.
     """
     problem = teacher.problem
     rng = np.random.default_rng(seed)
@@ -122,22 +125,17 @@ def teach(
         found.append(Student(fit, Shape(degrees, H, RIDGE), H * order, test.relative_errors(followed), error))
         if found[-1].error <= TOLERANCE * own:
             break
-    return found
-
-
-def chosen(students: list[Student]) -> Student:
-    """The first, in the order of their cost, within 5 % of the best.
-
-    Parameters
-    ----------
-    students : list of Student
-
-    Returns
-    -------
-    Student
-    """
-    best = min(student.error for student in students)
-    return next(student for student in students if student.error <= TOLERANCE * best)
+    best = min(student.error for student in found)
+    place = next(k for k, student in enumerate(found) if student.error <= TOLERANCE * best)
+    progress("the law chosen, to the end", 0.95)
+    first = found[place]
+    equations = SeriesNetworkResidual(lesson, first.shape, None, seed)
+    start = np.concatenate([first.fit.directions.ravel(), first.fit.biases, first.fit.linear_parameters])
+    fit = equations.fit(equations.minimise(LAST_STEPS if effort.name == "full" else STEPS, start))
+    followed = predicted(fit, unseen)
+    error = float(np.hypot(own, test.relative_error(followed)))
+    found[place] = Student(fit, first.shape, first.units, test.relative_errors(followed), error)
+    return found, found[place]
 
 
 def _degrees(problem: CoupledProblem, lowest: int, highest: int) -> tuple[int, ...]:

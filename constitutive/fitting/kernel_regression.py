@@ -127,13 +127,31 @@ def fit_kernel(problem: CoupledProblem, kernel: Kernel) -> KernelFit:
     ]
     found = min(runs, key=lambda run: float(run.fun))
     lengths, noise = _split(problem, found.x)
+    return left_out_with(problem, kernel, lengths, noise)
+
+
+def left_out_with(problem: CoupledProblem, kernel: Kernel, lengths: Float[np.ndarray, "k k"], noise: float) -> KernelFit:
+    """Fit by one kernel with given lengths and noise.
+
+    Parameters
+    ----------
+    problem : CoupledProblem
+    kernel : {"exponential", "rational"}
+    lengths : array (k, k)
+        Inverse lengths; commutes with the group.
+    noise : float
+        Ratio of the variances of noise and signal.
+
+    Returns
+    -------
+    KernelFit
+    """
     while True:
         try:
             factors, errors = _solve(problem, kernel, lengths, noise)
-            break
+            return KernelFit(problem, kernel, lengths, noise, factors, problem.y - errors)
         except scipy.linalg.LinAlgError:  # rounding: more samples than those that the noise was chosen on
             noise *= 10
-    return KernelFit(problem, kernel, lengths, noise, factors, problem.y - errors)
 
 
 def _left_out_error(problem: CoupledProblem, kernel: Kernel, parameters: np.ndarray) -> float:

@@ -14,6 +14,7 @@ from constitutive.data.reference_cell import reference_faults
 from constitutive.fitting.polynomial_basis import LaueGroup, determined_degree, highest_degree, trivial_group
 from constitutive.fitting.problem import problem_of
 from constitutive.fitting.robust import RobustFit, reference_stress_error
+from constitutive.intake.coupled import check_fields, has_fields
 from constitutive.intake.diagnosis import (
     group_finding,
     lost_findings,
@@ -67,6 +68,8 @@ def check(data: StressStrainData) -> IntakeReport:
     IntakeReport
         Findings in the order of importance, none for good data.
     """
+    if has_fields(data):
+        return check_fields(data)
     report = _Check(data).report()
     turned = lattice_by_columns(data)
     if turned is None:

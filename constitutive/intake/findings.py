@@ -21,6 +21,8 @@ FAULTS = (
     "stress_measure",
     "sign",
     "unit",
+    "polarization_sign",
+    "electric_unit",
     "wrong_group",
     "clamped_mixture",
     "reference_stress",

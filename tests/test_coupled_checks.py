@@ -1,0 +1,89 @@
+"""Intake check and audit of coupled data and laws: signs, units, groups and stability, each with what must fail."""
+
+import numpy as np
+import pytest
+import torch
+from test_coupled_calibration import samples
+from test_coupled_laws import PAIR, everything, quartz
+
+from constitutive.audit import audit
+from constitutive.audit.coupled import coupled
+from constitutive.errors import DataError
+from constitutive.intake import check
+from constitutive.laws.coupled import CoupledSeriesLaw, LinearCoupledLaw
+from constitutive.material import Material
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.polynomials import exponents
+
+
+@pytest.fixture(scope="module")
+def data():
+    return samples(40)
+
+
+def test_sound_data_have_no_finding(data) -> None:
+    report = check(data)
+    assert report.findings == ()
+    assert report.largest_group == report.declared_group == "32"
+    assert report.residuals["-3m"] > 10 * report.residuals["32"]  # control: an inversion is seen
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "text"),
+    [
+        (lambda d: d.replace(polarization=-d.polarization), "polarization_sign", "wrong sign"),
+        (lambda d: d.replace(electric_field=0.1 * d.electric_field), "electric_unit", "V/angstrom"),
+        (lambda d: d.replace(polarization=100 * d.polarization), "electric_unit", "uC/cm"),
+        (lambda d: d.replace(point_group="-3m"), "wrong_group", "under its subgroup 32"),
+        (lambda d: d.replace(point_group="622"), "wrong_group", "under its subgroup 32"),
+    ],
+)
+def test_faults_of_fields_are_named(data, change, fault: str, text: str) -> None:
+    found = {finding.fault: finding for finding in check(change(data)).findings}
+    assert set(found) == {fault}
+    assert text in found[fault].message
+    assert found[fault].is_sure
+    with pytest.raises(DataError, match=fault):
+        check(change(data)).require_sound()
+
+
+def test_a_subgroup_is_enlarged(data) -> None:
+    assert check(data.replace(point_group="3")).largest_group == "32"
+
+
+def test_what_is_missing_is_named(data) -> None:
+    report = check(data.replace(polarization=None))
+    assert report.findings == ()
+    assert "fields and polarisations together" in report.undecided[0]
+
+
+def test_audit_of_quartz() -> None:
+    found = audit(Material.from_coupled_law(quartz(), "32"), samples=20)
+    names = ("coupled_symmetry", "maxwell", "odd_constants", "dielectric_stability")
+    assert [found.checks[name].standing for name in names] == ["kept", "kept", "not measured", "kept"]
+    assert found.checks["dielectric_stability"].details["share of points with signature (6+, 3−)"] == 1.0
+
+
+@pytest.mark.parametrize("symbol", ["432", "m-3m", "-3m"])
+def test_forbidden_constants(symbol: str) -> None:
+    law = everything(PointGroup.from_symbol(symbol))
+    stiff = LinearCoupledLaw(np.diag(np.r_[np.full(6, 100.0), np.full(3, -1.0)]), PAIR, law.operations.numpy())
+    material = Material.from_coupled_law(type(law)([*law.terms, stiff]), symbol)
+    checks = coupled(material, 10, np.random.default_rng(0))
+    assert checks["odd_constants"].standing == checks["coupled_symmetry"].standing == checks["maxwell"].standing == "kept"
+
+
+def test_broken_laws_fail(monkeypatch) -> None:
+    """Controls: a permittivity below zero, a tangent that is no Hessian, a gradient of less symmetry."""
+    group = PointGroup.from_symbol("m-3m")
+    table = exponents(2, 9)
+    row = np.where((table[:, :6] == 2).any(1), 50.0, 0.0) + np.where((table[:, 6:] == 2).any(1), 0.5, 0.0)
+    wrong = Material.from_coupled_law(CoupledSeriesLaw({2: row}, PAIR, group), group)
+    assert coupled(wrong, 10, np.random.default_rng(0))["dielectric_stability"].standing == "broken"
+    material = Material.from_coupled_law(quartz(), "32")
+    monkeypatch.setattr(
+        LinearCoupledLaw, "hessian_packed", lambda self, x: (self.matrix + 0.1 * torch.triu(self.matrix)).expand(len(x), 9, 9)
+    )
+    assert coupled(material, 10, np.random.default_rng(0))["maxwell"].standing == "broken"
+    monkeypatch.setattr(LinearCoupledLaw, "gradient_packed", lambda self, x: x @ self.matrix + 1e-6)
+    assert coupled(material, 10, np.random.default_rng(0))["coupled_symmetry"].standing == "broken"
