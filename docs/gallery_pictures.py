@@ -17,6 +17,9 @@ EXAMPLES = {
     "epitaxial_layer": "epitaxial.png",
     "micro_beam": "beam.png",
     "sound": "sound.png",
+    "quartz_resonator": "resonator.png",
+    "piezo_actuator": "actuator.png",
+    "thermal_stress": "thermal.png",
 }
 # silicon_block's pictures are the README's
 
