@@ -2,8 +2,8 @@
 
     ./dev python benchmarks/large.py [--samples 1e6] [--material copper] [--noise 0.1] [--effort quick]
 
-The samples are states of a shipped law with noise on the stress (GPa), so the true law is known: errors are those of S against it, without noise,
-at 2,000 further states. Times are processor seconds.
+The samples are states of a shipped law with noise on the stress (GPa), so the true law is known: errors are those of S against it, without
+noise, at 2,000 further states. Times are processor seconds.
 """
 
 import argparse
