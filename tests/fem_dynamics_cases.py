@@ -18,7 +18,7 @@ RHO = STEEL * 1e-12  # t/mm³
 
 
 def beam(scheme: object, *, amplitude: float = 0.01, mode: int = 0, **options: object) -> tuple[Dynamics, np.ndarray, float]:
-    """A cantilever of small strain that starts in one of its modes with a velocity; the mode with a largest entry of 1, and its frequency."""
+    """A cantilever that starts in one of its modes with a velocity; the mode with a largest entry of 1, and its frequency."""
     problem = column(isotropic(210, 0.3), MPI.COMM_SELF, size=(10.0, 1.0, 1.2), n=3, force=0.0, strain=options.pop("strain", "small"))
     found = modes(problem, mode + 1, density=STEEL)
     shape, frequency = found.shapes[mode].x.array, found.frequencies[mode]

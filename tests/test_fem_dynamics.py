@@ -30,7 +30,7 @@ A = np.array([[0.15, 0.04, -0.02], [0.02, -0.1, 0.04], [0.0, 0.03, 0.08]])
 
 
 def manufactured_error(scheme: object, steps: int, *, force: float = 1.0) -> float:
-    """Largest error of a block with u = sin(ωt) A X at finite strain, which linear elements hold exactly: its error is that of time alone."""
+    """Largest error of a block with u = sin(ωt) A X at finite strain, which linear elements hold exactly: that of time alone."""
     V = block(3, HEX, 1, COMM)
     mapped(V.mesh, lambda x: x + 0.05 * np.prod(np.sin(np.pi * x), axis=1)[:, None] * np.array([1.0, -0.7, 0.5]))
     u, v, ends = fem.Function(V), ufl.TestFunction(V), fem.Function(V)

@@ -43,11 +43,13 @@ from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
 from constitutive.fem.heat import HeatConduction  # noqa: E402
-from constitutive.fem.modes import Buckling, Modes, buckling, modes  # noqa: E402
+from constitutive.fem.mixed_volume import mixed_volume_space, volume_constraint  # noqa: E402
+from constitutive.fem.modes import Buckling, Modes, buckling, critical_shape, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
 from constitutive.fem.output import write_fields  # noqa: E402
 from constitutive.fem.own_solver import attach, external_operator  # noqa: E402
+from constitutive.fem.path_control import AlongShape, ArcLength, PointDisplacement  # noqa: E402
 from constitutive.fem.problem import Problem, solve  # noqa: E402
 from constitutive.fem.tangent import derivative  # noqa: E402
 from constitutive.fem.ties import equal_where  # noqa: E402
@@ -56,6 +58,8 @@ from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 
 __all__ = [
+    "AlongShape",
+    "ArcLength",
     "Buckling",
     "CoupledMaterial",
     "Dynamics",
@@ -66,6 +70,7 @@ __all__ = [
     "Metal",
     "Modes",
     "Outcome",
+    "PointDisplacement",
     "Problem",
     "SolveResult",
     "StepRecord",
@@ -75,14 +80,17 @@ __all__ = [
     "attach",
     "axial_force",
     "buckling",
+    "critical_shape",
     "derivative",
     "equal_where",
     "external_operator",
+    "mixed_volume_space",
     "modes",
     "read_orientations",
     "release_axial",
     "rotation_from_bunge",
     "rotation_from_quaternion",
     "solve",
+    "volume_constraint",
     "write_fields",
 ]

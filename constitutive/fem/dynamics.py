@@ -376,7 +376,7 @@ def _linear_terms(problem: Problem, mass: PETSc.Mat, by_mass: float, by_stiffnes
     damping = mass.copy()
     damping.scale(by_mass)
     if by_stiffness:
-        require_law(problem, tangent=True)
+        require_law(problem.newton, tangent=True)
         damping.axpy(by_stiffness, newton.assemble_whole_jacobian())
     terms = []
     for matrix in (mass, damping):

@@ -44,8 +44,8 @@ def stiffness(problem: Problem) -> Iterator[PETSc.Mat]:
     SolveError
         A law fails here, or the stiffness is not symmetric.
     """
-    with at_load(problem):
-        require_law(problem, tangent=True)
+    with at_load(problem.loading):
+        require_law(problem.newton, tangent=True)
         problem.newton.assemble_jacobian()
         _require_symmetry(problem.newton.A)
         yield problem.newton.A

@@ -79,7 +79,7 @@ def stable_step(problem: Problem, lumped: np.ndarray, damping: float) -> float:
         The law fails here, or the eigensolver does not converge.
     """
     newton = problem.newton
-    require_law(problem, tangent=True)
+    require_law(problem.newton, tangent=True)
     newton.assemble_jacobian()
     scale = newton.A.createVecRight()
     scale.array[:] = 1 / np.sqrt(lumped)

@@ -14,20 +14,19 @@ from mpi4py import MPI
 
 from constitutive.errors import SolveError
 from constitutive.fem.faults import Trouble
+from constitutive.fem.load_steps import Loading
 from constitutive.fem.newton import Newton
-from constitutive.fem.problem import Problem
 
 FACTOR_STEP = 1e-3  # of the differences with respect to the load factor; dead loads are affine in it
 
 
 @contextmanager
-def at_load(problem: Problem, load: float | None = None) -> Iterator[None]:
-    """Set the load factor to a part of the load, by default the present one, for a while.
+def at_load(loading: Loading) -> Iterator[None]:
+    """Set the load factor to the present part of the load for a while.
 
     Parameters
     ----------
-    problem : Problem
-    load : float, optional
+    loading : Loading
 
     Yields
     ------
@@ -38,22 +37,22 @@ def at_load(problem: Problem, load: float | None = None) -> Iterator[None]:
     SolveError
         The problem's loads were changed between solves, so that it has no path from zero.
     """
-    if not problem.loading.from_zero:
+    if not loading.from_zero:
         raise SolveError("the loads were changed between solves: path tangents need one path from zero load; make a new Problem")
-    factor, before = problem.load_factor, float(problem.load_factor.value)
-    factor.value = problem.load if load is None else load
+    factor, before = loading.factor, float(loading.factor.value)
+    factor.value = loading.load
     try:
         yield
     finally:
         factor.value = before
 
 
-def require_law(problem: Problem, *, tangent: bool) -> None:
+def require_law(newton: Newton, *, tangent: bool) -> None:
     """Evaluate the laws at the present state; collective.
 
     Parameters
     ----------
-    problem : Problem
+    newton : Newton
     tangent : bool
         Evaluate the tangents too.
 
@@ -62,17 +61,17 @@ def require_law(problem: Problem, *, tangent: bool) -> None:
     SolveError
         A law fails here.
     """
-    trouble: Trouble | None = problem.newton.update_laws(tangent=tangent)
+    trouble: Trouble | None = newton.update_laws(tangent=tangent)
     if trouble is not None:
         raise SolveError(f"the law cannot be evaluated at the present state: {trouble.outcome.value} ({trouble.message})")
 
 
-def load_rates(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def load_rates(loading: Loading) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of the residual at fixed displacement and of the boundary values with respect to the load factor; collective.
 
     Parameters
     ----------
-    problem : Problem
+    loading : Loading
 
     Returns
     -------
@@ -81,27 +80,27 @@ def load_rates(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     values : array
         Local entries, zero where nothing is prescribed.
     """
-    newton, factor = problem.newton, problem.load_factor
+    newton, factor = loading.newton, loading.factor
     present, residuals = float(factor.value), []
     for value in (present + FACTOR_STEP, present - FACTOR_STEP):
         factor.value = value
-        require_law(problem, tangent=False)
+        require_law(newton, tangent=False)
         residuals.append(newton.assemble_residual()[: newton.owned].copy())
     factor.value = present
-    require_law(problem, tangent=False)
-    values = np.zeros_like(problem.u.x.array)
+    require_law(newton, tangent=False)
+    values = np.zeros_like(newton.u.x.array)
     held, ends = newton.constrained, newton.boundary_values()
-    left = 1.0 - problem.load
-    values[held] = ends[held] if left <= 0.0 else (ends[held] - problem.u.x.array[held]) / left
+    left = 1.0 - loading.load
+    values[held] = ends[held] if left <= 0.0 else (ends[held] - newton.u.x.array[held]) / left
     return (residuals[0] - residuals[1]) / (2 * FACTOR_STEP), values
 
 
-def path_tangent(problem: Problem) -> np.ndarray:
+def path_tangent(loading: Loading) -> np.ndarray:
     """Derivative of the solution with respect to the load at the present state, at which the Jacobian is assembled; collective.
 
     Parameters
     ----------
-    problem : Problem
+    loading : Loading
 
     Returns
     -------
@@ -113,9 +112,9 @@ def path_tangent(problem: Problem) -> np.ndarray:
     SolveError
         Nothing grows with the load, or the linear solve fails.
     """
-    newton = problem.newton
+    newton = loading.newton
     newton.require_plain("the tangent of the load path")
-    force, values = load_rates(problem)
+    force, values = load_rates(loading)
     largest = max(np.abs(force).max(initial=0.0), np.abs(values).max(initial=0.0))
     if newton.comm.allreduce(float(largest), op=MPI.MAX) == 0.0:
         raise SolveError("nothing grows with the load: the problem has no dead load, load factor or boundary value that is not zero")

@@ -207,6 +207,11 @@ class LoadSteps:
         self.trouble: Trouble | None = None
         self._failed_before = False
 
+    @property
+    def done(self) -> bool:
+        """Whether the whole load is reached."""
+        return self.loading.load >= 1.0
+
     def step(self) -> StepRecord | None:
         """Try one step: its record, or None where it failed and the state was restored.
 

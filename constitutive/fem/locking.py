@@ -42,7 +42,8 @@ def warn_of_locking(comm: MPI.Comm, regions: Sequence[Region], degree: int, *, v
         if bulk > LARGEST_RATIO * abs(shear):
             warnings.warn(
                 f"the bulk modulus of {region.crystal.name!r} is {bulk / max(abs(shear), 1e-300):.0f} times its shear modulus: linear "
-                "elements lock and are much too stiff (10 times at a ratio of 5,000); use elements of degree 2 or higher",
+                "elements lock and are much too stiff (10 times at a ratio of 5,000); use elements of degree 2 or higher, or mixed "
+                "ones (mixed_volume_space)",
                 LockingWarning,
                 stacklevel=4,
             )

@@ -159,7 +159,7 @@ def buckling(problem: Problem, n: int = 1) -> Buckling:
     """
     _check_number(problem, n)
     with stiffness(problem) as K:
-        change = _minus_change(problem, path_tangent(problem))
+        change = _minus_change(problem, path_tangent(problem.loading))
         clear_supports(problem, change)
         solver = make_solver(change, K, n)
         solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
@@ -173,6 +173,37 @@ def buckling(problem: Problem, n: int = 1) -> Buckling:
     return Buckling(problem.load + 1 / values[good], tuple(shapes[k] for k in good), residuals[good])
 
 
+def critical_shape(problem: Problem) -> fem.Function:
+    """Shape in which the present state is nearest to losing its stability: the null vector of the stiffness at a bifurcation; collective.
+
+    Parameters
+    ----------
+    problem : Problem
+        At a state near the bifurcation.
+
+    Returns
+    -------
+    Function
+        With the largest component 1, zero at supports.
+
+    Raises
+    ------
+    SolveError
+        The stiffness is not symmetric, or the eigensolver fails.
+    """
+    M = mass_matrix(problem, fem.Constant(problem.mesh, 1.0))
+    clear_supports(problem, M)
+    with stiffness(problem) as K:
+        solver = make_solver(K, M, 1)
+        solver.setTarget(0.0)
+        solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+        solver.getST().setType("sinvert")
+        _, shapes, _ = solve_pairs(solver, problem.u, 1)
+    M.destroy()
+    _scale_to_one(shapes[0])
+    return shapes[0]
+
+
 def _minus_change(problem: Problem, tangent: np.ndarray) -> PETSc.Mat:
     """Minus the derivative of the stiffness along the path, by central differences; the problem's Jacobian is left at the present state."""
     newton, u, factor = problem.newton, problem.u, problem.load_factor
@@ -182,7 +213,7 @@ def _minus_change(problem: Problem, tangent: np.ndarray) -> PETSc.Mat:
     for sign in (-1.0, 1.0, 0.0):
         u.x.array[:] = present + sign * step * tangent
         factor.value = load + sign * step
-        require_law(problem, tangent=True)
+        require_law(problem.newton, tangent=True)
         newton.assemble_jacobian()
         if sign:
             behind.axpy(-sign / (2 * step), newton.A, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)

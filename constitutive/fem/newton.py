@@ -126,7 +126,8 @@ class Newton:
             store.setValue(name, value)
         snes.setFromOptions()
         snes.getKSP().setFromOptions()
-        if self.comm.size > 1 and options["pc_type"] in ("lu", "cholesky") and "pc_factor_mat_solver_type" not in options:
+        several = self.comm.size > 1 or (self.u.function_space.num_sub_spaces > 0 and self.u.function_space.dofmap.index_map_bs == 1)
+        if several and options["pc_type"] in ("lu", "cholesky") and "pc_factor_mat_solver_type" not in options:
             snes.getKSP().getPC().setFactorSolverType("mumps")
         for name in options:
             store.delValue(name)

@@ -17,6 +17,7 @@ class Outcome(Enum):
     NOT_FINITE = "a strain or stress was not finite at every step size tried"
     DIVERGED = "Newton's method found no solution at every step size tried"
     LINEAR_SOLVER = "the linear solver failed at every step size tried"
+    STEPS = "the largest number of steps along the path was taken"
     INTERRUPTED = "stopped by the user"
     FAILED = "a rank raised an error"
 
@@ -27,6 +28,7 @@ ADVICE = {
     Outcome.NOT_FINITE: "look at the loads and boundary values for NaN, and at the law's figures at this strain",
     Outcome.DIVERGED: "take more steps; where it buckles or softens they don't help; check that rigid motions are held",
     Outcome.LINEAR_SOLVER: "check that rigid motions are held; iterative solvers may need a better preconditioner or pc_type='lu'",
+    Outcome.STEPS: "call solve again with ArcLength(most_steps=…), or take longer steps",
     Outcome.INTERRUPTED: "call solve again (or restart from the checkpoint) to go on",
     Outcome.FAILED: "remove the cause; the state is that of the last converged step",
 }

@@ -22,6 +22,8 @@ from constitutive.fem.load_steps import Loading, LoadSteps
 from constitutive.fem.loads import with_load_factor
 from constitutive.fem.newton import Newton, PetscOptions
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord
+from constitutive.fem.path_control import Control, control_named
+from constitutive.fem.path_steps import PathSteps
 from constitutive.fem.progress import Interrupt, Progress
 from constitutive.fem.reactions import Where, reaction_force
 from constitutive.fem.tangent import add_tangents
@@ -134,6 +136,7 @@ class Problem:
         self,
         *,
         steps: int = 1,
+        control: str | Control = "load",
         ramp: Callable[[float], None] | None = None,
         smallest_step: float = 1e-4,
         progress: bool = False,
@@ -148,6 +151,9 @@ class Problem:
         steps : int
             Steps of equal size to begin with. A step that fails is taken back, state and all, and tried with half
             the size; steps that converge quickly grow again.
+        control : {"load", "arc_length"}, ArcLength, PointDisplacement or AlongShape
+            What is prescribed in a step: the load, or along paths with limit points the length of the step or a displacement, with
+            the load as an unknown (``constitutive.fem.path_control``). The first step of an arc length is that of ``1/steps`` of the load.
         ramp : callable, optional
             Called with the load in (0, 1] before each step, to set the user's own Constants and Functions; boundary
             values and loads are then taken as they stand. Without it both grow in proportion.
@@ -178,25 +184,32 @@ class Problem:
             raise SolveError(f"steps={steps}, smallest_step={smallest_step}: needed are at least 1 step and a part of the load in (0, 1]")
         if checkpoint is not None:
             checkpoints.require_cells_everywhere(self.u)
-        self.loading.begin(ramp)
-        run = LoadSteps(self.loading, 1.0 / steps, smallest_step)
+        run = self._steps(control_named(control), steps, ramp, smallest_step)
         comm = self.mesh.comm
         with Interrupt(self.newton) as interrupt, Progress(comm, lambda: self.load, enabled=progress) as line:
             self.newton.on_iteration = line.iteration
-            while self.load < 1.0 and run.trouble is None:
+            while not run.done and run.trouble is None:
                 record = run.step()
                 if record is None:
                     continue
                 line.step(record)
-                if checkpoint is not None and (len(run.records) % checkpoint_every == 0 or self.load >= 1.0):
+                if checkpoint is not None and (len(run.records) % checkpoint_every == 0 or run.done):
                     checkpoints.write(self.u, self.load, checkpoint)
                 if on_step is not None:
                     agreed(comm, partial(on_step, record))
-                if interrupt.seen(comm) and self.load < 1.0:
+                if interrupt.seen(comm) and not run.done:
                     run.trouble = Trouble(Outcome.INTERRUPTED, "interrupted")
             if checkpoint is not None and run.trouble is not None:
                 checkpoints.write(self.u, self.load, checkpoint)
         return run.result()
+
+    def _steps(self, control: Control | None, steps: int, ramp: Callable[[float], None] | None, smallest: float) -> LoadSteps | PathSteps:
+        if control is not None:
+            if ramp is not None:
+                raise SolveError("ramp= sets loads by a load that is prescribed; along a path the load is an unknown: leave ramp out")
+            return PathSteps(self.loading, control, steps, smallest)
+        self.loading.begin(ramp)
+        return LoadSteps(self.loading, 1.0 / steps, smallest)
 
     def restart(self, checkpoint: str | Path) -> float:
         """Take the state of a checkpoint, written on any number of ranks; the next ``solve`` goes on from its load.

@@ -11,6 +11,14 @@ With :math:`H = \partial u/\partial X` padded to 3×3, :math:`F = I + H` and in 
 the residual is :math:`\int S\cdot\delta E` and its derivative :math:`\int \Delta E\cdot C\,\delta E +
 S\cdot\Delta\delta E`, which equals :math:`\int P:\delta F` with :math:`P = F S` (Bonet & Wood, Nonlinear Continuum
 Mechanics, 2nd ed., eqs 8.15, 8.42). Written with H, E loses no digits at small strain.
+
+With a dilatation d of its own (mixed elements, see ``mixed_volume``) the law is evaluated at
+
+.. math::
+    \bar F = k F,\quad k^2 = \left(\frac{1 + d}{J}\right)^{2/n}, \quad \bar E = k^2 E + \tfrac12 (k^2 - 1) I_n \qquad
+    (\text{small strain: } \bar\varepsilon = \varepsilon + \tfrac1n (d - \mathrm{tr}\,\varepsilon) I_n)
+
+with n = 3, and n = 2 in the plane, whose third direction keeps its length.
 """
 
 from __future__ import annotations
@@ -44,6 +52,8 @@ class StrainKinematics:
         Dimension of the mesh.
     axial : UFL scalar
         The stretch H_zz of generalised plane strain, 0 elsewhere.
+    dilatation : UFL scalar or None
+        The change of volume, J − 1, at which the law is evaluated, where it is an unknown of its own.
     """
 
     finite: bool
@@ -51,6 +61,7 @@ class StrainKinematics:
     components: int
     dimension: int
     axial: Expr | float = 0.0
+    dilatation: Expr | None = None
 
     @property
     def active(self) -> tuple[int, ...]:
@@ -128,7 +139,37 @@ class StrainKinematics:
         """
         H = self.displacement_gradient(u)
         E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
+        if self.dilatation is not None:
+            k2, identity = self._volume_factor(u), self._identity
+            E = k2 * E + (k2 - 1) / 2 * identity if self.finite else E + (self.dilatation - ufl.tr(H)) / self.dimension * identity
         return mandel_components(E, self.strains)
+
+    @property
+    def _identity(self) -> Expr:
+        return ufl.as_matrix([[1.0 if i == j < self.dimension else 0.0 for j in range(3)] for i in range(3)])
+
+    def _volume_factor(self, u: Expr) -> Expr:
+        dilatation: Expr = self.dilatation
+        return ((1 + dilatation) / self.volume_ratio(u)) ** (2 / self.dimension)
+
+    def gradient_of_law(self, u: Expr) -> Expr:
+        """Displacement gradient that belongs to the strain of the law: H, or k F − 1 with a dilatation of its own.
+
+        Parameters
+        ----------
+        u : UFL expression
+
+        Returns
+        -------
+        UFL expression (3, 3)
+        """
+        H = self.displacement_gradient(u)
+        if self.dilatation is None:
+            return H
+        if not self.finite:
+            return H + (self.dilatation - ufl.tr(H)) / self.dimension * self._identity
+        k = ufl.sqrt(self._volume_factor(u))
+        return k * H + (k - 1) * self._identity
 
     def variation(self, u: Expr, v: Expr) -> Expr:
         """Active Mandel components of δE.
@@ -143,6 +184,8 @@ class StrainKinematics:
         -------
         UFL expression (active components,)
         """
+        if self.dilatation is not None:
+            raise SolveError("with a dilatation of its own, a variation is one of the whole unknown: use law.residual and derivative")
         dH = self.variation_gradient(v)
         return mandel_components(ufl.sym(ufl.dot(self.deformation_gradient(u).T, dH)) if self.finite else ufl.sym(dH), self.strains)
 
@@ -196,7 +239,9 @@ def mandel_components(T: Expr, which: Sequence[int]) -> Expr:
     return ufl.as_vector([T[i, j] if i == j else ROOT2 * T[i, j] for i, j in pairs])
 
 
-def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: fem.Constant | float | None) -> StrainKinematics:
+def make_kinematics(
+    u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: fem.Constant | float | None, dilatation: Expr | None = None
+) -> StrainKinematics:
     """Check a displacement against its mesh and choose the strain.
 
     Parameters
@@ -208,6 +253,8 @@ def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: 
     plane : {None, "strain", "stress", "generalised_strain"}
     axial : Constant or float, optional
         Axial stretch of generalised plane strain, less one.
+    dilatation : UFL scalar, optional
+        Change of volume at which the law is evaluated.
 
     Returns
     -------
@@ -227,7 +274,18 @@ def make_kinematics(u: Expr, mesh: Mesh, strain: str, plane: str | None, axial: 
     _check_plane(dimension, components, plane)
     if axial is not None and plane != "generalised_strain":
         raise SolveError("axial_strain belongs to plane='generalised_strain' only")
-    return StrainKinematics(strain == "finite", plane, components, dimension, 0.0 if axial is None else _constant(mesh, axial))
+    if dilatation is not None:
+        _check_dilatation(u, plane, dilatation)
+    stretch = 0.0 if axial is None else _constant(mesh, axial)
+    return StrainKinematics(strain == "finite", plane, components, dimension, stretch, dilatation)
+
+
+def _check_dilatation(u: Expr, plane: str | None, dilatation: Expr) -> None:
+    if plane not in (None, "strain"):
+        raise SolveError(f"dilatation= with plane={plane!r}: a volume of its own is for solids and plane strain, where elements lock")
+    unknowns = [set(ufl.algorithms.extract_coefficients(ufl.as_ufl(part))) for part in (u, dilatation)]
+    if ufl.as_ufl(dilatation).ufl_shape != () or isinstance(u, fem.Function) or unknowns[0] != unknowns[1] or len(unknowns[0]) != 1:
+        raise SolveError("dilatation= is a scalar part of the mixed Function of which u is the vector part: u, p, d = ufl.split(w)")
 
 
 def _constant(mesh: Mesh, axial: fem.Constant | float) -> fem.Constant:

@@ -214,7 +214,7 @@ class ImplicitSteps(_Steps):
 
     def begin(self, state: State) -> None:
         """Solve M a = −R − C v; supports and unknowns without mass have none."""
-        require_law(self.problem, tangent=False)
+        require_law(self.problem.newton, tangent=False)
         whole, _ = self.forces()
         force = -whole - self.terms.multiply(1, state.v)
         matrix = self.terms.terms[0].reduced.copy()
@@ -302,7 +302,7 @@ class ExplicitSteps(_Steps):
 
     def begin(self, state: State) -> None:
         """The acceleration of the present force."""
-        require_law(self.problem, tangent=False)
+        require_law(self.problem.newton, tangent=False)
         force, _ = self.forces()
         a = -force / self.mass - self.damping * state.v
         a[self.held] = 0.0

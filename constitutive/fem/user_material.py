@@ -71,6 +71,9 @@ class UserMaterial:
         Deformation gradient F₀ that takes the reference configuration to the stress-free one, in crystal axes (thermal
         expansion, misfit): a matrix, a stretch (1 + α ΔT), {tag: either}, an array per cell, a Constant or a Function
         (which may change between steps). At small strain ε₀ = sym F₀ − 1.
+    dilatation : UFL scalar, optional
+        The change of volume as an unknown of its own, a scalar part of the mixed Function whose vector part is u: against locking, see
+        ``mixed_volume_space``.
     quadrature_degree : int, optional
         Degree of the law's own rule; the default is right for the element (see ``default_degree``).
     outside : {"raise", "warn", "extend"}
@@ -134,6 +137,7 @@ class UserMaterial:
         tangent_precision: str = "double",
         chunk: int = 8192,
         eigenstrain: TensorInput | None = None,
+        dilatation: Expr | None = None,
     ) -> None:
         outside = _renamed_policy(outside)
         check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
@@ -144,7 +148,7 @@ class UserMaterial:
         self.mesh = mesh_of(u)
         self.u, self.unit, self.outside = u, unit, outside
         self.unknowns: tuple[Expr, ...] = (u,)
-        self.kinematics = make_kinematics(u, self.mesh, strain, plane, axial_strain)
+        self.kinematics = make_kinematics(u, self.mesh, strain, plane, axial_strain, dilatation)
         self.points = QuadraturePoints(self.mesh, quadrature_degree or default_degree(u, self.mesh))
         self.dx = self.points.dx
 
@@ -164,7 +168,7 @@ class UserMaterial:
 
         self.regions = agreed(self.mesh.comm, regions)
         degree = function_degree(u)
-        warn_of_locking(self.mesh.comm, self.regions, degree, volumetric=plane != "stress")
+        warn_of_locking(self.mesh.comm, self.regions, degree, volumetric=plane != "stress" and dilatation is None)
         self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
         self.evaluation = Evaluation(self.mesh, u, self.kinematics, self.points, self.regions, chunk)
         self._allocate()
@@ -233,13 +237,17 @@ class UserMaterial:
         Parameters
         ----------
         v : UFL expression
-            Test function, or the displacement part of a mixed one.
+            Test function, or the displacement part of a mixed one; with a dilatation the whole mixed test function.
 
         Returns
         -------
         ufl.Form
             In the law's unit times the mesh's length cubed.
         """
+        if self.kinematics.dilatation is not None:
+            (unknown,) = ufl.algorithms.extract_coefficients(self.u)
+            variation = ufl.algorithms.expand_derivatives(ufl.derivative(self.kinematics.strain(self.u), unknown, v))
+            return ufl.inner(self.stress, variation) * self.dx
         return ufl.inner(self.stress, self.kinematics.variation(self.u, v)) * self.dx
 
     def material_jacobian(self, du: Expr, v: Expr) -> ufl.Form:
