@@ -53,7 +53,8 @@ class Evaluation:
         self.cells_at_once = max(1, chunk // points.per_cell)
         self.thickness = np.zeros((points.count, len(kinematics.passive)))  # strains out of the plane, in plane stress
         self._strain_at = points.expression(ufl.as_vector([*kinematics.strain(u), kinematics.volume_ratio(u)]))
-        self._gradient_at = points.expression(kinematics.gradient_of_law(u))
+        own_volume = kinematics.dilatation is not None
+        self._gradient_at = points.expression(kinematics.gradient_of_law(u) if own_volume else kinematics.displacement_gradient(u))
 
     def batches(self) -> Iterator[tuple[Region, Cells, LawAtPoints]]:
         """Cells of this rank in batches, with their region and law.
