@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; each sets up what it needs (see ./dev --help).
-.PHONY: demo test test-newest lint bench setup clean help
+.PHONY: demo demo-crystal test test-newest lint bench setup clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | sort | expand -t 16
@@ -9,6 +9,11 @@ setup:           ## set the environment up and say which route was chosen
 
 demo: setup      ## the main job: silicon from DFT to a finite-element solve, with pictures
 	@./dev python fem_examples/silicon_block.py
+
+demo-crystal: setup ## from a CIF to a law: relaxation, plan, simulation by LAMMPS, law, report
+	@./dev constitutive build docs/crystals/SiC.cif --calculator lammps --set pair_style=vashishta --set "pair_coeff=* * SiC.vashishta Si C" \
+	  --target 1% --effort quick --out results/SiC
+	@./dev constitutive report results/SiC --no-learning-curve -o results/SiC.html
 
 test: setup      ## all tests, and the checks of style, types and layers
 	@./dev python -m pytest -n 2 --dist worksteal

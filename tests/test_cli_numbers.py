@@ -17,6 +17,10 @@ MEANT = {  # what may be said: a pressure can be a tension or nothing, a seed ca
     ("report", "seed"): ("0",),
     ("plan", "seed"): ("0",),
     ("simulate", "workers"): ("0",),  # in this process
+    ("improve", "workers"): ("0",),
+    ("build", "workers"): ("0",),
+    ("improve", "seed"): ("0",),
+    ("build", "seed"): ("0",),
 }
 
 

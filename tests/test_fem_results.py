@@ -28,6 +28,7 @@ from constitutive.fem import (
     Problem,
     UserMaterial,
     write_fields,
+    write_visited,
 )
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
@@ -117,3 +118,21 @@ def test_a_picture_drawn_on_two_ranks_shows_the_whole_mesh(tmp_path: Path) -> No
     figures = on_ranks(2, "picture", str(tmp_path / "block.png"))
     assert figures["cells"] == 64
     assert (tmp_path / "block.png").stat().st_size > 10_000
+
+
+def test_visited_strains_are_those_of_the_crystal_with_the_volume_of_the_body(tmp_path) -> None:
+    from constitutive.planning import read_visited
+
+    V = block(2, HEX, 1, COMM)
+    u = fem.Function(V)
+    law = UserMaterial(u, cubic(), orientation=TURN)
+    F = np.eye(3) + np.array([[0.03, 0.01, 0.0], [0.0, -0.02, 0.005], [0.0, 0.0, 0.01]])
+    u.interpolate(lambda x: (F - np.eye(3)) @ x)
+    found = read_visited(write_visited(tmp_path / "strains.npz", law))
+    E = TURN.T @ (F.T @ F - np.eye(3)) / 2 @ TURN
+    np.testing.assert_allclose(found.x, np.tile(np.asarray(to_mandel(E)), (len(found.x), 1)), atol=1e-12)
+    volume = float(fem.assemble_scalar(fem.form(fem.Constant(V.mesh, 1.0) * ufl.dx(V.mesh))))
+    assert found.weights.sum() == pytest.approx(volume)
+    assert np.abs(np.asarray(to_mandel((F.T @ F - np.eye(3)) / 2)) - found.x[0]).max() > 1e-3  # control: in the lab they are others
+    with pytest.raises(MaterialError, match=r"needed \.npz"):
+        write_visited(tmp_path / "strains.txt", law)

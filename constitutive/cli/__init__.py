@@ -27,6 +27,8 @@ COMMANDS = (
     "convert",
     "check",
     "calibrate",
+    "improve",
+    "build",
     "evaluate",
     "constants",
     "import",

@@ -115,7 +115,7 @@ def spec_of(calculator: str, options: list[str] | None) -> CalculatorSpec:
     calculator : str
         The value of ``--calculator``.
     options : list of str
-        Values of ``--set``, as KEY=VALUE; values are YAML.
+        Values of ``--set``, as KEY=VALUE; a value that is no YAML is text.
 
     Returns
     -------
@@ -137,8 +137,8 @@ def spec_of(calculator: str, options: list[str] | None) -> CalculatorSpec:
             raise DataError(f"--set: found {text!r}; needed KEY=VALUE, such as pair_style=sw")
         try:
             given[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise DataError(f"--set {key}: found {value!r}, which is no YAML value ({error})") from error
+        except yaml.YAMLError:  # such as "* * Si.sw Si"
+            given[key.strip()] = value
     spec = read_calculator(calculator, given)
     if spec.own_code:
         err.print(f"runs your own code: {spec.name} in {spec.folder}", markup=False, soft_wrap=True)

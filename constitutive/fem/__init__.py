@@ -56,6 +56,7 @@ from constitutive.fem.ties import equal_where  # noqa: E402
 from constitutive.fem.time_outcome import DynamicsResult, TimeRecord  # noqa: E402
 from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
+from constitutive.fem.visited import write_visited  # noqa: E402
 
 __all__ = [
     "AlongShape",
@@ -93,4 +94,5 @@ __all__ = [
     "solve",
     "volume_constraint",
     "write_fields",
+    "write_visited",
 ]

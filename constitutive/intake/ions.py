@@ -126,7 +126,10 @@ def unrelaxed(data: StressStrainData) -> Bool[np.ndarray, " n"] | None:
         decided = clamped[~open_ones]
         return np.where(open_ones, decided.mean() > 0.5 or data.ions == "clamped", clamped)
     moved = _moved(data)
-    return moved < UNMOVED if moved is not None and (moved > 1e-4).any() else None
+    if moved is None or not (moved > 1e-4).any():
+        return None
+    at_rest = np.linalg.norm(data.green_lagrange_strain, axis=(1, 2)) < LARGEST_STRAIN_AT_REST  # nothing moves its ions
+    return (moved < UNMOVED) & ~at_rest
 
 
 def _moved(data: StressStrainData) -> Float[np.ndarray, " n"] | None:

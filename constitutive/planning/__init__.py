@@ -8,6 +8,7 @@ from constitutive.data.plan import Plan
 from constitutive.planning.expected_errors import Forecast, forecast
 from constitutive.planning.inputs import CODES, InputOptions, write_inputs
 from constitutive.planning.make import make_plan, stretch_of
+from constitutive.planning.next_strains import NextStrains, next_strains
 from constitutive.planning.optimal_design import d_optimal
 from constitutive.planning.regions import Ball, Box, Region, Visited, read_visited
 
@@ -17,12 +18,14 @@ __all__ = [
     "Box",
     "Forecast",
     "InputOptions",
+    "NextStrains",
     "Plan",
     "Region",
     "Visited",
     "d_optimal",
     "forecast",
     "make_plan",
+    "next_strains",
     "read_visited",
     "stretch_of",
     "write_inputs",

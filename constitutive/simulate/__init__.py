@@ -11,22 +11,33 @@ from typing import TYPE_CHECKING
 from constitutive.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from constitutive.simulate.building import BuildSettings, Built, build
     from constitutive.simulate.calculators import CALCULATORS, CalculatorSpec, read_calculator
     from constitutive.simulate.examination import Examination, examine
+    from constitutive.simulate.improving import Improvement, improve, plan_next
     from constitutive.simulate.lammps_library import LammpsLibrary
+    from constitutive.simulate.preparation import Prepared, SimulationSettings, prepare
     from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
-    from constitutive.simulate.run import Simulation, SimulationSettings, run_folder_of, simulate
+    from constitutive.simulate.run import Simulation, run_folder_of, simulate
 
 __all__ = [
     "CALCULATORS",
+    "BuildSettings",
+    "Built",
     "CalculatorSpec",
     "Examination",
+    "Improvement",
     "LammpsLibrary",
+    "Prepared",
     "Reference",
     "RelaxationSettings",
     "Simulation",
     "SimulationSettings",
+    "build",
     "examine",
+    "improve",
+    "plan_next",
+    "prepare",
     "read_calculator",
     "relax_reference",
     "run_folder_of",
@@ -40,6 +51,9 @@ __getattr__, __dir__ = lazy_names(  # worker processes import one module of this
         "constitutive.simulate.examination": ["Examination", "examine"],
         "constitutive.simulate.lammps_library": ["LammpsLibrary"],
         "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],
-        "constitutive.simulate.run": ["Simulation", "SimulationSettings", "run_folder_of", "simulate"],
+        "constitutive.simulate.preparation": ["Prepared", "SimulationSettings", "prepare"],
+        "constitutive.simulate.run": ["Simulation", "run_folder_of", "simulate"],
+        "constitutive.simulate.improving": ["Improvement", "improve", "plan_next"],
+        "constitutive.simulate.building": ["BuildSettings", "Built", "build"],
     },
 )

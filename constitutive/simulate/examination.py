@@ -64,6 +64,21 @@ class Examination:
         """
         return dict(asdict(self))
 
+    def stress_at(self, size: float) -> float:
+        """Norm of the stress at a strain of some size, by proportion.
+
+        Parameters
+        ----------
+        size : float
+            |E|.
+
+        Returns
+        -------
+        float
+            GPa.
+        """
+        return float(self.typical_stress_GPa * size / STRAIN)
+
     def noise_share(self, size: float) -> float:
         """Noise relative to the rms stress component of a plan of strains uniform in a ball.
 
@@ -76,7 +91,7 @@ class Examination:
         -------
         float
         """
-        typical = self.typical_stress_GPa * (size * np.sqrt(6 / 8)) / STRAIN / 3  # rms |E| in six dimensions; nine components
+        typical = self.stress_at(size * np.sqrt(6 / 8)) / 3  # rms |E| in six dimensions; nine components
         return float(self.noise_GPa / typical) if typical > 0 else float("inf")
 
     def warnings(self, size: float, target: float | None = None) -> list[str]:

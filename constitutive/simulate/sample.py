@@ -17,7 +17,7 @@ from jaxtyping import Float
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.calculators import CalculatorSpec
-from constitutive.simulate.cells import energy_of, strained, stress_of
+from constitutive.simulate.cells import energy_of, forces_of, strained, stress_of
 from constitutive.simulate.ions import Hessian, relax_ions
 
 SECOND_START = 0.1  # Å, displacement of the ions
@@ -134,17 +134,17 @@ def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
 
 
 def _relaxed(job: Job, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
-    force, taken = 0.0, 0
+    taken = 0
     if job.ions == "relaxed" and len(atoms) > 1:
         end = relax_ions(atoms, job.force, steps, hessian=job.hessian, optimizer=optimizer)
         if not end.converged:
             raise DataError(f"a force of {end.force:.2g} eV/Å is left after {end.steps} steps of {optimizer}; needed {job.force:.2g}")
-        force, taken = end.force, end.steps
+        taken = end.steps
     return {
         "cauchy": stress_of(atoms).tolist(),
         "energy": energy_of(atoms),
         "frac_coords": np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T.tolist(),
-        "force": force,
+        "force": float(np.linalg.norm(forces_of(atoms), axis=1).max()),
         "steps": taken,
     }
 

@@ -1,0 +1,127 @@
+r"""The next strains worth computing, by the posterior of a law.
+
+With :math:`R(x) = \Phi(x) L / \sigma` the deviations of the stress at strain x in units of the error of a sample, a new sample changes the
+posterior from :math:`\Sigma` to :math:`\Sigma - \Sigma R^T (I + R \Sigma R^T)^{-1} R \Sigma`, whatever its stress turns out to be. The next
+strain is the one with the largest drop of the mean variance over the domain,
+:math:`\operatorname{tr}[(I + R \Sigma R^T)^{-1} R \Sigma M \Sigma R^T]` with :math:`M` the mean of :math:`R^T R` over the domain (Cohn,
+Ghahramani & Jordan, J. Artif. Intell. Res. 4 (1996) 129); then the posterior is updated and the one after is chosen. The features are invariants
+of the group, so that two strains that symmetry maps onto each other count as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from constitutive.errors import MaterialError
+from constitutive.fitting import Uncertainty
+from constitutive.material import Material
+from constitutive.planning.optimal_design import distinct
+from constitutive.planning.regions import Ball, Region, Visited
+from constitutive.tensors.packing import mandel_matrix
+
+CANDIDATES, PROBES = 512, 512  # strains to choose from, strains of the domain over which the variance is averaged
+APART = 0.02  # of the region's size: closer strains, up to symmetry, count as one
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class NextStrains:
+    """A batch of strains, and what it is expected to do.
+
+    Attributes
+    ----------
+    x
+        Green–Lagrange strains, Mandel.
+    before, after
+        Half-width (GPa) of the interval that holds a stress component with probability 0.68, root mean square over the region, before
+        the batch and as expected after it.
+    """
+
+    x: Float[np.ndarray, "n 6"]
+    before: float
+    after: float
+
+
+def next_strains(
+    material: Material, computed: Float[np.ndarray, "m 6"], count: int, *, region: Region | None = None, seed: int = 0
+) -> NextStrains:
+    """Strains whose stresses reduce the expected error of a law most.
+
+    Parameters
+    ----------
+    material : Material
+        Calibrated, with its posterior.
+    computed : array (m, 6)
+        Strains (Mandel) of the samples that it was calibrated on.
+    count : int
+        How many.
+    region : Region
+        Where the law is to become better: a ball or a box, or strains that a solve visited; by default the ball of the samples.
+    seed : int
+        Of the candidates.
+
+    Returns
+    -------
+    NextStrains
+
+    Raises
+    ------
+    MaterialError
+        The material states no posterior, or the region holds too few strains that are not computed yet.
+    """
+    posterior = material.uncertainty
+    if posterior is None:
+        raise MaterialError("found a material without a posterior; needed one that `calibrate` made, not one from constants alone")
+    where = region or Ball(float(np.linalg.norm(computed, axis=1).max()))
+    group = np.asarray(mandel_matrix(material.point_group.laue_rotations))
+    candidates = _candidates(where, computed, group, count, seed)
+    scale = _error_of_a_sample(posterior, computed)
+    R = posterior.columns(candidates) @ posterior.factor / scale
+    probes = posterior.columns(where.draw(PROBES, seed + 1)) @ posterior.factor / scale
+    M = np.einsum("nik,nil->kl", probes, probes, optimize=True) / (6 * len(probes))
+    chosen, before, after = _greedy(R, M, count)
+    width = scale * posterior.multiple(0.68)
+    return NextStrains(candidates[chosen], width * float(np.sqrt(before)), width * float(np.sqrt(after)))
+
+
+def _candidates(where: Region, computed: np.ndarray, group: np.ndarray, count: int, seed: int) -> Float[np.ndarray, "n 6"]:
+    """Strains of the region that are neither computed nor equal to each other up to symmetry."""
+    drawn = where.draw(max(CANDIDATES, 8 * count), seed)
+    if isinstance(where, Visited):
+        drawn = np.unique(drawn, axis=0)
+    together = np.concatenate([computed, drawn])
+    kept = distinct(together, group, APART * where.size)
+    found = together[kept[kept >= len(computed)]]
+    if len(found) < count:
+        raise MaterialError(
+            f"found {len(found)} strains in the region that are not computed yet; needed {count}; ask for fewer (-n) or widen the region"
+        )
+    return found
+
+
+def _error_of_a_sample(posterior: Uncertainty, computed: Float[np.ndarray, "m 6"]) -> float:
+    """σ: the posterior with errors σ of the samples has the mean trace σ² k over its own samples, with k its rank."""
+    rows = posterior.columns(computed) @ posterior.factor
+    return float(np.sqrt(np.sum(rows**2) / rows.shape[2])) or 1.0
+
+
+def _greedy(R: Float[np.ndarray, "n 6 k"], M: Float[np.ndarray, "k k"], count: int) -> tuple[list[int], float, float]:
+    """Numbers of the strains, and the mean variance before and after."""
+    V = R.copy()  # R Σ, kept up to date by corrections of rank 6
+    before = mean = float(np.trace(M))
+    chosen: list[int] = []
+    free = np.ones(len(R), dtype=bool)
+    for _ in range(count):
+        K = np.eye(6) + np.einsum("nik,njk->nij", V, R, optimize=True)
+        drop = np.einsum("nii->n", np.linalg.solve(K, np.einsum("nik,njk->nij", V @ M, V, optimize=True)))
+        best = int(np.where(free, drop, -np.inf).argmax())
+        chosen.append(best)
+        free[best] = False
+        mean -= float(drop[best])
+        own = np.linalg.solve(K[best], V[best])
+        V = V - np.einsum("nik,jk->nij", V, R[best], optimize=True) @ own
+    return chosen, before, max(mean, 0.0)

@@ -1,0 +1,267 @@
+"""From a crystal to its law: relax, find the group, plan, simulate, calibrate, and improve until the error is met or the budget spent.
+
+Every step is kept in the folder: the same command goes on where it stopped, and computes nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from constitutive.calibration import calibrate
+from constitutive.data import StressStrainData
+from constitutive.data.plan import Plan
+from constitutive.errors import DataError
+from constitutive.material import Material
+from constitutive.planning import make_plan
+from constitutive.readers.joining import joined
+from constitutive.simulate.calculators import CalculatorSpec
+from constitutive.simulate.improving import plan_next
+from constitutive.simulate.journal import RunFolder
+from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, identity_of, prepare
+from constitutive.simulate.run import simulate
+from constitutive.symmetry.structures import AnyStructure, read_structure
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Say = Callable[[str], None]
+GROWTH = 0.5  # of the samples so far: the next batch
+SMALLEST_BATCH = 6
+
+
+@final
+@dataclass(frozen=True)
+class BuildSettings:
+    """How far a law is built.
+
+    Attributes
+    ----------
+    target
+        Relative error of the stress at strains left out, at which it stops.
+    budget
+        Most samples.
+    first
+        Samples of the first plan.
+    size
+        Largest |E|.
+    effort
+        Of the last calibration: "full" or "quick"; those before it are quick.
+    seed
+        Of all random choices.
+    primitive
+        Compute the primitive cell.
+    simulation
+        How samples are computed.
+
+    Raises
+    ------
+    DataError
+        A number is out of its range.
+    """
+
+    target: float = 0.01
+    budget: int = 200
+    first: int = 20
+    size: float = 0.08
+    effort: str = "full"
+    seed: int = 0
+    primitive: bool = True
+    simulation: SimulationSettings = field(default_factory=SimulationSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target < 1:
+            raise DataError(f"target: found {self.target}; needed a relative error between 0 and 1")
+        if not 4 <= self.first <= self.budget:
+            raise DataError(
+                f"found {self.first} samples to begin with and a budget of {self.budget}; needed 4 or more, and no more than the budget"
+            )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What was built.
+
+    Attributes
+    ----------
+    material
+        The law.
+    data
+        Its samples.
+    prepared
+        Calculator and reference.
+    steps
+        Samples and error of each calibration.
+    met
+        Whether the target was met.
+    """
+
+    material: Material
+    data: StressStrainData
+    prepared: Prepared
+    steps: tuple[tuple[int, float], ...]
+    met: bool
+
+
+def build(
+    structure: AnyStructure,
+    calculator: CalculatorSpec,
+    folder: str | os.PathLike[str],
+    settings: BuildSettings | None = None,
+    *,
+    say: Say | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Build the law of a crystal with a calculator.
+
+    Parameters
+    ----------
+    structure : path, Structure or Atoms
+        The crystal, not necessarily relaxed.
+    calculator : CalculatorSpec
+        From `read_calculator`.
+    folder : path
+        Of the material; the steps are kept in its folder ``build``.
+    settings : BuildSettings
+    say : callable
+        Called with a line for each step.
+    progress : callable
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    Built
+
+    Raises
+    ------
+    DataError
+        The crystal cannot be relaxed or leaves its group, no sample has a result, or the folder belongs to another build.
+    CalibrationError
+        No law can be calibrated.
+    """
+    settings = settings or BuildSettings()
+    tell = say or (lambda _line: None)
+    crystal = read_structure(structure)
+    crystal = primitive_of(crystal) if settings.primitive else crystal
+    work = Path(folder) / "build"
+    simulation = replace(settings.simulation, target=settings.target)
+    with RunFolder(work, _identity(crystal, calculator, settings)):
+        prepared = prepare(crystal, settings.size, calculator, work / "reference", simulation, seed=settings.seed, progress=progress)
+        _tell_prepared(prepared, tell)
+        data, steps, law = None, [], None
+        while True:
+            batch = work / f"batch_{len(steps):02d}"
+            batch.mkdir(exist_ok=True)
+            plan = _plan(batch, law, data, prepared, settings)
+            tell(f"computing {len(plan)} strains, |E| up to {plan.size:.3g}" + (", the most useful by the law so far" if law else ""))
+            found = simulate(plan, calculator, batch / "run", simulation, prepared=prepared, progress=progress)
+            for number, reason in found.failed.items():
+                tell(f"left out: strain {number}: {reason}")
+            data = found.data if data is None else joined([data, found.data])
+            law = _law(batch, data, settings, progress)
+            steps.append((len(data), error_of(law)))
+            tell(f"{len(data)} samples: error {100 * error_of(law):.2g} % at samples left out (target {100 * settings.target:.2g} %)")
+            if error_of(law) <= settings.target or len(data) + SMALLEST_BATCH > settings.budget:
+                break
+        final_law = (
+            law if settings.effort == "quick" else calibrate(data, seed=settings.seed, progress=progress, residual_stress=_rule(settings))
+        )
+    met = error_of(final_law) <= settings.target
+    final_law.save(folder)
+    data.save(Path(folder) / "data.json")
+    tell(f"{'target met' if met else 'budget spent'}: error {100 * error_of(final_law):.2g} % with {len(data)} samples")
+    return Built(final_law, data, prepared, tuple(steps), met)
+
+
+def error_of(material: Material) -> float:
+    """The relative error of S at samples left out, from the card of a calibrated material.
+
+    Parameters
+    ----------
+    material : Material
+
+    Returns
+    -------
+    float
+    """
+    return float(material.card["calibration"]["held_out_error"])
+
+
+def primitive_of(structure: Structure) -> Structure:
+    """The primitive cell, in the Cartesian frame of the structure.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure
+
+    Returns
+    -------
+    pymatgen Structure
+    """
+    import spglib
+    from pymatgen.core import Structure as Cell  # deferred: pymatgen takes a second to import
+
+    names = sorted({site.species_string for site in structure})
+    kinds = [names.index(site.species_string) for site in structure]
+    found = spglib.standardize_cell(
+        (structure.lattice.matrix, structure.frac_coords, kinds), to_primitive=True, no_idealize=True, symprec=0.01
+    )
+    if found is None or len(found[2]) >= len(structure):
+        return structure
+    lattice, places, numbers = found
+    return Cell(lattice, [names[k] for k in numbers], places)
+
+
+def _identity(crystal: Structure, calculator: CalculatorSpec, settings: BuildSettings) -> dict[str, object]:
+    return {
+        "lattice": np.asarray(crystal.lattice.matrix),
+        "species": [site.species_string for site in crystal],
+        "frac_coords": np.asarray(crystal.frac_coords),
+        "size": settings.size,
+        "first": settings.first,
+        "seed": settings.seed,
+        **identity_of(calculator, settings.simulation),
+    }
+
+
+def _tell_prepared(prepared: Prepared, tell: Say) -> None:
+    lengths = prepared.reference.atoms.cell.cellpar()
+    tell(
+        f"relaxed: {len(prepared.reference.atoms)} atoms, {prepared.reference.point_group}, a, b, c "
+        f"{lengths[0]:.4f} {lengths[1]:.4f} {lengths[2]:.4f} Å; noise of the stress {prepared.examination.noise_GPa:.1g} GPa"
+    )
+    for note in prepared.notes:
+        tell(note)
+
+
+def _plan(batch: Path, law: Material | None, data: StressStrainData | None, prepared: Prepared, settings: BuildSettings) -> Plan:
+    """The plan of a batch: kept where it was made already."""
+    path = batch / "plan.json"
+    if path.exists():
+        return Plan.load(path)
+    if law is None or data is None:
+        plan = make_plan(prepared.reference.structure, settings.first, size=settings.size, seed=settings.seed)
+    else:
+        count = min(max(SMALLEST_BATCH, round(GROWTH * len(data))), settings.budget - len(data))
+        plan, _ = plan_next(law, data, count, seed=settings.seed + len(data))
+    plan.save(path)
+    return Plan.load(path)
+
+
+def _law(batch: Path, data: StressStrainData, settings: BuildSettings, progress: Progress | None) -> Material:
+    """The law of all samples so far, by a quick calibration; kept."""
+    if (batch / "law" / "card.yaml").exists():
+        return Material.load(batch / "law")
+    law = calibrate(data, seed=settings.seed, effort="quick", allow=("error",), progress=progress, residual_stress=_rule(settings))
+    law.save(batch / "law")
+    return law
+
+
+def _rule(settings: BuildSettings) -> str | None:
+    return "keep" if settings.simulation.relaxation.keep_residual_stress else None

@@ -1,0 +1,216 @@
+"""A law improved where it pays: the next strains by its posterior, computed, joined with its data, and calibrated again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from constitutive.calibration import calibrate
+from constitutive.data import StressStrainData
+from constitutive.data.plan import Plan
+from constitutive.errors import DataError
+from constitutive.material import Material
+from constitutive.planning import NextStrains, Region, next_strains, stretch_of
+from constitutive.readers.joining import joined
+from constitutive.simulate.calculators import CalculatorSpec
+from constitutive.simulate.cells import atoms_of, energy_of, stress_of
+from constitutive.simulate.examination import examine
+from constitutive.simulate.ions import force_constants
+from constitutive.simulate.preparation import USUAL_FORCE, Prepared, Progress, SimulationSettings
+from constitutive.simulate.reference import Reference
+from constitutive.simulate.run import STEPS, Simulation, simulate
+from constitutive.simulate.sample import Job, Task, compute, forget_calculator
+from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import to_mandel
+
+SAME_STRESS = 0.02  # relative difference at a strain of the data, above which the calculator is another one
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Improvement:
+    """A law with a batch more.
+
+    Attributes
+    ----------
+    material
+        Calibrated on all samples.
+    data
+        All samples.
+    batch
+        The strains that were added.
+    simulation
+        How they were computed.
+    """
+
+    material: Material
+    data: StressStrainData
+    batch: NextStrains
+    simulation: Simulation
+
+
+def plan_next(
+    material: Material, data: StressStrainData, count: int, *, region: Region | None = None, seed: int = 0
+) -> tuple[Plan, NextStrains]:
+    """The strains that would improve a law most, as a plan.
+
+    Parameters
+    ----------
+    material : Material
+        Calibrated.
+    data : StressStrainData
+        What it was calibrated on, with the reference structure.
+    count : int
+        How many strains.
+    region : Region
+        Where the law is to become better; by default where its samples lie.
+    seed : int
+        Of the candidates.
+
+    Returns
+    -------
+    plan : Plan
+    batch : NextStrains
+        The strains, and the deviation expected before and after.
+
+    Raises
+    ------
+    DataError
+        The data hold no structure.
+    MaterialError
+        The material has no posterior, or the region too few strains.
+    """
+    if data.structure is None:
+        raise DataError("improve: found data without a structure; needed the reference cell, to strain it")
+    batch = next_strains(material, np.asarray(to_mandel(data.green_lagrange_strain)), count, region=region, seed=seed)
+    plan = Plan(
+        structure=data.structure,
+        F=stretch_of(batch.x),
+        point_group=PointGroup.from_structure(data.structure).symbol,
+        size=float(np.linalg.norm(batch.x, axis=1).max()),
+        seed=seed,
+        name=data.name,
+        settings={"improves": material.name, "samples_before": len(data)},
+    )
+    return plan, batch
+
+
+def improve(
+    material: Material,
+    data: StressStrainData,
+    count: int,
+    calculator: CalculatorSpec,
+    folder: str | os.PathLike[str],
+    settings: SimulationSettings | None = None,
+    *,
+    region: Region | None = None,
+    prepared: Prepared | None = None,
+    seed: int = 0,
+    effort: str = "full",
+    progress: Progress | None = None,
+) -> Improvement:
+    """Compute the strains that improve a law most, and calibrate it again.
+
+    Parameters
+    ----------
+    material : Material
+        Calibrated.
+    data : StressStrainData
+        What it was calibrated on.
+    count : int
+        How many strains.
+    calculator : CalculatorSpec
+        That of the data: one of their strains is computed again to see it.
+    folder : path
+        Of the journal.
+    settings : SimulationSettings
+    region : Region
+        Where the law is to become better; by default where its samples lie.
+    prepared : Prepared
+        Of the run that made the data; otherwise the reference is taken as the data have it.
+    seed : int
+        Of the candidates and of the calibration.
+    effort : {"full", "quick"}
+        Of the calibration.
+    progress : callable
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    Improvement
+
+    Raises
+    ------
+    DataError
+        The calculator gives another stress than the data have, or the run fails.
+    MaterialError
+        The material has no posterior, or the region too few strains.
+    """
+    settings = settings or SimulationSettings()
+    plan, batch = plan_next(material, data, count, region=region, seed=seed)
+    own = prepared or prepared_from(data, calculator, settings)
+    found = simulate(plan, calculator, folder, settings, prepared=own, progress=progress)
+    together = joined([data, found.data])
+    rule = material.card.get("residual_stress", {}).get("rule")
+    law = calibrate(together, seed=seed, residual_stress=None if rule == "zero" else rule, effort=effort, progress=progress)
+    return Improvement(law, together, batch, found)
+
+
+def prepared_from(data: StressStrainData, calculator: CalculatorSpec, settings: SimulationSettings) -> Prepared:
+    """The reference of a data set as it is, and the calculator examined on it.
+
+    Parameters
+    ----------
+    data : StressStrainData
+        With a structure.
+    calculator : CalculatorSpec
+    settings : SimulationSettings
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    DataError
+        The calculator gives another stress at a strain of the data than they have.
+    """
+    if data.structure is None:
+        raise DataError("found data without a structure; needed the reference cell, to strain it")
+    atoms = atoms_of(data.structure)
+    group = PointGroup.from_structure(data.structure)
+    with tempfile.TemporaryDirectory(prefix="constitutive-") as scratch:
+        atoms.calc = calculator.make(scratch)
+        seen = examine(atoms, np.asarray(group.laue_rotations))
+        hessian = force_constants(atoms) if settings.relaxation.look_for_instability else None
+        bare = atoms.copy()
+        reference = Reference(bare, group.symbol, stress_of(atoms), energy_of(atoms), hessian)
+    size = float(np.linalg.norm(data.green_lagrange_strain, axis=(1, 2)).max())
+    force = settings.force or max(USUAL_FORCE / 10, 3 * seen.force_noise)
+    prepared = Prepared(reference, seen, force, 1e-2 * seen.stress_at(size), tuple(seen.warnings(size, settings.target)))
+    _require_same_stress(data, calculator, settings, prepared)
+    return prepared
+
+
+def _require_same_stress(data: StressStrainData, calculator: CalculatorSpec, settings: SimulationSettings, prepared: Prepared) -> None:
+    given = data.stress("cauchy")
+    number = int(np.argmax(np.linalg.norm(given, axis=(1, 2))))
+    atoms = prepared.reference.atoms
+    job = Job(
+        calculator, atoms.cell.array, tuple(atoms.get_chemical_symbols()), atoms.get_scaled_positions(wrap=False), settings.ions,
+        prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale,
+    )  # fmt: skip
+    record = compute(job, Task(number, data.F[number]))
+    forget_calculator()
+    if record["status"] != "done":
+        raise DataError(f"improve: the calculator fails at sample {number} of the data: {record['reason']}")
+    off = float(np.linalg.norm(np.asarray(record["cauchy"]) - given[number]) / np.linalg.norm(given[number]))
+    if off > SAME_STRESS:
+        raise DataError(
+            f"improve: found a stress that differs by {100 * off:.2g} % from that of sample {number} of the data; needed the calculator "
+            "that made them, with its settings and the same treatment of the ions"
+        )

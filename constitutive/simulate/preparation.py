@@ -1,0 +1,244 @@
+"""Before the samples: the calculator examined, the reference relaxed, and the force limit of the ions chosen."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias, final
+
+import numpy as np
+from ase import Atoms
+
+from constitutive.errors import DataError
+from constitutive.plain import JsonObject
+from constitutive.simulate.calculators import CalculatorSpec
+from constitutive.simulate.cells import atoms_of
+from constitutive.simulate.examination import Examination, examine
+from constitutive.simulate.ions import internal_coupling, tight_force
+from constitutive.simulate.journal import RunFolder
+from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
+from constitutive.symmetry import PointGroup
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Progress: TypeAlias = Callable[[str, float], None]
+STRESS_ERROR = 1e-4  # of the typical stress, that the forces left on the ions may cause
+USUAL_FORCE = 1e-3  # eV/Å, where the force constants were not computed
+AGREES = 1e-2  # of the typical stress, above which a scatter of two starts of the ions counts
+
+
+@final
+@dataclass(frozen=True)
+class SimulationSettings:
+    """How a plan is computed.
+
+    Attributes
+    ----------
+    relaxation
+        Of the reference.
+    ions
+        "relaxed" in every strained cell, or "clamped" at their affine places.
+    force
+        Largest force left on an ion, eV/Å; None: chosen so that the error of the stress stays below 1e-4 of the typical one.
+    workers
+        Processes on this machine; 0 computes in this process.
+    scheduler
+        Address of a dask scheduler, instead of processes.
+    time_limit
+        Seconds for one sample.
+    target
+        Relative error that the law should reach, against which the noise of the calculator is judged.
+
+    Raises
+    ------
+    DataError
+        A number is not positive, or two choices contradict each other.
+    """
+
+    relaxation: RelaxationSettings = field(default_factory=RelaxationSettings)
+    ions: Literal["relaxed", "clamped"] = "relaxed"
+    force: float | None = None
+    workers: int = 0
+    scheduler: str | None = None
+    time_limit: float | None = None
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("force", "time_limit", "target"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise DataError(f"{name}: found {value}; needed a positive number")
+        if self.workers < 0:
+            raise DataError(f"workers: found {self.workers}; needed 0 (in this process) or more")
+        if self.scheduler is not None and self.workers:
+            raise DataError("found workers and a scheduler; needed one of them: a dask cluster has its own workers")
+        if self.time_limit is not None and not self.workers and self.scheduler is None:
+            raise DataError("found a time limit without workers; needed --workers 1 or more: only a process of its own can be ended")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is known before the samples are computed.
+
+    Attributes
+    ----------
+    reference
+        The relaxed crystal.
+    examination
+        Figures of the calculator.
+    force
+        Largest force left on an ion, eV/Å.
+    stress_scale
+        The typical stress of the strains, GPa.
+    notes
+        What the user should know.
+    """
+
+    reference: Reference
+    examination: Examination
+    force: float
+    stress_scale: float
+    notes: tuple[str, ...]
+
+
+def identity_of(calculator: CalculatorSpec, settings: SimulationSettings) -> JsonObject:
+    """What of calculator and settings the numbers depend on.
+
+    Parameters
+    ----------
+    calculator : CalculatorSpec
+    settings : SimulationSettings
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
+    return {
+        "calculator": {"name": calculator.name, "options": calculator.options},
+        "relaxation": dict(asdict(settings.relaxation)),
+        "ions": settings.ions,
+        "force": settings.force,
+    }
+
+
+def prepare(
+    structure: Structure,
+    size: float,
+    calculator: CalculatorSpec,
+    folder: str | os.PathLike[str],
+    settings: SimulationSettings | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Examine a calculator and relax a crystal with it; kept in a folder, so that it is done once.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure
+        The crystal.
+    size : float
+        Largest |E| of the strains that will be computed.
+    calculator : CalculatorSpec
+    folder : path
+        Where the results are kept.
+    settings : SimulationSettings
+    seed : int
+        Of the strained cell of the examination.
+    progress : callable
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    DataError
+        The crystal cannot be relaxed or leaves its group, or the folder belongs to another run.
+    DependencyError
+        The calculator's package is missing.
+    """
+    settings = settings or SimulationSettings()
+    atoms = atoms_of(structure)
+    crystal = {
+        "lattice": atoms.cell.array,
+        "symbols": atoms.get_chemical_symbols(),
+        "positions": atoms.positions,
+        "size": size,
+        "seed": seed,
+    }
+    with RunFolder(folder, {"crystal": crystal, **identity_of(calculator, settings)}) as run:
+        return prepared_in(run, structure, size, calculator, settings, seed=seed, progress=progress)
+
+
+def prepared_in(
+    run: RunFolder, structure: Structure, size: float, calculator: CalculatorSpec, settings: SimulationSettings, *, seed: int,
+    progress: Progress | None = None,
+) -> Prepared:  # fmt: skip
+    """As `prepare`, in a folder that is open.
+
+    Parameters
+    ----------
+    run : RunFolder
+    structure : pymatgen Structure
+    size : float
+    calculator : CalculatorSpec
+    settings : SimulationSettings
+    seed : int
+    progress : callable
+
+    Returns
+    -------
+    Prepared
+    """
+    tell = progress or (lambda _what, _fraction: None)
+    atoms = atoms_of(structure)
+    examined, relaxed, limit = (run.kept(name) for name in ("examination", "reference", "ions"))
+    with tempfile.TemporaryDirectory(prefix="constitutive-") as scratch:
+        if not (examined and relaxed and limit):
+            atoms.calc = calculator.make(scratch)
+        if examined is None:
+            tell("examining the calculator", 0.0)
+            rotations = np.asarray(PointGroup.from_structure(structure).laue_rotations)
+            examined = examine(atoms, rotations, seed=seed).as_dict()
+            run.keep("examination", examined)
+        examination = Examination(**examined)
+        if relaxed is None:
+            tell("relaxing the reference", 0.0)
+            found = relax_reference(atoms, settings.relaxation, noise=examination.noise_GPa, force_noise=examination.force_noise)
+            relaxed = found.as_dict()
+            run.keep("reference", relaxed)
+        reference = Reference.from_dict(relaxed)
+        if limit is None:
+            tell("choosing the force limit", 0.0)
+            limit = _force(reference, atoms, examination, size, settings)
+            run.keep("ions", limit)
+    notes = [*examination.warnings(size, settings.target), *reference.notes]
+    if limit["noise_limits"]:
+        notes.append(f"ions are relaxed to {limit['force']:.2g} eV/Å only: the noise of the forces allows no less")
+    return Prepared(reference, examination, float(limit["force"]), float(limit["stress_scale_GPa"]), tuple(notes))
+
+
+def _force(reference: Reference, atoms: Atoms, examination: Examination, size: float, settings: SimulationSettings) -> JsonObject:
+    """The limit of the forces on the ions, and the typical stress of the plan."""
+    typical = examination.stress_at(size)
+    wanted, why = settings.force, "stated"
+    if wanted is None and reference.hessian is None:
+        wanted, why = USUAL_FORCE, "usual; force constants were not computed"
+    if wanted is None and reference.hessian is not None:
+        crystal = reference.atoms.copy()
+        crystal.calc = atoms.calc
+        coupling, stiffness = internal_coupling(crystal)
+        typical = float(np.linalg.norm(stiffness)) / np.sqrt(6) * size
+        wanted = tight_force(coupling, reference.hessian, crystal.get_volume(), STRESS_ERROR * typical)
+        why = f"leaves an error of the stress below {STRESS_ERROR:g} of the typical {typical:.3g} GPa, by the force constants at Γ"
+    limit = wanted if wanted is not None else USUAL_FORCE
+    noisy = 3 * examination.force_noise > limit
+    force = 3 * examination.force_noise if noisy else limit
+    return {"force": force, "chosen": why, "stress_scale_GPa": AGREES * typical, "noise_limits": noisy}

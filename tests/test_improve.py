@@ -1,0 +1,189 @@
+"""The next strains by a law's posterior, and laws built from a crystal to a target."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+from calibration_cases import curved_law, samples_of, strains
+from command_line import run
+
+from constitutive import Material, calibrate, shipped
+from constitutive.data import StressStrainData
+from constitutive.data.plan import Plan
+from constitutive.errors import DataError, MaterialError
+from constitutive.planning import Ball, Visited, next_strains
+from constitutive.planning.next_strains import _greedy
+from constitutive.simulate import BuildSettings, build, plan_next, read_calculator
+from constitutive.simulate.building import error_of, primitive_of
+from constitutive.symmetry import PointGroup
+from constitutive.symmetry.structures import read_structure
+from constitutive.tensors.packing import mandel_matrix, to_mandel
+
+EMT = read_calculator("emt")
+
+
+@pytest.fixture(scope="module")
+def law():
+    data = samples_of(curved_law(), 20)
+    return calibrate(data, effort="quick"), np.asarray(to_mandel(data.green_lagrange_strain))
+
+
+def test_the_expected_drop_is_that_of_the_posterior_with_the_new_samples():
+    rng = np.random.default_rng(0)
+    R, M = rng.normal(size=(40, 6, 9)), np.eye(9) / 6
+    chosen, before, after = _greedy(R, M, 3)
+    rows = R[chosen].reshape(-1, 9)
+    assert before == pytest.approx(9 / 6)
+    assert after == pytest.approx(np.trace(np.linalg.inv(np.eye(9) + rows.T @ rows)) / 6)
+    first = [np.trace(np.linalg.inv(np.eye(9) + r.T @ r)) for r in R]
+    assert chosen[0] == int(np.argmin(first))  # by trying all
+
+
+def test_the_next_strains_are_in_the_region_new_and_different_up_to_symmetry(law):
+    material, computed = law
+    found = next_strains(material, computed, 6)
+    size = np.linalg.norm(computed, axis=1).max()
+    assert np.linalg.norm(found.x, axis=1).max() <= size * (1 + 1e-9)
+    assert found.after < found.before
+    group = np.asarray(mandel_matrix(PointGroup.from_symbol("m-3m").laue_rotations))
+    others = np.concatenate([computed, found.x])
+    for k, x in enumerate(found.x, start=len(computed)):
+        distance = np.linalg.norm(np.einsum("gij,j->gi", group, x)[:, None] - np.delete(others, k, 0)[None], axis=2).min()
+        assert distance > 0.019 * size
+    random = next_strains(material, computed, 6, seed=3)
+    assert not np.allclose(random.x, found.x)
+
+
+def test_a_larger_region_is_where_the_new_strains_lie(law):
+    material, computed = law
+    far = next_strains(material, computed, 5, region=Ball(0.09))
+    assert np.linalg.norm(far.x, axis=1).min() > np.linalg.norm(computed, axis=1).max() * 0.9
+    visited = Visited(strains(30, size=0.02, seed=5), np.ones(30))
+    near = next_strains(material, computed, 4, region=visited)
+    assert np.linalg.norm(near.x, axis=1).max() <= 0.02
+    with pytest.raises(MaterialError, match="needed 40"):
+        next_strains(material, computed, 40, region=visited)
+
+
+def test_a_material_without_a_posterior_is_refused(law):
+    plain = Material.from_constants("m-3m", {"C11": 165.6, "C12": 63.9, "C44": 79.5})
+    with pytest.raises(MaterialError, match="without a posterior"):
+        next_strains(plain, law[1], 3)
+
+
+def test_data_without_a_structure_cannot_be_strained(law):
+    with pytest.raises(DataError, match="without a structure"):
+        plan_next(law[0], samples_of(curved_law(), 20), 3)
+
+
+def test_the_primitive_cell_stays_in_the_frame():
+    cube = read_structure(bulk("Cu", cubic=True))
+    small = primitive_of(cube)
+    assert len(small) == 1
+    lattice = small.lattice.matrix @ np.linalg.inv(cube.lattice.matrix)
+    np.testing.assert_allclose(2 * lattice, np.round(2 * lattice), atol=1e-9)  # vectors of the cubic lattice, not turned
+    assert len(primitive_of(small)) == 1
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("build")
+    lines = []
+    settings = BuildSettings(target=0.01, first=10, budget=40, size=0.05, effort="quick")
+    found = build(bulk("Cu", cubic=True, a=3.6), EMT, folder / "copper", settings, say=lines.append)
+    return found, folder / "copper", lines, settings
+
+
+def test_a_law_is_built_until_the_target_is_met(built):
+    found, folder, lines, settings = built
+    assert found.met
+    assert error_of(found.material) <= settings.target
+    assert [samples for samples, _ in found.steps] == sorted(samples for samples, _ in found.steps)
+    assert found.steps[-1][0] <= settings.budget
+    assert "relaxed: 1 atoms, m-3m" in lines[0]
+    assert "target met" in lines[-1]
+    assert len(StressStrainData.load(folder / "data.json")) == len(found.data)
+    C = Material.load(folder).stiffness_voigt()
+    assert C[0, 0] == pytest.approx(172.6, rel=0.03)  # by differences of EMT's stress
+
+
+def test_a_build_goes_on_where_it_stopped_and_meets_a_harder_target(built, monkeypatch):
+    found, folder, _, settings = built
+    again = build(bulk("Cu", cubic=True, a=3.6), EMT, folder, settings)
+    assert again.steps == found.steps
+    np.testing.assert_array_equal(again.data.F, found.data.F)
+    with pytest.raises(DataError, match="another size"):
+        build(bulk("Cu", cubic=True, a=3.6), EMT, folder, BuildSettings(target=0.01, first=10, budget=40, size=0.06))
+
+
+@pytest.mark.parametrize("options", [{"target": 0.0}, {"target": float("nan")}, {"first": 3}, {"first": 30, "budget": 20}])
+def test_settings_of_a_build_that_cannot_be_meant_are_refused(options):
+    with pytest.raises(DataError, match="needed"):
+        BuildSettings(**options)
+
+
+# -- commands ------------------------------------------------------------------------------------------------------------------
+
+
+def test_build_and_improve_on_the_command_line(tmp_path):
+    write(tmp_path / "Cu.cif", bulk("Cu", cubic=True, a=3.6))
+    words = (
+        "build",
+        "Cu.cif",
+        "--calculator",
+        "emt",
+        "--target",
+        "50%",
+        "--first",
+        8,
+        "--size",
+        0.04,
+        "--effort",
+        "quick",
+        "-o",
+        "copper",
+        "--json",
+    )
+    made = run(*words, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    payload = json.loads(made.stdout)
+    assert (payload["point_group"], payload["samples"], payload["target_met"]) == ("m-3m", 8, True)
+    better = run("improve", "copper", "-n", 3, "--calculator", "emt", "--effort", "quick", "-o", "better", "--json", cwd=tmp_path)
+    assert better.returncode == 0, better.stderr
+    found = json.loads(better.stdout)
+    assert (found["samples"], found["failed"]) == (11, {})
+    assert found["deviation_expected_GPa"] < found["deviation_before_GPa"]
+    np.savez(tmp_path / "visited.npz", F=np.eye(3) + 0.01 * np.random.default_rng(0).normal(size=(40, 3, 3)))
+    planned = run("improve", "copper", "runs2", "-n", 4, "--to", "vasp", "--plan", "next.json", "--visited", "visited.npz", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert len(Plan.load(tmp_path / "next.json")) == 4
+    assert (tmp_path / "runs2" / "strain_003" / "POSCAR").exists()
+    other = run("improve", "copper", "-n", 3, "--calculator", "lammps", "--set", "pair_style=eam/alloy", "--set",
+                "pair_coeff=* * Cu_mishin1.eam.alloy Cu", "-o", "wrong", cwd=tmp_path)  # fmt: skip
+    assert other.returncode == 2
+    assert "needed the calculator that made them" in " ".join(other.stderr.split())
+    assert not (tmp_path / "wrong" / "card.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["improve", "silicon"], "nothing would be written"),
+        (["improve", "silicon", "--to", "vasp"], "needed both"),
+        (["improve", "silicon", "--calculator", "emt"], "needed both: --out"),
+        (["improve", "silicon", "--calculator", "emt", "--plan", "x.json", "-o", "y"], "either computed or written"),
+        (["improve", "silicon", "--plan", "x.json", "--visited", "v.npz", "--size", "0.1"], "needed one of them"),
+        (["build", "x.cif", "--calculator", "emt", "--target", "nan%", "-o", "y"], "between 0 and 100"),
+        (["build", "x.cif", "--calculator", "emt", "--target", "much", "-o", "y"], "needed per cent"),
+        (["build", "x.cif", "--calculator", "emt", "--first", "30", "--budget", "20", "-o", "y"], "no more than the budget"),
+        (["simulate", "plan.json", "--calculator", "emt", "--set", "x", "-o", "d.json"], "KEY=VALUE"),
+        (["simulate", "plan.json", "--calculator", "emt", "-o", "d.txt"], "ends in .json"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words, said, tmp_path):
+    (tmp_path / "silicon").symlink_to(shipped("silicon"))
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert said in " ".join(result.stderr.split())
