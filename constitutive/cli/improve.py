@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from constitutive.data import StressStrainData
     from constitutive.material import Material
     from constitutive.planning import NextStrains, Region
+    from constitutive.simulate import CalculatorSpec, SimulationSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -90,9 +91,11 @@ def improve(
         raise DataError(f"improve: found no data.json in {folder}; needed the data that the law was calibrated on: --data DATA")
     region = _region(visited, size)
     if calculator is not None and output is not None:
-        _compute(material, samples, count, calculator, option, output, region, seed, effort, as_json, {
-            "workers": workers, "scheduler": scheduler, "time_limit": time_limit, "force": force, "clamped": clamped,
-        })  # fmt: skip
+        settings = settings_of(
+            workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=None,
+            keep_residual_stress=False, if_unstable="stop", skip_stability=False,
+        )  # fmt: skip
+        _compute(material, samples, count, spec_of(calculator, option), settings, output, region, seed, effort, as_json=as_json)
         return
     made, batch = plan_next(material, samples, count, region=region, seed=seed)
     if to is not None and inputs is not None:
@@ -128,14 +131,12 @@ def _region(visited: Path | None, size: float | None) -> Region | None:
 
 
 def _compute(
-    material: Material, samples: StressStrainData, count: int, calculator: str, option: list[str] | None, output: Path,
-    region: Region | None, seed: int, effort: str, as_json: bool, options: dict[str, int | float | str | bool | None],
+    material: Material, samples: StressStrainData, count: int, spec: CalculatorSpec, settings: SimulationSettings, output: Path,
+    region: Region | None, seed: int, effort: str, *, as_json: bool,
 ) -> None:  # fmt: skip
     from constitutive.simulate import improve as run  # deferred: quick --help
-    from constitutive.simulate import run_folder_of
+    from constitutive.simulate import run_folder_of  # deferred: quick --help
 
-    spec = spec_of(calculator, option)
-    settings = settings_of(target=None, keep_residual_stress=False, if_unstable="stop", skip_stability=False, **options)
     with ProgressBar() as progress:
         found = run(
             material, samples, count, spec, run_folder_of(output / "data.json"), settings,

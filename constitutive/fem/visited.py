@@ -10,7 +10,7 @@ from dolfinx import fem
 
 from constitutive.errors import MaterialError
 from constitutive.fem.collective import agreed, on_first_rank
-from constitutive.fem.fields import QUANTITIES, evaluate_points
+from constitutive.fem.fields import PointState, evaluate_points
 from constitutive.fem.user_material import UserMaterial
 from constitutive.files import replacing
 
@@ -42,7 +42,7 @@ def write_visited(path: str | Path, law: UserMaterial) -> Path:
     names = sorted({region.crystal.name for region in law.evaluation.regions})
     if len(names) > 1:
         raise MaterialError(f"write_visited: found the crystals {', '.join(names)}; needed one: strains of others would be mixed in")
-    E = evaluate_points(law.evaluation, QUANTITIES["crystal_strain"][1], 9)
+    E = evaluate_points(law.evaluation, PointState.quantities()["crystal_strain"][1], 9)
     comm = law.mesh.comm
     volumes = agreed(comm, lambda: _volumes(law))
     ours = np.isin(np.repeat(np.arange(law.points.cells), len(E) // max(law.points.cells, 1)), law.cells_with_law)

@@ -4,8 +4,8 @@ With :math:`R(x) = \Phi(x) L / \sigma` the deviations of the stress at strain x 
 posterior from :math:`\Sigma` to :math:`\Sigma - \Sigma R^T (I + R \Sigma R^T)^{-1} R \Sigma`, whatever its stress turns out to be. The next
 strain is the one with the largest drop of the mean variance over the domain,
 :math:`\operatorname{tr}[(I + R \Sigma R^T)^{-1} R \Sigma M \Sigma R^T]` with :math:`M` the mean of :math:`R^T R` over the domain (Cohn,
-Ghahramani & Jordan, J. Artif. Intell. Res. 4 (1996) 129); then the posterior is updated and the one after is chosen. The features are invariants
-of the group, so that two strains that symmetry maps onto each other count as one.
+Ghahramani & Jordan, J. Artif. Intell. Res. 4 (1996) 129); then the posterior is updated and the one after is chosen. The features are
+invariants of the group, so that two strains that symmetry maps onto each other count as one.
 """
 
 from __future__ import annotations

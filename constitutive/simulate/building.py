@@ -154,7 +154,8 @@ def build(
     with RunFolder(work, _identity(crystal, calculator, settings)):
         prepared = prepare(crystal, settings.size, calculator, work / "reference", simulation, seed=settings.seed, progress=progress)
         _tell_prepared(prepared, tell)
-        data, steps, law = None, [], None
+        data, law = None, None
+        steps: list[tuple[int, float]] = []
         while True:
             batch = work / f"batch_{len(steps):02d}"
             batch.mkdir(exist_ok=True)
