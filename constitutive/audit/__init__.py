@@ -9,6 +9,7 @@ import numpy as np
 from constitutive.audit.coupled import coupled
 from constitutive.audit.model import Audit, Check
 from constitutive.audit.physics import deformation_of, physics, random_strains
+from constitutive.audit.polyconvexity import polyconvexity
 from constitutive.audit.stability import margin, strains_of_domain, weakest
 from constitutive.audit.trust import trust
 from constitutive.audit.use import use
@@ -65,7 +66,8 @@ def audit(
         group, with a figure for each generator; reference stress S(0); tangent dP/dF against differences; work over closed strain
         cycles. In use: saved and loaded, compiled against torch. Limits of the law: strong ellipticity in the domain, symmetry of
         the data, errors and coverage of the intervals on held-out states, share of them outside the domain. Of a coupled law:
-        symmetry under the whole point group, Maxwell's relations, constants that the group forbids, dielectric stability.
+        symmetry under the whole point group, Maxwell's relations, constants that the group forbids, dielectric stability. Of a
+        polyconvex law its certificate, "polyconvexity".
 
     Raises
     ------
@@ -83,7 +85,7 @@ def audit(
     rng = np.random.default_rng(seed)
     E = random_strains(rng, samples, radius)
     found = {**physics(material, E, rng), **use(material, E), **trust(material, data, unseen, samples, radius, rng)}
-    checks = {**found, **coupled(material, samples, rng)}
+    checks = {**found, **coupled(material, samples, rng), **polyconvexity(material, samples, np.random.default_rng(seed + 1))}
     return Audit(checks, samples, radius)
 
 

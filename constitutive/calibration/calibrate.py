@@ -18,6 +18,7 @@ from constitutive.calibration.effort import Effort
 from constitutive.calibration.ellipticity import made_elliptic
 from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.calibration.outliers import find_outliers
+from constitutive.calibration.polyconvex import select_polyconvex
 from constitutive.calibration.posterior import constants_with_errors, rank_of_data, uncertainty_of, undetermined_constants
 from constitutive.calibration.report import report_of
 from constitutive.calibration.residual_stress import ResidualStress, find_residual_stress
@@ -25,7 +26,7 @@ from constitutive.calibration.selection import Selection, select
 from constitutive.calibration.streaming import Pieces, refitted_on_all
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
-from constitutive.fitting import problem_of
+from constitutive.fitting import FitProblem, problem_of
 from constitutive.laws import Domain, Law, SeriesLaw, SumLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
@@ -43,6 +44,7 @@ def calibrate(
     residual_stress: str | None = None,
     anchors: Mapping[str, object] | None = None,
     elliptic: bool = False,
+    polyconvex: bool = False,
     laws: str = "all",
     allow: tuple[str, ...] = (),
     progress: Progress | None = None,
@@ -74,6 +76,9 @@ def calibrate(
         ``{"C11": (166, 1)}``; Brugger's definition.
     elliptic
         Penalise the loss of strong ellipticity within the domain.
+    polyconvex
+        A law that is polyconvex, and so strongly elliptic at every deformation, not only in the domain
+        (:class:`~constitutive.laws.PolyconvexLaw`); in place of all other candidates. Such a law has one well.
     laws
         ``"all"`` candidates, or ``"series"`` only: polynomials in closed form, within a second.
     allow
@@ -101,12 +106,14 @@ def calibrate(
     Raises
     ------
     CalibrationError
-        No group, too few samples, or a residual stress with no rule for it.
+        No group, too few samples, or a residual stress with no rule for it; or data with several wells for a polyconvex law.
     IntakeError
         The intake check is certain of a fault that is not in `allow`, such as a group that the data contradict; ``.finding`` gives
         which, and the correction.
     """
     report_progress = progress or (lambda _what, _fraction: None)
+    if polyconvex:
+        _require_polyconvex_alone(elliptic=elliptic, anchors=anchors, laws=laws, residual_stress=residual_stress)
     chosen_effort = Effort.of(effort, workers)
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
@@ -129,6 +136,8 @@ def calibrate(
     problem, more = cleaning.cleaned(problem, allow)
     notes += more
 
+    if polyconvex:
+        return _polyconvex(samples, group, problem, residual, notes, seed, allow, report_progress, chosen_effort, units)
     weights = None
     if laws == "all":
         outliers = find_outliers(problem, seed, report_progress, chosen_effort)
@@ -158,6 +167,46 @@ def calibrate(
     material = Material(law, group, samples.structure, samples.name, domain, card, uncertainty=posterior)
     report = report_of(material, samples, problem, selection, [*notes, *more], seed)
     report_progress("done", 1.0)
+    return replace(material, card={**card, "calibration": report.as_dict()}, report=report)
+
+
+def _require_polyconvex_alone(*, elliptic: bool, anchors: Mapping[str, object] | None, laws: str, residual_stress: str | None) -> None:
+    """Name the options that a polyconvex law cannot be combined with."""
+    reasons = {
+        "elliptic": "a polyconvex law is elliptic everywhere" if elliptic else "",
+        "anchors": "anchors are imposed on linear parameters, which a polyconvex law has not" if anchors else "",
+        "laws": "a polyconvex law takes the place of all candidates" if laws != "all" else "",
+        "residual_stress": "a kept residual stress takes polyconvexity away" if residual_stress == "keep" else "",
+    }
+    for option, reason in reasons.items():
+        if reason:
+            raise CalibrationError(f"polyconvex and {option} found together: {reason}; give one of the two")
+
+
+def _polyconvex(
+    samples: StressStrainData,
+    group: PointGroup,
+    problem: FitProblem,
+    residual: ResidualStress,
+    notes: list[str],
+    seed: int,
+    allow: tuple[str, ...],
+    progress: Progress,
+    effort: Effort,
+    units: int | None,
+) -> Material:
+    """The material of a polyconvex law."""
+    domain = Domain.of_strains(problem.x, np.array(group.laue_rotations))
+    selection = select_polyconvex(problem, split(problem, seed), seed, progress, effort=effort, units=units)
+    require_useful(selection.best.error, allow)
+    card = _card(samples, residual, seed, elliptic=True) | {
+        "polyconvex": True,
+        "constants_GPa": selection.constants,
+        "rank_of_data": rank_of_data(problem, selection.best.error),
+    }
+    material = Material(selection.law, group, samples.structure, samples.name, domain, card)
+    report = report_of(material, samples, problem, selection, notes, seed)
+    progress("done", 1.0)
     return replace(material, card={**card, "calibration": report.as_dict()}, report=report)
 
 

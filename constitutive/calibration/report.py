@@ -12,6 +12,7 @@ from jaxtyping import Float
 from constitutive.calibration.candidates import Candidate
 from constitutive.calibration.coupled_data import conjugates_of, material_inputs
 from constitutive.calibration.distillation import Width
+from constitutive.calibration.polyconvex import PolyconvexSelection
 from constitutive.calibration.residual_stress import stress_to_compare
 from constitutive.calibration.selection import Selection, learning_curve
 from constitutive.data import StressStrainData, require_same_reference
@@ -142,7 +143,12 @@ class CalibrationReport:
 
 
 def report_of(
-    material: Material, samples: StressStrainData, problem: FitProblem, selection: Selection, notes: list[str], seed: int
+    material: Material,
+    samples: StressStrainData,
+    problem: FitProblem,
+    selection: Selection | PolyconvexSelection,
+    notes: list[str],
+    seed: int,
 ) -> CalibrationReport:
     """The report of a calibration.
 
@@ -171,16 +177,16 @@ def report_of(
     worst = [(int(problem.numbers[k]), float(errors[k] / typical)) for k in np.argsort(-errors)[:5]]
     return CalibrationReport(
         chosen=best.label,
-        reason=_reason(selection),
+        reason=selection.reason if isinstance(selection, PolyconvexSelection) else _reason(selection),
         candidates=[*selection.candidates, selection.baseline],
         held_out_error=best.error,
         baseline_error=selection.baseline.error,
         training=evaluate(material, samples),
         worst_samples=worst,
-        learning_curve=learning_curve(problem, best, seed),
-        notes=[*notes, *selection.notes],
+        learning_curve=[] if isinstance(selection, PolyconvexSelection) else learning_curve(problem, best, seed),
+        notes=[*notes, *([] if isinstance(selection, PolyconvexSelection) else selection.notes)],
         left_out=(np.asarray(from_mandel(best.left_out)), np.asarray(from_mandel(problem.y))),
-        widths=selection.widths,
+        widths=[] if isinstance(selection, PolyconvexSelection) else selection.widths,
     )
 
 

@@ -35,6 +35,9 @@ def calibrate(
         list[str] | None, typer.Option(help="A known constant with its error (GPa), such as C11=166±1; repeatable.", metavar="C=V±E")
     ] = None,
     elliptic: Annotated[bool, typer.Option("--elliptic", help="Penalise the loss of strong ellipticity in the domain.")] = False,
+    polyconvex: Annotated[
+        bool, typer.Option("--polyconvex", help="A law that is elliptic at every deformation, in place of all other candidates.")
+    ] = False,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -95,6 +98,7 @@ def calibrate(
         "residual_stress": residual_stress,
         "anchors": _anchors(anchor or []),
         "elliptic": elliptic,
+        "polyconvex": polyconvex,
         "laws": laws,
         "allow": tuple(allow or ()),
         "effort": effort,

@@ -12,6 +12,7 @@ from constitutive.lazy import lazy_names
 
 if TYPE_CHECKING:
     from constitutive.fitting.leave_one_out import SeriesFit, fit_and_leave_out, fit_series, series_choices
+    from constitutive.fitting.polyconvex import PolyconvexFit, fit_polyconvex
     from constitutive.fitting.polynomial_basis import PolynomialBasis
     from constitutive.fitting.problem import FitProblem, problem_of
     from constitutive.fitting.series_network import SeriesNetworkFit, Shape, fit_network
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FitProblem",
     "Minimum",
+    "PolyconvexFit",
     "PolynomialBasis",
     "SeriesFit",
     "SeriesNetworkFit",
@@ -27,6 +29,7 @@ __all__ = [
     "Uncertainty",
     "fit_and_leave_out",
     "fit_network",
+    "fit_polyconvex",
     "fit_series",
     "levenberg_marquardt",
     "problem_of",
@@ -36,6 +39,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "constitutive.fitting.leave_one_out": ["SeriesFit", "fit_and_leave_out", "fit_series", "series_choices"],
+        "constitutive.fitting.polyconvex": ["PolyconvexFit", "fit_polyconvex"],
         "constitutive.fitting.polynomial_basis": ["PolynomialBasis"],
         "constitutive.fitting.problem": ["FitProblem", "problem_of"],
         "constitutive.fitting.series_network": ["SeriesNetworkFit", "Shape", "fit_network"],

@@ -10,6 +10,7 @@ from constitutive.laws.base import Law, RotatedLaw, law_from_state
 from constitutive.laws.bounded import BoundedLaw, Domain
 from constitutive.laws.linear import LinearLaw
 from constitutive.laws.network import NetworkLaw, UnconstrainedNetworkLaw
+from constitutive.laws.polyconvex import PolyconvexLaw
 from constitutive.laws.series import SeriesLaw
 from constitutive.laws.sum import SumLaw
 
@@ -19,6 +20,7 @@ __all__ = [
     "Law",
     "LinearLaw",
     "NetworkLaw",
+    "PolyconvexLaw",
     "RotatedLaw",
     "SeriesLaw",
     "SumLaw",

@@ -12,6 +12,7 @@ from constitutive.plots.paths import Path, path_errors, paths, split_paths
 from constitutive.plots.quality import coverage, domain, elastic_constants, learning_curve, learning_curves, stability_map
 from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
+from constitutive.plots.walls import wall_stereogram
 
 __all__ = [
     "Curve",
@@ -35,4 +36,5 @@ __all__ = [
     "stability_map",
     "styled",
     "surface",
+    "wall_stereogram",
 ]
