@@ -31,8 +31,8 @@ def wall_stereogram(table: WallTable) -> Figure:
     axes.axis("off")
     axes.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25))
     axes.add_patch(Circle((0, 0), 1, fill=False, color=RULE, linewidth=0.9))
-    for name, x, y in (("x", 1.17, 0.0), ("y", 0.0, 1.17)):
-        axes.text(x, y, name, ha="center", va="center", color=MUTED, style="italic")
+    for name, right, up in (("x", 1.17, 0.0), ("y", 0.0, 1.17)):
+        axes.text(right, up, name, ha="center", va="center", color=MUTED, style="italic")
     frame = table.variants.group.frame
     families = sorted({_family(wall.angle, wall.plane) for wall in table.walls})
     for family, colour in colours(families).items():

@@ -4,11 +4,12 @@ Two deformations meet coherently along a plane with the reference normal n if th
 
 .. math:: Q U_i - U_j = a \otimes n .
 
-With the eigenvalues :math:`\lambda_1 \le \lambda_2 \le \lambda_3` and eigenvectors e of :math:`C = U_j^{-1} U_i^2 U_j^{-1} \ne I` there is a
-solution if and only if :math:`\lambda_2 = 1`, and then there are two (κ = ±1):
+With the eigenvalues :math:`\lambda_1 \le \lambda_2 \le \lambda_3` and eigenvectors e of :math:`C = U_j^{-1} U_i^2 U_j^{-1} \ne I` there is
+a solution if and only if :math:`\lambda_2 = 1`, and then there are two (κ = ±1):
 
 .. math::
-    a = \rho\Big(\sqrt{\tfrac{\lambda_3(1-\lambda_1)}{\lambda_3-\lambda_1}}\,e_1 + \kappa\sqrt{\tfrac{\lambda_1(\lambda_3-1)}{\lambda_3-\lambda_1}}\,e_3\Big),
+    a = \rho\Big(\sqrt{\tfrac{\lambda_3(1-\lambda_1)}{\lambda_3-\lambda_1}}\,e_1
+    + \kappa\sqrt{\tfrac{\lambda_1(\lambda_3-1)}{\lambda_3-\lambda_1}}\,e_3\Big),
     \quad n = \frac{1}{\rho}\,\frac{\sqrt{\lambda_3}-\sqrt{\lambda_1}}{\sqrt{\lambda_3-\lambda_1}}
     \big(-\sqrt{1-\lambda_1}\,U_j e_1 + \kappa\sqrt{\lambda_3-1}\,U_j e_3\big)
 
@@ -119,7 +120,7 @@ def _stretch(given: np.ndarray) -> np.ndarray:
     U = np.asarray(given, dtype=np.float64)
     if U.shape != (3, 3) or not np.isfinite(U).all() or np.abs(U - U.T).max() > 1e-12 * np.abs(U).max():
         raise MaterialError(
-            f"a symmetric stretch U of shape (3, 3) is needed, {U.shape} or an asymmetric one was found; take the right stretch U of F = R U"
+            f"a symmetric stretch U of shape (3, 3) is needed, {U.shape} or an asymmetric one was found; take U of F = R U"
         )
     if np.linalg.eigvalsh(U)[0] <= 0:
         raise MaterialError("a stretch U with positive eigenvalues is needed; of a strain E take constitutive.kinematics.right_stretch(E)")

@@ -32,8 +32,8 @@ class Wall:
     twin
         Rotation, shear and normal.
     kind
-        "compound", "type I" (n is normal to a symmetry plane or along a two-fold axis of the parent phase that exchanges the variants), "type
-        II" (a is along one), or "other".
+        "compound", "type I" (n is normal to a symmetry plane or along a two-fold axis of the parent phase that exchanges the variants),
+        "type II" (a is along one), or "other".
     plane
         The family of the normal: ``{110}``, or "irrational {0.32 1 1}", the largest component 1.
     angle
