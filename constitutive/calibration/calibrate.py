@@ -118,6 +118,8 @@ def calibrate(
     samples = data if train is None else data.head(train)
     group = group_of(samples, point_group)
     arguments = variables_of(samples, variables)
+    if arguments is not None and polyconvex:
+        raise CalibrationError("polyconvex: a law of the strain alone can be; leave the option out, or leave the fields out of the data")
     if arguments is not None:
         refuse_elastic_options(residual_stress, anchors, elliptic=elliptic, laws=laws)
         checked = samples.replace(point_group=point_group) if isinstance(point_group, str) and samples.structure is None else samples
@@ -137,6 +139,7 @@ def calibrate(
     notes += more
 
     if polyconvex:
+        notes += [] if pieces is None else ["the polyconvex law is fitted to a subset of the samples, chosen by leverage"]
         return _polyconvex(samples, group, problem, residual, notes, seed, allow, report_progress, chosen_effort, units)
     weights = None
     if laws == "all":

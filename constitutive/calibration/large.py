@@ -25,6 +25,7 @@ def calibrate_large(
     residual_stress: str | None = None,
     anchors: Mapping[str, object] | None = None,
     elliptic: bool = False,
+    polyconvex: bool = False,
     laws: str = "all",
     allow: tuple[str, ...] = (),
     progress: Progress | None = None,
@@ -36,7 +37,8 @@ def calibrate_large(
     """Calibrate the law of a crystal on all samples of an HDF5 file, read in pieces.
 
     A subset drawn by leverage decides the law and the directions of its network; its amplitudes and coefficients are fitted to all samples
-    (those of a law of several variables to the subset only). Memory: a piece of 2,048 samples, the subset, and one number for each sample.
+    (those of a polyconvex law, and of one of several variables, to the subset only). Memory: a piece of 2,048 samples, the subset, and one
+    number for each sample.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def calibrate_large(
         Samples in the subset.
     seed : int
         Of the subset and of the calibration.
-    point_group, residual_stress, anchors, elliptic, laws, allow, progress, effort, workers, units, variables
+    point_group, residual_stress, anchors, elliptic, polyconvex, laws, allow, progress, effort, workers, units, variables
         As in :func:`calibrate`.
 
     Returns
@@ -72,6 +74,7 @@ def calibrate_large(
             residual_stress=residual_stress,
             anchors=anchors,
             elliptic=elliptic,
+            polyconvex=polyconvex,
             laws=laws,
             allow=allow,
             progress=progress,

@@ -25,9 +25,12 @@ from constitutive.plain import JsonObject
 from constitutive.show import facts
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
+from constitutive.variants import find_wells, relax
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from constitutive.variants import Well, Wells
 
 SYMMETRY_LIMIT = 1e-10  # relative; a law of the right group keeps 1e-14
 
@@ -331,6 +334,61 @@ class Material:
         """
         warnings.warn("Material.predict is called second_piola_kirchhoff now", DeprecationWarning, stacklevel=2)
         return self.second_piola_kirchhoff(F)
+
+    def wells(self, *, sizes: Mapping[str, float] | None = None, starts: int = 60, seed: int = 0) -> Wells:
+        """All minima and saddles of the energy modulo the group: :func:`constitutive.variants.find_wells`.
+
+        Parameters
+        ----------
+        sizes : mapping, optional
+            Largest component of the starts by name of variable; of the strain that of the domain, where there is one.
+        starts : int
+            Random states of no symmetry.
+        seed : int
+            Of the starts.
+
+        Returns
+        -------
+        Wells
+            Of the coupled law where the material has one.
+        """
+        return find_wells(self._energy(), self.point_group, sizes=self._sizes(sizes), starts=starts, seed=seed)
+
+    def relax(
+        self,
+        start: Mapping[str, np.ndarray],
+        *,
+        perturb: float | Mapping[str, np.ndarray] | None = None,
+        sizes: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> Well:
+        """The stationary state below a start; a symmetric start stays symmetric: :func:`constitutive.variants.relax`.
+
+        Parameters
+        ----------
+        start : mapping
+            "strain" (3, 3), "polarization" (3,); those left out are zero.
+        perturb : float or mapping, optional
+            Added to the start: random components of this share of the sizes, or values by name.
+        sizes : mapping, optional
+            As in :meth:`wells`.
+        seed : int
+            Of a random perturbation.
+
+        Returns
+        -------
+        Well
+        """
+        return relax(self._energy(), self.point_group, start, perturb=perturb, sizes=self._sizes(sizes), seed=seed)
+
+    def _energy(self) -> Law | CoupledLaw:
+        return self.law if self.coupled is None else self.coupled
+
+    def _sizes(self, given: Mapping[str, float] | None) -> dict[str, float]:
+        if self.domain is None:
+            return dict(given or {})
+        reach = {"strain": self.domain.radius * float(np.diag(np.linalg.inv(self.domain.metric)).max()) ** 0.5}
+        return {**reach, **(given or {})}
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``card.yaml``, ``law.safetensors`` and ``structure.json`` into a folder.

@@ -10,6 +10,7 @@ from constitutive.lazy import lazy_names
 _NAMES = {
     "twinning": ["Twin", "twins"],
     "orbit": ["Variants", "variants"],
+    "wells": ["SymmetricStartWarning", "Well", "Wells", "find_wells", "relax"],
     "wall_table": ["Wall", "WallTable", "walls"],
 }
 __all__ = sorted(name for names in _NAMES.values() for name in names)

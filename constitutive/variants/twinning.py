@@ -119,9 +119,7 @@ def _solution(U: np.ndarray, V: np.ndarray, low: float, high: float, vectors: np
 def _stretch(given: np.ndarray) -> np.ndarray:
     U = np.asarray(given, dtype=np.float64)
     if U.shape != (3, 3) or not np.isfinite(U).all() or np.abs(U - U.T).max() > 1e-12 * np.abs(U).max():
-        raise MaterialError(
-            f"a symmetric stretch U of shape (3, 3) is needed, {U.shape} or an asymmetric one was found; take U of F = R U"
-        )
+        raise MaterialError(f"a symmetric stretch U of shape (3, 3) is needed, {U.shape} or an asymmetric one was found; take U of F = R U")
     if np.linalg.eigvalsh(U)[0] <= 0:
         raise MaterialError("a stretch U with positive eigenvalues is needed; of a strain E take constitutive.kinematics.right_stretch(E)")
     return (U + U.T) / 2
