@@ -16,6 +16,7 @@ EXAMPLES = {
     "torsion_quartz": "quartz.png",
     "epitaxial_layer": "epitaxial.png",
     "micro_beam": "beam.png",
+    "buckling": "buckling.png",
     "sound": "sound.png",
     "quartz_resonator": "resonator.png",
     "piezo_actuator": "actuator.png",

@@ -8,8 +8,6 @@ import basix.ufl
 import numpy as np
 from dolfinx import fem, mesh
 from mpi4py import MPI
-from petsc4py import PETSc
-from slepc4py import SLEPc
 
 Places = Callable[[np.ndarray], np.ndarray]
 
@@ -83,27 +81,3 @@ def gathered_cells(function: fem.Function) -> tuple[np.ndarray, np.ndarray]:
 def triangles_of(cells: int) -> np.ndarray:
     """Two triangles for each quadrilateral whose corners are numbered four by four, as matplotlib's Triangulation takes them."""
     return (4 * np.arange(cells)[:, None, None] + np.array([[0, 1, 2], [1, 3, 2]])).reshape(-1, 3)
-
-
-def lowest(K: PETSc.Mat, M: PETSc.Mat, V: fem.FunctionSpace, number: int, near: float = 0.0) -> list[tuple[float, fem.Function]]:
-    """Eigenvalues λ of K x = λ M x that are nearest to a value, the nearest first, with their vectors; both matrices symmetric."""
-    solver = SLEPc.EPS().create(V.mesh.comm)
-    solver.setOperators(K, M)
-    solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
-    solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
-    solver.setTarget(near)
-    solver.setDimensions(number)
-    solver.setTolerances(1e-10)
-    transform = solver.getST()
-    transform.setType(SLEPc.ST.Type.SINVERT)
-    transform.getKSP().setType(PETSc.KSP.Type.PREONLY)
-    transform.getKSP().getPC().setType(PETSc.PC.Type.LU)
-    transform.getKSP().getPC().setFactorSolverType("mumps")
-    solver.solve()
-    pairs = []
-    for k in range(number):
-        mode = fem.Function(V)
-        value = solver.getEigenpair(k, mode.x.petsc_vec)
-        mode.x.scatter_forward()
-        pairs.append((float(value.real), mode))
-    return pairs

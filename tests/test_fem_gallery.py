@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import buckling
 import epitaxial_layer
 import fem_example_cases
 import micro_beam
@@ -72,12 +73,32 @@ def test_a_beam_bends_and_vibrates_by_the_modulus_of_its_direction(tmp_path: Pat
         assert figures[f"E {name} (GPa)"] == pytest.approx(E)
         assert figures[f"deflection / theory {name}"] == pytest.approx(1, abs=0.01)
         assert figures[f"frequency / theory {name}"] == pytest.approx(1, abs=0.01)
-        assert 1 < figures[f"slender frequency / frequency {name}"] < 1.01
+        assert figures[f"slender frequency / frequency {name}"] == pytest.approx(1, abs=0.01)
     for what, rest in (("deflection", 0.77), ("frequency", 1.14)):  # of silicon by its measured constants: 0.769 and 1.140
         ratio = figures[f"{what} [110] / [100]"]
         assert ratio == pytest.approx(figures[f"{what} [110] / [100] by slender beams"], rel=0.005)
         assert ratio == pytest.approx(rest, abs=0.015)  # control: an isotropic body has 1
     assert png(tmp_path / "beam.png")
+
+
+def test_a_fin_gives_way_where_its_tangent_is_singular(tmp_path: Path) -> None:
+    figures = buckling.main(tmp_path, ratios=(4.0, 10.0), beyond=1.25, steps=10)
+    for ratio in (4, 10):
+        for law in (buckling.SILICON, buckling.LINEAR):
+            assert figures[f"finite elements / exact {law} {ratio}"] == pytest.approx(1, abs=1e-3)
+    assert figures[f"critical stress / Euler {buckling.SILICON} 10"] == pytest.approx(1, abs=0.005)
+    stubby = [figures[f"critical stress / Euler {law} 4"] for law in (buckling.SILICON, buckling.LINEAR)]
+    assert stubby[0] > stubby[1] + 0.1  # the same constants of second order
+    assert abs(figures["end before"]) < 0.005
+    assert abs(figures["end after"]) > 0.2
+    assert png(tmp_path / "buckling.png")
+
+
+def test_the_exact_theory_of_the_fin_is_eulers_for_a_slender_one() -> None:
+    material = fitted("silicon", (2, 3, 4, 5))
+    shortening, stress = buckling.critical(material.law, 100.0)
+    assert shortening == pytest.approx(np.pi**2 / 12 / 100**2, rel=1e-3)
+    assert stress == pytest.approx(buckling.euler_stress(material, 100.0), rel=1e-3)
 
 
 def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:
