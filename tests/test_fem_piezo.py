@@ -268,7 +268,7 @@ def test_layers_of_insulator_and_metal() -> None:
 
 
 def test_results() -> None:
-    """Field, displacement, polarisation and stress of the open bar, and of a turned body carried round rigidly."""
+    """Field, displacement, polarisation and stress of a free plate."""
     _, problem, _ = free_plate({"strain": "finite"}, quartz(), volts=1000.0)
     law = problem.laws[0]
     assert isinstance(law, CoupledMaterial)

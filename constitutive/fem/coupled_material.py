@@ -113,8 +113,11 @@ class CoupledMaterial(UserMaterial, coupled=True):
         The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
     length_unit, potential_unit : str
         The mesh's unit of length, and that of φ.
-    orientation, cell_tags, unit, strain, plane, axial_strain, stress_free_deformation, quadrature_degree, outside, chunk
-        As for ``UserMaterial``. An orientation may be improper (det R = −1): the crystal of the other hand.
+    orientation, cell_tags, unit, strain, plane, axial_strain, stress_free_deformation, quadrature_degree, outside
+        As for ``UserMaterial``. An orientation may be improper (det R = −1): the crystal of the other hand. Laws are not extended outside
+        their domain.
+    chunk : int
+        Points evaluated at once; 2,048 keep torch's arrays within the cache.
     kernel, tangent_precision, eigenstrain
         As for ``UserMaterial``; coupled laws are evaluated by torch, in double precision.
 
@@ -151,11 +154,13 @@ class CoupledMaterial(UserMaterial, coupled=True):
         outside: str = "warn",
         kernel: str = "c",
         tangent_precision: str = "double",
-        chunk: int = 8192,
+        chunk: int = 2048,
         eigenstrain: TensorInput | None = None,
     ) -> None:
         check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
         check_choices(tangent_precision=(tangent_precision, ("double",)))
+        if outside == "extend":
+            raise SolveError("outside='extend' is not written for coupled laws: take 'warn' or 'raise'")
         if eigenstrain is not None:
             raise SolveError("eigenstrain= is an old name: give stress_free_deformation=")
         self.mesh = mesh_of(u)

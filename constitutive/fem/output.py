@@ -11,13 +11,14 @@ from dolfinx import fem, io
 from constitutive.errors import SolveError
 from constitutive.fem import compat
 from constitutive.fem.collective import on_first_rank
+from constitutive.fem.coupled_material import CoupledMaterial
 from constitutive.fem.user_material import UserMaterial
 
 
 def write_fields(
     path: str | Path, law: UserMaterial, names: Sequence[str] = ("cauchy_stress", "mises_stress"), *, time: float = 0.0
 ) -> Path:
-    """Write the displacement and results for ParaView; collective.
+    """Write the unknowns (displacement, electric potential, temperature) and results for ParaView; collective.
 
     Parameters
     ----------
@@ -47,19 +48,26 @@ def write_fields(
     on_first_rank(mesh.comm, lambda: path.parent.mkdir(parents=True, exist_ok=True))
     if path.suffix == ".pvd":
         with io.VTKFile(mesh.comm, str(path), "w") as file:
-            file.write_function([_nodal_displacement(law), *(law.field(name, "cells") for name in names)], time)
+            file.write_function([*_nodal(law), *(law.field(name, "cells") for name in names)], time)
     else:
-        with compat.vtx_writer(mesh.comm, path, [_nodal_displacement(law), *(law.field(name, "nodes") for name in names)]) as file:
+        with compat.vtx_writer(mesh.comm, path, [*_nodal(law), *(law.field(name, "nodes") for name in names)]) as file:
             file.write(time)
     return path
 
 
-def _nodal_displacement(law: UserMaterial) -> fem.Function:
-    """Displacement on the geometry's own nodes, in three components."""
+def _nodal(law: UserMaterial) -> list[fem.Function]:
+    """Displacement in three components, and electric potential and temperature where the law has them, on the geometry's own nodes."""
     mesh, u = law.mesh, law.u
-    space = fem.functionspace(mesh, ("Lagrange", compat.geometry_degree(mesh), (3,)))
-    displacement = fem.Function(space, name="displacement")
     padded = ufl.as_vector([u[k] if k < u.ufl_shape[0] else ufl.as_ufl(0.0) for k in range(3)])
-    displacement.interpolate(fem.Expression(padded, compat.interpolation_points(space)))
-    displacement.x.scatter_forward()
-    return displacement
+    parts = {"displacement": padded}
+    if isinstance(law, CoupledMaterial):
+        scalars = {"electric_potential": law.phi, "temperature_difference": law.T}
+        parts |= {name: part for name, part in scalars.items() if part is not None}
+    found = []
+    for name, part in parts.items():
+        space = fem.functionspace(mesh, ("Lagrange", compat.geometry_degree(mesh), part.ufl_shape))
+        values = fem.Function(space, name=name)
+        values.interpolate(fem.Expression(part, compat.interpolation_points(space)))
+        values.x.scatter_forward()
+        found.append(values)
+    return found

@@ -158,7 +158,11 @@ def external_operator(law: UserMaterial) -> ufl.core.external_operator.ExternalO
     ------
     DependencyError
         The package is not installed.
+    SolveError
+        The law is one of more than the strain.
     """
+    if len(law.unknowns) > 1:
+        raise SolveError("an external operator is one of the strain alone: for a coupled law call law.update() before you assemble")
     if FEMExternalOperator is None:
         raise DependencyError(
             "dolfinx-external-operator is not installed: `pip install dolfinx-external-operator` (DOLFINx 0.10 and newer)"

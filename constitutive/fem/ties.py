@@ -66,6 +66,7 @@ class Ties:
             here = mine[numbers[mine] == master]
             self.masters.append(int(here[0]) if len(here) else -1)
             self._slaves = np.concatenate([self._slaves, mine[numbers[mine] != master]])
+        self._plain = not groups and bool(self.comm.allreduce(bool((self.scale == 1.0).all()), op=MPI.LAND))
         self.T = self._matrix(numbers[: self.owned], columns) if groups else None
 
     def _check(self, groups: Sequence[np.ndarray], fixed: np.ndarray) -> None:
@@ -157,6 +158,8 @@ class Ties:
         -------
         PETSc.Mat
         """
+        if self._plain:
+            return A
         if self.T is None:
             factors = A.createVecLeft()
             factors.array[:] = self.scale[: self.owned]

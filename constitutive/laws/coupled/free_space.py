@@ -11,7 +11,9 @@ with C = I + 2E, J = √det C. Pushed forward, S₀ is the Maxwell stress ε₀ 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
@@ -24,8 +26,11 @@ from constitutive.kinematics import determinant, inverse
 from constitutive.laws.base import under
 from constitutive.laws.coupled.base import CoupledLaw, coupled_law_from_state
 from constitutive.plain import JsonObject
-from constitutive.tensors.packing import MANDEL_BASIS, from_mandel, tangent_to_mandel, to_mandel
+from constitutive.tensors.packing import ROOT2, VOIGT_PAIRS, from_mandel, to_mandel
 from constitutive.units import VACUUM_PERMITTIVITY
+
+INDICES = tuple(torch.tensor(index) for index in zip(*VOIGT_PAIRS, strict=True))  # rows and columns of Mandel components
+SHEARS = torch.tensor([1.0 if i == j else ROOT2 for i, j in VOIGT_PAIRS], dtype=torch.float64)
 
 
 @final
@@ -39,13 +44,18 @@ class FreeSpace:
         GPa.
     gradient : tensor (n, 9)
         By the strain (Mandel, GPa) and the reference field (C/m²): S₀ and −D₀.
-    hessian : tensor (n, 9, 9)
-        Symmetric.
+    second : callable
+        Makes the Hessian.
     """
 
     energy: Float[Tensor, " n"]
     gradient: Float[Tensor, "n 9"]
-    hessian: Float[Tensor, "n 9 9"]
+    second: Callable[[], Float[Tensor, "n 9 9"]] = field(repr=False)
+
+    @cached_property
+    def hessian(self) -> Float[Tensor, "n 9 9"]:
+        """Second derivatives, symmetric; made when they are first asked for."""
+        return self.second()
 
 
 def free_space(x: Float[Tensor, "n 9"], *, small_strain: bool = False) -> FreeSpace:
@@ -72,45 +82,54 @@ def free_space(x: Float[Tensor, "n 9"], *, small_strain: bool = False) -> FreeSp
     x = x.to(torch.float64)
     if small_strain:
         return _linear(x)
-    field = x[:, 6:9]
+    E0 = x[:, 6:9]
     C = 2 * from_mandel(x[:, :6]) + x.new_tensor(np.eye(3))
     J, K = torch.sqrt(determinant(C)), inverse(C)
-    a = torch.einsum("nij,nj->ni", K, field)
-    q = (field * a).sum(1)
+    a = torch.einsum("nij,nj->ni", K, E0)
+    q = (E0 * a).sum(1)
     scale = VACUUM_PERMITTIVITY * J
-    aa = a[:, :, None] * a[:, None, :]
-    S = scale[:, None, None] * (aa - 0.5 * q[:, None, None] * K)
+    S = scale[:, None, None] * (a[:, :, None] * a[:, None, :] - 0.5 * q[:, None, None] * K)
     gradient = torch.cat([to_mandel(S), -scale[:, None] * a], 1)
-    hessian = x.new_zeros(len(x), 9, 9)
-    hessian[:, :6, :6] = tangent_to_mandel(scale[:, None, None, None, None] * _strain_block(K, a, aa, q))
-    mixed = _mandel_rows(a[:, :, None, None] * K[:, None] - torch.einsum("nik,nl->nikl", K, a) - torch.einsum("nil,nk->nikl", K, a))
-    hessian[:, 6:, :6] = -scale[:, None, None] * mixed
-    hessian[:, :6, 6:] = hessian[:, 6:, :6].transpose(1, 2)
-    hessian[:, 6:, 6:] = -scale[:, None, None] * K
-    return FreeSpace(-0.5 * scale * q, gradient, hessian)
+    return FreeSpace(-0.5 * scale * q, gradient, partial(_hessian, scale, K, a, q))
 
 
-def _strain_block(K: Tensor, a: Tensor, aa: Tensor, q: Tensor) -> Float[Tensor, "n 3 3 3 3"]:
-    """∂S₀/∂E over ε₀ J, without its minor symmetrisation."""
-    half = 0.5 * q[:, None, None, None, None]
-    volume = torch.einsum("nij,nkl->nijkl", aa, K) + torch.einsum("nij,nkl->nijkl", K, aa) - half * torch.einsum("nij,nkl->nijkl", K, K)
-    bend = torch.einsum("nik,nj,nl->nijkl", K, a, a) + torch.einsum("njk,ni,nl->nijkl", K, a, a)
-    bend = bend + bend.transpose(3, 4)
-    twist = torch.einsum("nik,njl->nijkl", K, K)
-    return volume - bend + half * (twist + twist.transpose(3, 4))
+def _hessian(scale: Tensor, K: Tensor, a: Tensor, q: Tensor) -> Float[Tensor, "n 9 9"]:
+    r"""Second derivatives, all in Mandel components, with :math:`A = a \otimes a` and ⊙ the symmetrised products of two tensors.
+
+    By strain twice: :math:`\varepsilon_0 J\,[A \otimes K + K \otimes A - \tfrac12 q\,K \otimes K - 4\,K \odot A + q\,K \odot K]`.
+    """
+    i, j = INDICES
+    K, a = K.permute(1, 2, 0).contiguous(), a.T.contiguous()  # points last: components are then rows, which copy fast
+    A = a[:, None] * a
+    root = SHEARS.to(a)[:, None]
+    k, m = root * K[i, j], root * A[i, j]
+    mk = m[:, None] * k
+    hessian = a.new_empty(9, 9, a.shape[1])
+    hessian[:6, :6] = mk + mk.transpose(0, 1) - 0.5 * q * (k[:, None] * k) + 0.5 * q * _products(K, K) - _products(K, A) - _products(A, K)
+    hessian[6:, :6] = root * (K[:, i] * a[j] + K[:, j] * a[i]) - a[:, None] * k
+    hessian[:6, 6:] = hessian[6:, :6].transpose(0, 1)
+    hessian[6:, 6:] = -K
+    return (scale * hessian).permute(2, 0, 1).contiguous()
 
 
-def _mandel_rows(T: Float[Tensor, "n 3 3 3"]) -> Float[Tensor, "n 3 6"]:
-    """Mandel components of the last two axes."""
-    return torch.einsum("nikl,akl->nia", T, T.new_tensor(MANDEL_BASIS))
+def _products(K: Float[Tensor, "3 3 n"], A: Float[Tensor, "3 3 n"]) -> Float[Tensor, "6 6 n"]:
+    """Mandel components of K_ik A_jl + K_il A_jk."""
+    i, j = (index[:, None] for index in INDICES)
+    k, m = INDICES
+    roots = SHEARS.to(K)[:, None, None] * SHEARS.to(K)[:, None]
+    return roots * (K[i, k] * A[j, m] + K[i, m] * A[j, k])
 
 
 def _linear(x: Tensor) -> FreeSpace:
-    field = x[:, 6:9]
-    gradient = torch.cat([torch.zeros_like(x[:, :6]), -VACUUM_PERMITTIVITY * field], 1)
-    hessian = x.new_zeros(len(x), 9, 9)
-    hessian[:, 6:, 6:] = -VACUUM_PERMITTIVITY * x.new_tensor(np.eye(3))
-    return FreeSpace(-0.5 * VACUUM_PERMITTIVITY * (field * field).sum(1), gradient, hessian)
+    E0 = x[:, 6:9]
+    gradient = torch.cat([torch.zeros_like(x[:, :6]), -VACUUM_PERMITTIVITY * E0], 1)
+
+    def second() -> Tensor:
+        hessian = x.new_zeros(len(x), 9, 9)
+        hessian[:, 6:, 6:] = -VACUUM_PERMITTIVITY * x.new_tensor(np.eye(3))
+        return hessian
+
+    return FreeSpace(-0.5 * VACUUM_PERMITTIVITY * (E0 * E0).sum(1), gradient, second)
 
 
 def with_free_space(law: CoupledLaw, *, small_strain: bool = False) -> FreeSpaceLaw:
