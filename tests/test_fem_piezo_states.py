@@ -149,3 +149,20 @@ def test_results_as_files_and_what_is_not_there(tmp_path: Path) -> None:
     if FEMExternalOperator is not None:
         with pytest.raises(SolveError, match="strain alone"):
             external_operator(law)
+
+
+def test_reactions_and_checkpoints_of_a_mixed_unknown(tmp_path: Path) -> None:
+    """A held plate under a voltage pushes on its support with the force that the load takes, and goes on from a file."""
+    body = Body((2, 2, 2))
+    law = body.law(quartz(), orientation=TURN, potential_unit="V")
+    electrodes = [Electrode(body.on(0, 0.0), potential=1e5), Electrode(body.on(0, 1.0), charge=0.0)]
+    held = body.held(2)
+    load = ufl.inner(ufl.as_vector([3.0, -5.0, 7.0]), body.v) * ufl.dx
+    problem = Problem(law.residual(body.v, body.q) - load, law, bcs=[held], electrodes=electrodes)
+    problem.solve(steps=2, checkpoint=tmp_path).require()
+    for where in (held, body.on(2, 0.0)):
+        assert problem.reaction(where) == pytest.approx([-3.0, 5.0, -7.0], rel=1e-6)
+    solution = body.w.x.array.copy()
+    body.w.x.array[:] = 0
+    assert problem.restart(tmp_path) == 1.0
+    assert np.array_equal(body.w.x.array, solution)

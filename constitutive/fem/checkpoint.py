@@ -229,11 +229,21 @@ def _usable(folder: Path) -> Latest:
 def _positions(u: fem.Function) -> fem.Function:
     """Where each entry of the unknown sits, as entries of the same space: by these one mesh is distinguished from another."""
     function = fem.Function(u.function_space)
-    size = u.function_space.dofmap.index_map_bs
-    x = u.function_space.tabulate_dof_coordinates()
-    weights = np.array([1.0, np.sqrt(2.0), np.sqrt(3.0)])
-    function.x.array[:] = np.repeat(x @ weights, size)
+    function.x.array[:] = _places(u.function_space)
     return function
+
+
+def _places(space: fem.FunctionSpace) -> np.ndarray:
+    """A number for the place of each local entry of a space; of mixed ones part by part."""
+    size = space.dofmap.index_map_bs
+    if space.num_sub_spaces and size == 1:
+        found = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts)
+        for k in range(space.num_sub_spaces):
+            part, entries = space.sub(k).collapse()
+            found[np.array(entries)] = _places(part)
+        return found
+    weights = np.array([1.0, np.sqrt(2.0), np.sqrt(3.0)])
+    return np.repeat(space.tabulate_dof_coordinates() @ weights, size)
 
 
 def _require_same_places(u: fem.Function, found: np.ndarray, folder: Path) -> None:

@@ -12,6 +12,7 @@ from mpi4py import MPI
 
 from constitutive.errors import SolveError
 from constitutive.fem.collective import agreed
+from constitutive.fem.electrodes import part_of
 from constitutive.fem.newton import Newton
 
 Where: TypeAlias = MeshTags | fem.DirichletBC | np.ndarray | Callable[[np.ndarray], np.ndarray]
@@ -38,31 +39,47 @@ def reaction_force(newton: Newton, where: Where, tag: int | None = None) -> np.n
     Raises
     ------
     SolveError
-        The unknown is no vector field with its components in blocks, or the law fails at the present state.
+        The unknown is no vector field and has none as a part, or the law fails at the present state.
     """
     space = newton.u.function_space
-    if len(newton.u.ufl_shape) != 1 or space.dofmap.index_map_bs != newton.u.ufl_shape[0]:
-        raise SolveError("reactions need an unknown that is one vector field; assemble the residual of a mixed one by parts")
-    size = space.dofmap.index_map_bs
-    blocks, components = agreed(space.mesh.comm, lambda: _dofs(space, where, tag))
+    comm = space.mesh.comm
+    part, entries = _displacement(newton)
+    size = part.dofmap.index_map_bs
+    found, components = agreed(comm, lambda: _dofs(part, entries, where, tag))
     if newton.update_laws(tangent=False) is not None:
         raise SolveError("reactions need a state at which the law can be evaluated, and it fails here; solve first")
-    residual = newton.assemble_residual().copy().reshape(-1, size)
+    residual = newton.assemble_residual().copy()
     total = np.zeros(size)
-    owned = blocks < space.dofmap.index_map.size_local
-    np.add.at(total, components[owned], residual[blocks[owned], components[owned]])
-    return space.mesh.comm.allreduce(total, op=MPI.SUM)
+    owned = found < newton.owned
+    np.add.at(total, components[owned], residual[found[owned]])
+    return comm.allreduce(total, op=MPI.SUM)
 
 
-def _dofs(space: fem.FunctionSpace, where: Where, tag: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks and components of the entries of a boundary."""
-    size = space.dofmap.index_map_bs
+def _displacement(newton: Newton) -> tuple[fem.FunctionSpace, np.ndarray | None]:
+    """Space of the displacement and, of a part of a mixed unknown, its entries in the whole."""
+    u, space = newton.u, newton.u.function_space
+    if len(u.ufl_shape) == 1 and space.dofmap.index_map_bs == u.ufl_shape[0]:
+        return space, None
+    parts = [part_of(u, law.u) for law in newton.laws]
+    if not parts or parts[0] is None or parts[0] is space:
+        raise SolveError("reactions need an unknown that is a vector field or has one as a part; assemble the residual by parts otherwise")
+    part, entries = parts[0].collapse()
+    return part, np.asarray(entries)
+
+
+def _dofs(part: fem.FunctionSpace, entries: np.ndarray | None, where: Where, tag: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Entries of a boundary in the unknown, and their components."""
+    size = part.dofmap.index_map_bs
     if isinstance(where, fem.DirichletBC):
         dofs = where.dof_indices()[0]
-        return dofs // size, dofs % size
+        if entries is None:
+            return dofs, dofs % size
+        places = np.flatnonzero(np.isin(entries, dofs))
+        return entries[places], places % size
     if callable(where):
-        blocks = fem.locate_dofs_geometrical(space, where)
+        blocks = fem.locate_dofs_geometrical(part, where)
     else:
         facets = where.find(tag) if isinstance(where, MeshTags) else np.asarray(where, dtype=np.int32)
-        blocks = fem.locate_dofs_topological(space, space.mesh.topology.dim - 1, facets)
-    return np.repeat(blocks, size), np.tile(np.arange(size), len(blocks))
+        blocks = fem.locate_dofs_topological(part, part.mesh.topology.dim - 1, facets)
+    inside = (size * blocks[:, None] + np.arange(size)).ravel()
+    return inside if entries is None else entries[inside], np.tile(np.arange(size), len(blocks))
