@@ -11,6 +11,7 @@ from constitutive.calibration import calibrate, evaluate
 from constitutive.calibration.coupled_data import variables_of
 from constitutive.data import StressStrainData
 from constitutive.data.electric import quanta, reference_field, reference_polarization, unwrapped
+from constitutive.elasticity import coupled_constants
 from constitutive.errors import CalibrationError, DataError, MaterialError
 from constitutive.fitting import kernel_regression as kr
 from constitutive.fitting.coupled_problem import CoupledProblem
@@ -105,6 +106,22 @@ def test_current_configuration() -> None:
     same = data.replace(electric_frame="reference")
     assert not np.allclose(same.reference_polarization, data.reference_polarization)  # control
     assert reference_polarization(F, p) == pytest.approx(data.reference_polarization)
+
+
+def test_extended_xyz_keeps_fields(tmp_path) -> None:
+    from ase.io import write
+
+    lattice = np.diag([4.0, 5.0, 6.0])
+    data = samples(5).replace(point_group=None, lattice=lattice, species=["Si", "O"], frac_coords=np.array([[0.0, 0, 0], [0.4, 0.3, 0.2]]))
+    write(tmp_path / "data.xyz", data.to_ase(), format="extxyz")
+    write(tmp_path / "reference.xyz", data.replace(F=np.eye(3)[None].repeat(5, 0)).to_ase()[:1], format="extxyz")
+    done = run("convert", tmp_path / "data.xyz", "--reference", tmp_path / "reference.xyz", "-o", tmp_path / "back.json")
+    assert done.returncode == 0, done.stderr
+    back = StressStrainData.load(tmp_path / "back.json", plausible=False)
+    assert back.electric_frame == "current"
+    assert back.reference_electric_field == pytest.approx(data.electric_field, abs=1e-6)
+    assert back.reference_polarization == pytest.approx(data.polarization, abs=1e-6)
+    assert not np.allclose(back.electric_field, data.electric_field, atol=1e-3)  # control: current and reference differ
 
 
 def test_branches_are_followed() -> None:
@@ -205,6 +222,24 @@ def test_variables_are_found_or_asked_for() -> None:
             variables_of(data, wrong)
     with pytest.raises(CalibrationError, match="elliptic"):
         calibrate(data, variables="strain,electric_field", elliptic=True)
+
+
+def test_temperature_gives_thermal_expansion() -> None:
+    group, rng = PointGroup.from_symbol("m-3m"), np.random.default_rng(0)
+    C = np.diag([160.0, 160, 160, 80, 80, 80]) + np.pad(np.full((3, 3), 60.0) - 60 * np.eye(3), (0, 3))
+    law = LinearCoupledLaw.from_constants(group, stiffness=C, permittivity=np.eye(3), thermal_expansion=1e-5 * np.eye(3))
+    E, T = from_mandel(rng.uniform(-0.01, 0.01, (16, 6))), rng.uniform(200, 400, 16)
+    reference = T[np.abs(T - 298.15).argmin()]
+    x = np.concatenate([to_mandel(E), np.zeros((16, 3)), (T - reference)[:, None]], 1)
+    S = from_mandel(law.conjugates(torch.from_numpy(x))["stress"].numpy())
+    data = StressStrainData(F=right_stretch(E), second_piola_kirchhoff=S, units="GPa", point_group="m-3m", temperature=T)
+    found = calibrate(data, effort="quick")
+    assert found.card["variables"] == ["strain", "temperature"]
+    assert found.card["reference_temperature_K"] == pytest.approx(reference)
+    alpha = coupled_constants(found.coupled).thermal_expansion
+    assert alpha == pytest.approx(1e-5 * np.eye(3), rel=0.02, abs=1e-8)
+    hot = found.response(np.eye(3)[None], temperature=reference + 100.0)["stress"][0]
+    assert hot == pytest.approx(-1e-3 * C[:3, :3].sum(1)[0] * np.eye(3), rel=0.02, abs=1e-6)
 
 
 def test_material_of_constants_needs_its_own_law() -> None:

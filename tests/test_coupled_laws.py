@@ -12,6 +12,7 @@ from constitutive.laws.coupled import (
     CoupledNetworkLaw,
     CoupledSeriesLaw,
     CoupledSumLaw,
+    EquivariantOutput,
     LinearCoupledLaw,
     Variable,
     coupled_law_from_state,
@@ -260,3 +261,30 @@ def test_bad_constants_are_named() -> None:
         LinearCoupledLaw.from_constants(group, stiffness=np.triu(np.ones((6, 6))), permittivity=np.eye(3))
     with pytest.raises(MaterialError, match="finite numbers of shape"):
         LinearCoupledLaw.from_constants(group, stiffness=C, permittivity=np.full((3, 3), np.nan))
+
+
+@pytest.mark.parametrize(("irreps", "size"), [("0e + 2e", 6), ("1o", 3), ("1o + 3o", 10)])
+def test_direct_outputs_are_equivariant(irreps: str, size: int) -> None:
+    group, rng = PointGroup.from_symbol("-43m"), np.random.default_rng(0)
+    out = EquivariantOutput(
+        rng.normal(size=(4, 9)), rng.normal(size=4), rng.normal(size=(size, 4)), np.array([0.05, 1.0]), PAIR, irreps, group
+    )
+    x, D = points(5), torch.from_numpy(representation(PAIR, group))
+    outer = torch.tensor(Variable("y", irreps, "1", "f", "1", 1).matrices(group.operations))
+    assert max(float((out(x @ d.T) - out(x) @ o.T).abs().max()) for d, o in zip(D, outer, strict=True)) < 1e-12
+    assert float((out(x @ -torch.eye(9, dtype=torch.float64)) + out(x)).abs().max()) > 1e-3  # control: no inversion in the group
+    steps = 1e-6 * torch.eye(9, dtype=torch.float64)
+    slopes = torch.stack([(out(x + s) - out(x - s)) / 2e-6 for s in steps], 2)
+    assert float((slopes - out.jacobian(x)).abs().max()) < 1e-6
+
+
+def test_a_dielectric_tensor_of_the_strain_is_fitted() -> None:
+    """ε = 5 + 2 tr E + 3 E, cubic."""
+    group, rng = PointGroup.from_symbol("m-3m"), np.random.default_rng(0)
+    x = rng.uniform(-0.05, 0.05, (60, 6))
+    y = 3 * x
+    y[:, :3] += 5 + 2 * x[:, :3].sum(1, keepdims=True)
+    out = EquivariantOutput.fitted(x[:40], y[:40], (STRAIN,), "0e + 2e", group, channels=10)
+    assert np.abs(out(torch.from_numpy(x[40:])).numpy() - y[40:]).max() < 5e-3
+    with pytest.raises(MaterialError, match="6 components in, 6 out"):
+        EquivariantOutput(np.zeros((2, 5)), np.zeros(2), np.zeros((6, 2)), np.ones(1), (STRAIN,), "0e + 2e", group)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from constitutive.calibration.coupled_teacher import Teacher
 from constitutive.calibration.effort import Effort
+from constitutive.errors import CalibrationError
 from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, SeriesNetworkResidual, Shape, network_stress
 from constitutive.laws.coupled import CoupledLaw, CoupledNetworkLaw, CoupledSeriesLaw, CoupledSumLaw
@@ -22,6 +23,7 @@ STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 120, 250
 KEPT = 1  # starts that are refined
 COLUMNS = 500  # most polynomials of a series
 WIDTHS = ((4, 96), (5, 96), (5, 192), (4, 384), (5, 384), (4, 768))  # highest degree, orbit units: in the order of their cost
+WIDEST = 40  # channels: more take minutes to fit, in groups of few operations
 TOLERANCE = 1.05
 
 
@@ -95,6 +97,11 @@ def teach(
     units : int, optional
         Orbit units, instead of the fewest.
 
+    Raises
+    ------
+    CalibrationError
+        Fewer orbit units than the group has operations.
+
     Returns
     -------
     list of Student
@@ -112,9 +119,13 @@ def teach(
     order, tried = len(problem.group), set()
     found: list[Student] = []
     widths = [(4, units), (5, units)] if units is not None else WIDTHS if effort.name == "full" else WIDTHS[:2]
+    if units is not None and units < order:
+        raise CalibrationError(
+            f"units={units} found; the group has {order} operations, so that a network needs at least {order} orbit units"
+        )
     for k, (degree, width) in enumerate(widths):
         degrees = _degrees(problem, lowest, degree)
-        H = max(width // order, 2)
+        H = min(max(width // order, 2), WIDEST) if units is None else width // order
         if (degrees, H) in tried or (H * order > 1.5 * width and found):
             continue
         tried.add((degrees, H))

@@ -9,8 +9,9 @@ import numpy as np
 
 from constitutive.data.samples import Samples
 from constitutive.errors import DataError
+from constitutive.kinematics import determinant
 from constitutive.tensors.components import COMPONENTS, six_of
-from constitutive.units import EV_PER_CUBIC_ANGSTROM
+from constitutive.units import ELECTRIC_FIELD_UNITS, EV_PER_CUBIC_ANGSTROM, POLARIZATION_UNITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,8 @@ def _require_structure(data: Samples) -> Structure:
 def to_ase(data: Samples) -> list[Any]:
     """The strained cells as ASE Atoms, with stress (eV/Å³, tension positive), energy and forces where the data have them.
 
-    The energy is W times the reference volume in eV, 0 at F = I. Without positions in the data the atoms follow F.
+    Electric fields (V/Å) and polarisations (e/Å²) of the current configuration stand in ``info``. The energy is W times the reference
+    volume in eV, 0 at F = I. Without positions in the data the atoms follow F.
 
     Parameters
     ----------
@@ -93,6 +95,7 @@ def to_ase(data: Samples) -> list[Any]:
     symbols = [site.specie.symbol for site in structure]
     base, volume = np.array(structure.lattice.matrix), abs(structure.lattice.volume)
     frac = data.positions if data.positions is not None else [structure.frac_coords] * len(data)
+    electric = _current_fields(data)
     images = []
     for k, sigma in enumerate(data.stress("cauchy") / EV_PER_CUBIC_ANGSTROM):
         atoms = Atoms(symbols, cell=base @ data.F[k].T, scaled_positions=frac[k], pbc=True)
@@ -102,8 +105,21 @@ def to_ase(data: Samples) -> list[Any]:
         if data.forces is not None:
             results["forces"] = data.forces[k]
         atoms.calc = SinglePointCalculator(atoms, **results)
+        atoms.info |= {name: values[k] for name, values in electric.items()}
         images.append(atoms)
     return images
+
+
+def _current_fields(data: Samples) -> dict[str, np.ndarray]:
+    """Field (V/Å) and polarisation (e/Å²) in the current configuration: e = F⁻ᵀE₀, p = F P₀/J."""
+    found: dict[str, np.ndarray] = {}
+    field, polarization = data.reference_electric_field, data.reference_polarization
+    if field is not None:
+        found["electric_field"] = np.linalg.solve(data.F.swapaxes(1, 2), field[:, :, None])[:, :, 0] / ELECTRIC_FIELD_UNITS["V/angstrom"]
+    if polarization is not None:
+        current = np.einsum("nij,nj->ni", data.F, polarization) / determinant(data.F)[:, None]
+        found["polarization"] = current / POLARIZATION_UNITS["e/angstrom^2"]
+    return found
 
 
 def to_pandas(data: Samples) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 from jaxtyping import Float
 
+from constitutive.data.checks import as_float_array
 from constitutive.data.storage import require_file
 from constitutive.errors import DataError
 from constitutive.readers.frames import Frame
@@ -23,7 +24,7 @@ from constitutive.readers.reading import Reading
 from constitutive.readers.selection import frame_labels
 from constitutive.readers.stress_numbers import from_virial, tensor
 from constitutive.tensors.components import ORDERS
-from constitutive.units import ENERGY_UNITS, energy_factor, pressure_factor
+from constitutive.units import ELECTRIC_FIELD_UNITS, ENERGY_UNITS, POLARIZATION_UNITS, energy_factor, pressure_factor
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -131,8 +132,21 @@ def frame_of_atoms(atoms: Atoms, where: str, reading: Reading, entries: Mapping[
         None if forces is None else np.array(forces, dtype=np.float64),
         ions=str(ions) if ions in ("relaxed", "clamped") else None,
         temperature=temperature,
+        electric_field=_vector(known, "electric_field", ELECTRIC_FIELD_UNITS["V/angstrom"], where),
+        polarization=_vector(known, "polarization", POLARIZATION_UNITS["e/angstrom^2"], where),
         code=_code(known, atoms),
     )
+
+
+def _vector(known: Mapping[str, object], name: str, factor: float, where: str) -> np.ndarray | None:
+    """A field (V/Å) or a polarisation (e/Å²) of the current configuration, in GV/m or C/m²."""
+    value = known.get(name)
+    if isinstance(value, str):
+        try:
+            value = [float(word) for word in value.replace(",", " ").split()]
+        except ValueError as error:
+            raise DataError(f"{where}: {name}: found {value!r}, needed three numbers") from error
+    return None if value is None else factor * as_float_array(value, f"{where}: {name}", (3,))
 
 
 def _code(known: Mapping[str, object], atoms: Atoms) -> str:

@@ -45,6 +45,8 @@ class Frame:
         K.
     code : str
         Program and version.
+    electric_field, polarization : ndarray (3,) or None
+        GV/m and C/m², in the current configuration and the frame of `cell`; the polarisation without the free-space part.
     settings : dict
         How it was computed, as far as the file states it.
     where : str
@@ -62,6 +64,8 @@ class Frame:
     code: str = ""
     settings: Fields = field(default_factory=dict)
     where: str = ""
+    electric_field: Float[np.ndarray, "3"] | None = None
+    polarization: Float[np.ndarray, "3"] | None = None
 
     def checked(self, where: str) -> Frame:
         """The frame with its place in the files, every number finite and every shape right. Raises DataError naming `where`."""
@@ -75,6 +79,9 @@ class Frame:
         for name in ("frac", "forces"):
             if getattr(self, name) is not None:
                 as_float_array(getattr(self, name), f"{where}: {name}", (atoms, 3))
+        for name in ("electric_field", "polarization"):
+            if getattr(self, name) is not None:
+                as_float_array(getattr(self, name), f"{where}: {name}", (3,))
         if self.energy is not None and not np.isfinite(self.energy):
             raise DataError(f"{where}: found an energy of {self.energy}; needed a finite number")
         return replace(self, where=where)
@@ -186,6 +193,10 @@ def _of_atoms(frames: Sequence[Frame]) -> Fields:
         values = [getattr(frame, attribute) for frame in frames]
         if all(value is not None for value in values) and len({np.shape(value) for value in values}) == 1:
             found[name] = np.stack(values)
+    for name in ("electric_field", "polarization"):
+        given = [getattr(frame, name) for frame in frames]
+        if all(value is not None for value in given):
+            found |= {name: np.stack(given), "electric_frame": "current"}
     return found
 
 

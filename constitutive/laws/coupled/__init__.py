@@ -10,6 +10,7 @@ from constitutive.laws.coupled.elastic import elastic_law
 from constitutive.laws.coupled.free_space import FreeSpace, FreeSpaceLaw, free_space, with_free_space
 from constitutive.laws.coupled.linear import LinearCoupledLaw
 from constitutive.laws.coupled.network import CoupledNetworkLaw
+from constitutive.laws.coupled.output import EquivariantOutput
 from constitutive.laws.coupled.series import CoupledSeriesLaw
 from constitutive.laws.coupled.sum import CoupledSumLaw
 from constitutive.tensors.variables import (
@@ -37,6 +38,7 @@ __all__ = [
     "CoupledNetworkLaw",
     "CoupledSeriesLaw",
     "CoupledSumLaw",
+    "EquivariantOutput",
     "FreeSpace",
     "FreeSpaceLaw",
     "LinearCoupledLaw",
