@@ -5,6 +5,7 @@ from pathlib import Path
 import buckling
 import epitaxial_layer
 import fem_example_cases
+import indentation
 import micro_beam
 import numpy as np
 import pytest
@@ -99,6 +100,34 @@ def test_the_exact_theory_of_the_fin_is_eulers_for_a_slender_one() -> None:
     shortening, stress = buckling.critical(material.law, 100.0)
     assert shortening == pytest.approx(np.pi**2 / 12 / 100**2, rel=1e-3)
     assert stress == pytest.approx(buckling.euler_stress(material, 100.0), rel=1e-3)
+
+
+def test_a_sphere_on_two_faces_carries_the_load_of_anisotropic_hertz(tmp_path: Path) -> None:
+    figures = indentation.main(tmp_path, fine=0.35, sharpness=(0.01, 0.3))
+    for face in indentation.FACES:
+        assert figures[f"load / Hertz {face} 0.01"] == pytest.approx(1, abs=0.05)
+        assert figures[f"points outside the domain {face}"] < 0.03
+    assert figures["load (111) / load (001)"] == pytest.approx(figures["M (111) / M (001)"], rel=0.01)
+    assert figures["M (111) / M (001)"] > 1.05  # control: an isotropic body has 1
+    rise = [figures[f"load / Hertz {face} 0.3"] / figures[f"load / Hertz {face} 0.01"] for face in indentation.FACES]
+    assert rise[1] > rise[0] + 0.03
+    assert png(tmp_path / "indentation.png")
+
+
+def test_the_indentation_modulus_against_closed_forms() -> None:
+    """Isotropic: E/(1 − ν²). Transversely isotropic, on the basal plane: Elliott's solution (Delafargue and Ulm 2004, eq. 18)."""
+    E, nu = 130.0, 0.28
+    C11, C12 = E * (1 - nu) / ((1 + nu) * (1 - 2 * nu)), E * nu / ((1 + nu) * (1 - 2 * nu))
+    isotropic = np.diag([C11, C11, C11, 2 * E / (2 * (1 + nu)), E / (1 + nu), E / (1 + nu)])
+    isotropic[:3, :3] += C12 * (1 - np.eye(3))
+    assert indentation.indentation_modulus(indentation.stiffness_tensor(isotropic)) == pytest.approx(E / (1 - nu**2), rel=1e-10)
+    C11, C12, C13, C33, C44 = 367.0, 135.0, 103.0, 405.0, 95.0
+    basal = np.diag([C11, C11, C33, 2 * C44, 2 * C44, C11 - C12])
+    basal[0, 1] = basal[1, 0] = C12
+    basal[0, 2] = basal[2, 0] = basal[1, 2] = basal[2, 1] = C13
+    root = np.sqrt(C11 * C33)
+    exact = 2 * np.sqrt((C11 * C33 - C13**2) / C11 / (1 / C44 + 2 / (root + C13)))
+    assert indentation.indentation_modulus(indentation.stiffness_tensor(basal)) == pytest.approx(exact, rel=1e-10)
 
 
 def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:
