@@ -13,7 +13,8 @@ import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 
-from constitutive.fem import Electrode, Problem, UserMaterial, equal_where, modes, rotation_from_bunge
+from constitutive.fem import Electrode, Metal, Problem, UserMaterial, equal_where, modes, rotation_from_bunge
+from constitutive.laws import LinearLaw
 from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
@@ -222,10 +223,29 @@ def about_x(degrees: float) -> np.ndarray:
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
+def strip(comm: MPI.Comm = COMM) -> dict[str, object]:
+    """Thickness modes of the AT cut, with ties across ranks, and a layered body with a metal and a floating electrode."""
+    frequencies = Strip(quartz(), about_x(35.25), shorted=True, comm=comm).frequencies()
+    body = Body((2, 2, 4), comm=comm)
+    tags = halves(body.mesh, 2, 0.5)
+    law = body.law({1: (quartz(), -TURN), 2: (Metal(quartz_elastic()), TURN)}, cell_tags=tags, strain="small", potential_unit="V")
+    electrodes = [Electrode(body.on(2, 0.0), potential=50.0), Electrode(tags, 2, charge=1e-12)]
+    problem = Problem(law.residual(body.v, body.q), law, bcs=[body.held(2)], electrodes=electrodes)
+    problem.solve().require()
+    reaction = [float(value) for value in problem.reaction(problem.bcs[0])]
+    numbers = [problem.potential(electrodes[1]), *(1e12 * problem.charge(e) for e in electrodes), *body.moments()]
+    return {"frequencies": list(frequencies), "numbers": numbers, "reaction": reaction}
+
+
+def quartz_elastic() -> LinearLaw:
+    """The elastic part of quartz."""
+    return LinearLaw.from_voigt(quartz_tables()[0], PointGroup.from_symbol("32").laue_rotations)
+
+
 X_CUT = np.array([[0, 1.0, 0], [1, 0, 0], [0, 0, -1]])  # the crystal's x along the plate's normal y
 
 
 if __name__ == "__main__":
-    outcome = {"patch": patch, "plate": plate}[sys.argv[1]](MPI.COMM_WORLD)
+    outcome = {"patch": patch, "plate": plate, "strip": strip}[sys.argv[1]](MPI.COMM_WORLD)
     if MPI.COMM_WORLD.rank == 0:
         sys.stdout.write(json.dumps(outcome))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from piezo_cases import X_CUT, Strip, about_x, quartz
+from test_fem import on_ranks
 
 from constitutive.errors import SolveError
 from constitutive.fem import Dynamics, buckling
@@ -40,3 +41,11 @@ def test_what_is_not_written_for_potentials_says_so() -> None:
         Dynamics(plate.problem, density=2650.0)
     with pytest.raises(SolveError, match="the tangent of the load path"):
         buckling(plate.problem)
+
+
+def test_ties_and_metals_on_two_ranks() -> None:
+    one, two = (on_ranks(ranks, "strip", script="piezo_cases.py") for ranks in (1, 2))
+    np.testing.assert_allclose(two["frequencies"], one["frequencies"], rtol=1e-8)
+    np.testing.assert_allclose(two["numbers"], one["numbers"], rtol=1e-8, atol=1e-15)
+    assert one["numbers"][2] == pytest.approx(1.0, rel=1e-9)  # pC, as given
+    assert np.abs(one["reaction"]).max() < 1e-12  # no load: the support carries nothing in all
