@@ -55,6 +55,7 @@ from constitutive.fem.tangent import derivative  # noqa: E402
 from constitutive.fem.ties import equal_where  # noqa: E402
 from constitutive.fem.time_outcome import DynamicsResult, TimeRecord  # noqa: E402
 from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
+from constitutive.fem.unit_cell import CellState, UnitCell  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
 from constitutive.fem.visited import write_visited  # noqa: E402
 
@@ -62,6 +63,7 @@ __all__ = [
     "AlongShape",
     "ArcLength",
     "Buckling",
+    "CellState",
     "CoupledMaterial",
     "Dynamics",
     "DynamicsResult",
@@ -77,6 +79,7 @@ __all__ = [
     "StepRecord",
     "TimeRecord",
     "TimeScheme",
+    "UnitCell",
     "UserMaterial",
     "attach",
     "axial_force",

@@ -229,6 +229,20 @@ class Newton:
         """
         return x
 
+    def reduced_force(self, force: np.ndarray) -> np.ndarray:
+        """Owned force on the solver's unknowns of one on all degrees of freedom.
+
+        Parameters
+        ----------
+        force : array
+            Owned.
+
+        Returns
+        -------
+        array
+        """
+        return self._force(force).copy()
+
     def require_plain(self, what: str) -> None:
         """Require that the solver's unknowns are the degrees of freedom themselves.
 
