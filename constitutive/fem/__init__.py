@@ -43,6 +43,7 @@ from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
 from constitutive.fem.heat import HeatConduction  # noqa: E402
+from constitutive.fem.inverse import gradient, sensitivities  # noqa: E402
 from constitutive.fem.mixed_volume import mixed_volume_space, volume_constraint  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, critical_shape, modes  # noqa: E402
 from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
@@ -88,12 +89,14 @@ __all__ = [
     "derivative",
     "equal_where",
     "external_operator",
+    "gradient",
     "mixed_volume_space",
     "modes",
     "read_orientations",
     "release_axial",
     "rotation_from_bunge",
     "rotation_from_quaternion",
+    "sensitivities",
     "solve",
     "volume_constraint",
     "write_fields",

@@ -121,7 +121,7 @@ def path_tangent(loading: Loading) -> np.ndarray:
     return solve_linear(newton, -force, values)
 
 
-def solve_linear(newton: Newton, force: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+def solve_linear(newton: Newton, force: np.ndarray, values: np.ndarray | None = None, *, transposed: bool = False) -> np.ndarray:
     """Solve K x = force with values of x at the supports, with the Jacobian as it is assembled; collective.
 
     Parameters
@@ -132,6 +132,8 @@ def solve_linear(newton: Newton, force: np.ndarray, values: np.ndarray | None = 
         Owned entries.
     values : array, optional
         Local entries, of which those at supports count; zero by default.
+    transposed : bool
+        Solve with the transpose of K, and zero at supports.
 
     Returns
     -------
@@ -155,7 +157,7 @@ def solve_linear(newton: Newton, force: np.ndarray, values: np.ndarray | None = 
     ksp.setOperators(newton.A)
     rhs, x = newton.A.createVecLeft(), newton.A.createVecRight()
     rhs.array[:] = b.x.array[: newton.owned]
-    ksp.solve(rhs, x)
+    (ksp.solveTranspose if transposed else ksp.solve)(rhs, x)
     failed = ksp.getConvergedReason() < 0 or not np.isfinite(x.array).all()
     b.x.array[: newton.owned] = x.array
     b.x.scatter_forward()
