@@ -1,4 +1,4 @@
-"""Derivatives of solutions with respect to constants, orientations and stress-free deformations, and constants from a displacement field."""
+"""Derivatives of solutions with respect to constants, orientations and stress-free deformations; constants from a field."""
 
 import numpy as np
 import pytest

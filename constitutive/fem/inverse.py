@@ -1,14 +1,16 @@
-r"""Derivatives of a solution with respect to the numbers of its law: elastic constants of any order, orientations, stress-free deformations, amplitudes.
+r"""Derivatives of a solution with respect to the numbers of its law: constants, orientations, stress-free deformations, amplitudes.
 
-With R(u, m) = 0, the stiffness K and the derivative of the residual at fixed displacement, :math:`\partial R/\partial m_k = \int \partial
-S/\partial m_k \cdot \delta E`,
+With R(u, m) = 0, the stiffness K and the derivative of the residual at fixed displacement,
+:math:`\partial R/\partial m_k = \int \partial S/\partial m_k \cdot \delta E`,
 
-.. math:: \frac{du}{dm_k} = -K^{-1}\frac{\partial R}{\partial m_k}, \qquad
-    \frac{dJ}{dm_k} = \frac{\partial J}{\partial m_k} - \lambda\cdot\frac{\partial R}{\partial m_k}, \quad K^T\lambda = \frac{\partial J}{\partial u}
+.. math::
+    \frac{du}{dm_k} = -K^{-1}\frac{\partial R}{\partial m_k}, \qquad
+    \frac{dJ}{dm_k} = \frac{\partial J}{\partial m_k} - \lambda\cdot\frac{\partial R}{\partial m_k}, \quad
+    K^T\lambda = \frac{\partial J}{\partial u}
 
-The first is one solve for each number, the second one solve for all (Michaleris, Tortorelli & Vidal, Int. J. Numer. Methods Eng. 37 (1994) 2471).
-Derivatives of the stress are central differences of the law at the quadrature points, exact where the stress is linear in the number; nothing is
-compiled for them.
+The first is one solve for each number, the second one solve for all (Michaleris, Tortorelli & Vidal, Int. J. Numer. Methods Eng. 37
+(1994) 2471). Derivatives of the stress are central differences of the law at the quadrature points, exact where the stress is linear in
+the number; nothing is compiled for them.
 """
 
 from __future__ import annotations
@@ -84,8 +86,8 @@ def gradient(
     problem : Problem
         Solved.
     functional : ufl.Form
-        Of rank 0: a function of the unknown and of the law's stress. The force on a support is ``law.residual(w)`` with w a Function that is
-        1 there.
+        Of rank 0: a function of the unknown and of the law's stress. The force on a support is ``law.residual(w)`` with w a Function
+        that is 1 there.
     law, make, values, scales
         As for ``sensitivities``.
 
@@ -97,7 +99,8 @@ def gradient(
     Raises
     ------
     SolveError
-        The functional is not a number, the law fails here, what ``make`` gives is another kind of law, or the problem has ties or potentials.
+        The functional is not a number, the law fails here, what ``make`` gives is another kind of law, or the problem has ties or
+        potentials.
     """
     newton = problem.newton
     newton.require_plain("the gradient of a functional")
