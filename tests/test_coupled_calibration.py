@@ -7,6 +7,7 @@ import pytest
 import torch
 from command_line import run
 
+from constitutive.audit import audit
 from constitutive.calibration import calibrate, evaluate
 from constitutive.calibration.coupled_data import variables_of
 from constitutive.data import StressStrainData
@@ -186,6 +187,14 @@ def test_a_law_is_found(material: Material) -> None:
     assert material.coupled.symmetry_residual(size=[0.03, 1.0]) < 1e-12
     wrong = calibrate(samples(30).replace(point_group="-3m"), variables="strain,electric_field", effort="quick")
     assert evaluate(wrong, unseen.replace(point_group="-3m")).conjugates["polarization"] > 10 * errors.conjugates["polarization"]  # control
+
+
+def test_the_audit_judges_stresses_in_their_fields(material: Material) -> None:
+    found = audit(material, unseen=samples(30, seed=1), samples=10)
+    assert found.checks["held_out"].standing == "kept"
+    assert found.checks["held_out"].figure < 0.01
+    still = samples(30, seed=1).replace(electric_field=None)  # control: without the fields the stresses are missed
+    assert audit(material, unseen=still, samples=10).checks["held_out"].figure > 0.02
 
 
 def test_saved_and_loaded(material: Material, tmp_path) -> None:

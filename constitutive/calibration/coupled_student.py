@@ -19,7 +19,8 @@ from constitutive.tensors.polynomials import exponents
 
 RIDGE = 1e-9  # the mean is without noise
 POINTS, FRESH = 500, 300  # that the law learns from beside the samples, and on which it is compared
-STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 120, 250
+STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 80, 200
+SCREENED = 250  # points on which starts are compared
 KEPT = 1  # starts that are refined
 COLUMNS = 500  # most polynomials of a series
 WIDTHS = ((4, 96), (5, 96), (5, 192), (4, 384), (5, 384), (4, 768))  # highest degree, orbit units: in the order of their cost
@@ -160,11 +161,12 @@ def _degrees(problem: CoupledProblem, lowest: int, highest: int) -> tuple[int, .
 def _fit(lesson: CoupledProblem, shape: Shape, seed: int, effort: Effort) -> SeriesNetworkFit:
     """The best of a dozen starts, ranked by their objective after a few steps."""
     equations = SeriesNetworkResidual(lesson, shape, None, seed)
+    few = lesson.subset(np.unique(np.linspace(0, len(lesson) - 1, min(len(lesson), SCREENED)).astype(int)))
 
     def start(k: int) -> tuple[float, np.ndarray]:
         rng = np.random.default_rng((seed, k))
         own = (rng.normal(size=equations.w0.shape), rng.normal(size=equations.b0.shape))
-        minimum = SeriesNetworkResidual(lesson, shape, own, seed).minimise(FIRST_STEPS)
+        minimum = SeriesNetworkResidual(few, shape, own, seed).minimise(FIRST_STEPS)
         return minimum.objective, minimum.parameters
 
     starts = sorted(effort.map(start, range(STARTS if effort.name == "full" else STARTS // 3)), key=lambda found: found[0])
