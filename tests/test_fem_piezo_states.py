@@ -12,9 +12,11 @@ from piezo_cases import COMM, TURN, Body, halves, quartz, quartz_tables
 from scipy.spatial.transform import Rotation
 
 from constitutive.errors import SolveError
-from constitutive.fem import Electrode, Insulator, Problem, UserMaterial, external_operator, write_fields
+from constitutive.fem import Electrode, Insulator, Outcome, Problem, UserMaterial, external_operator, write_fields
 from constitutive.fem.own_solver import FEMExternalOperator
+from constitutive.laws import Domain
 from constitutive.laws.coupled import LinearCoupledLaw
+from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -166,3 +168,18 @@ def test_reactions_and_checkpoints_of_a_mixed_unknown(tmp_path: Path) -> None:
     body.w.x.array[:] = 0
     assert problem.restart(tmp_path) == 1.0
     assert np.array_equal(body.w.x.array, solution)
+
+
+def test_a_step_beyond_the_domain_fails_and_says_where() -> None:
+    material = Material.from_coupled_law(quartz(), PointGroup.from_symbol("32"), name="quartz", domain=Domain(np.eye(6), 1e-3))
+    for outside, outcome in (("raise", Outcome.OUTSIDE_DOMAIN), ("warn", Outcome.CONVERGED)):
+        body = Body((1, 1, 1))
+        law = body.law(material, outside=outside, potential_unit="V")
+        electrodes = [Electrode(body.on(0, 0.0), potential=1e6), Electrode(body.on(0, 1.0), potential=0.0)]
+        result = Problem(law.residual(body.v, body.q), law, bcs=body.rigid(), electrodes=electrodes).solve(smallest_step=0.3)
+        assert result.outcome is outcome
+        if outside == "raise":
+            assert "electric field (GV/m)" in result.reason
+            body.w.x.array[:] = 0
+        else:
+            assert law.count_outside() == law.points.count

@@ -106,8 +106,8 @@ class CoupledNewton(Newton):
         """Free PETSc's objects; collective."""
         super().destroy()
         if self.ties.T is not None:
-            self.ties.T.destroy()
             self._assembled.destroy()
+        self.ties.destroy()
 
     # ---- change of variables -----------------------------------------------------------------------------------------------
 

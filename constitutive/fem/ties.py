@@ -68,6 +68,7 @@ class Ties:
             self._slaves = np.concatenate([self._slaves, mine[numbers[mine] != master]])
         self._plain = not groups and bool(self.comm.allreduce(bool((self.scale == 1.0).all()), op=MPI.LAND))
         self.T = self._matrix(numbers[: self.owned], columns) if groups else None
+        self._vectors: tuple[PETSc.Vec, ...] = self.T.createVecs() if self.T is not None else ()
 
     def _check(self, groups: Sequence[np.ndarray], fixed: np.ndarray) -> None:
         together = np.concatenate([np.zeros(0, dtype=np.int64), *groups])
@@ -79,14 +80,25 @@ class Ties:
             raise SolveError("a group of tied unknowns holds one whose value is given: an electrode has either a potential or a charge")
 
     def _matrix(self, rows: np.ndarray, columns: np.ndarray) -> PETSc.Mat:
-        T = PETSc.Mat().createAIJ(((self.owned, self.total), (self.owned, self.total)), nnz=2, comm=self.comm)
+        tied = rows != columns
+        starts = np.concatenate([[0], np.cumsum(1 + tied)])
+        indices, values = np.zeros(starts[-1], dtype=PETSc.IntType), np.zeros(starts[-1])
+        indices[starts[:-1]], values[starts[:-1]] = columns, self.scale[: self.owned]
+        indices[starts[1:][tied] - 1] = rows[tied]  # a zero that keeps the place on the diagonal
+        T = PETSc.Mat().create(comm=self.comm)
+        T.setSizes(((self.owned, self.total), (self.owned, self.total)))
+        T.setType("aij")
+        T.setPreallocationNNZ(2)
         T.setOption(PETSc.Mat.Option.IGNORE_ZERO_ENTRIES, False)
-        for local, (row, column) in enumerate(zip(rows, columns, strict=True)):
-            if row != column:
-                T.setValue(row, row, 0.0)  # keeps the place on the diagonal
-            T.setValue(row, column, self.scale[local])
+        T.setValuesCSR(starts.astype(PETSc.IntType), indices, values)
         T.assemble()
         return T
+
+    def destroy(self) -> None:
+        """Free PETSc's objects; collective."""
+        for thing in (self.T, *self._vectors):
+            if thing is not None:
+                thing.destroy()
 
     def full(self, y: np.ndarray) -> np.ndarray:
         """Owned values of u.
@@ -102,7 +114,7 @@ class Ties:
         """
         if self.T is None:
             return self.scale[: self.owned] * y
-        source, result = self.T.createVecs()
+        source, result = self._vectors
         source.array[:] = y
         self.T.mult(source, result)
         return result.array.copy()
@@ -137,7 +149,7 @@ class Ties:
         """
         if self.T is None:
             return self.scale[: self.owned] * r
-        result, source = self.T.createVecs()
+        result, source = self._vectors
         source.array[:] = r
         self.T.multTranspose(source, result)
         return result.array.copy()
