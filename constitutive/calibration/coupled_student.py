@@ -18,14 +18,14 @@ from constitutive.laws.coupled import CoupledLaw, CoupledNetworkLaw, CoupledSeri
 from constitutive.tensors.polynomials import exponents
 
 RIDGE = 1e-9  # the mean is without noise
-POINTS, FRESH = 500, 300  # that the law learns from beside the samples, and on which it is compared
-STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 80, 200
+POINTS, FRESH = 400, 300  # that the law learns from beside the samples, and on which it is compared
+STARTS, FIRST_STEPS, STEPS, LAST_STEPS = 12, 12, 80, 120
 SCREENED = 250  # points on which starts are compared
 KEPT = 1  # starts that are refined
 COLUMNS = 500  # most polynomials of a series
 WIDTHS = ((4, 96), (5, 96), (5, 192), (4, 384), (5, 384), (4, 768))  # highest degree, orbit units: in the order of their cost
 WIDEST = 40  # channels: more take minutes to fit, in groups of few operations
-TOLERANCE = 1.05
+TOLERANCE, ENOUGH = 1.05, 1.15  # of the expected error: to the best of any width; to that of the mean, beyond which nothing wider is tried
 
 
 @final
@@ -135,7 +135,7 @@ def teach(
         followed = predicted(fit, unseen)
         error = float(np.hypot(own, test.relative_error(followed)))
         found.append(Student(fit, Shape(degrees, H, RIDGE), H * order, test.relative_errors(followed), error))
-        if found[-1].error <= TOLERANCE * own:
+        if found[-1].error <= ENOUGH * own:
             break
     best = min(student.error for student in found)
     place = next(k for k, student in enumerate(found) if student.error <= TOLERANCE * best)

@@ -194,7 +194,7 @@ def _groups(
             f"found that samples left out are missed by {error:.2%} under {group.symbol} and by {best[0]:.2%} under its subgroup "
             f"{best[1].symbol}; needed the crystal's own group; check the point group, the hand and the axes of the data"
         )
-        return best[1].symbol, errors, [Finding("wrong_group", 0.95, (), message, "--point-group")]
+        return best[1].symbol, errors, [Finding("wrong_group", 0.95, (), message, f"--point-group {best[1].symbol}")]
     largest, reached = group, error
     while True:
         larger = [(error_under(other), other) for other in _supergroups(largest)]
