@@ -160,6 +160,27 @@ def test_petsc_options_reach_the_solvers() -> None:
     other.solve().require()
 
 
+def linear_iterations(n: int, cell: mesh.CellType, **options: object) -> tuple[int, np.ndarray]:
+    """Iterations of the linear solver for a pulled block of small strain, and its displacement."""
+    V = block(n, cell, 1, COMM)
+    u, v = fem.Function(V), ufl.TestFunction(V)
+    law = UserMaterial(u, cubic(), orientation=fem_cases.TURN, strain="small")
+    problem = Problem(law.residual(v), law, bcs=pulled(V), **options)
+    problem.solve().require()
+    return problem.newton.snes.getKSP().getIterationNumber(), u.x.array
+
+
+@pytest.mark.parametrize("cell", [HEX, TET])
+def test_multigrid_takes_as_many_iterations_on_a_finer_mesh(cell: mesh.CellType) -> None:
+    coarse, fine = (linear_iterations(n, cell, solver="amg") for n in (6, 12))
+    assert fine[0] <= 1.5 * coarse[0] < 25
+    np.testing.assert_allclose(coarse[1], linear_iterations(6, cell)[1], atol=1e-8)
+    jacobi = {"ksp_type": "cg", "pc_type": "jacobi", "ksp_rtol": 1e-8}  # control: one level only
+    assert linear_iterations(12, cell, petsc_options=jacobi)[0] > 4 * fine[0]
+    with pytest.raises(SolveError, match="solver='multigrid'"):
+        linear_iterations(1, cell, solver="multigrid")
+
+
 def test_loads_grow_with_the_load_factor_and_springs_do_not() -> None:
     V = block(2, HEX, 1, COMM)
     u, v = fem.Function(V), ufl.TestFunction(V)

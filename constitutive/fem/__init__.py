@@ -38,6 +38,7 @@ def _require_dolfinx() -> None:
 _require_dolfinx()
 
 from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.contact import Cylinder, Plane, Sphere, contact, contact_pressure  # noqa: E402
 from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
 from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
@@ -66,6 +67,7 @@ __all__ = [
     "Buckling",
     "CellState",
     "CoupledMaterial",
+    "Cylinder",
     "Dynamics",
     "DynamicsResult",
     "Electrode",
@@ -74,9 +76,11 @@ __all__ = [
     "Metal",
     "Modes",
     "Outcome",
+    "Plane",
     "PointDisplacement",
     "Problem",
     "SolveResult",
+    "Sphere",
     "StepRecord",
     "TimeRecord",
     "TimeScheme",
@@ -85,6 +89,8 @@ __all__ = [
     "attach",
     "axial_force",
     "buckling",
+    "contact",
+    "contact_pressure",
     "critical_shape",
     "derivative",
     "equal_where",

@@ -29,6 +29,11 @@ from constitutive.fem.reactions import Where, reaction_force
 from constitutive.fem.tangent import add_tangents
 from constitutive.fem.user_material import UserMaterial
 
+SOLVERS: dict[str, PetscOptions] = {
+    "direct": {},
+    "amg": {"ksp_type": "cg", "ksp_rtol": 1e-8, "ksp_max_it": 500, "pc_type": "gamg", "pc_gamg_threshold": 0.01},
+}
+
 
 class Problem:
     """Find u such that the form vanishes for every test function.
@@ -49,6 +54,9 @@ class Problem:
         not to be used.
     load_factor : dolfinx.fem.Constant, optional
         A Constant in the form that the solve takes from 0 to 1; dead loads are then left as they are written.
+    solver : {"direct", "amg"}
+        Linear solver: a factorisation, or conjugate gradients with algebraic multigrid (PETSc's GAMG, which gets the rigid motions), for
+        large meshes and stable states.
     petsc_options : dict, optional
         Any options of SNES, KSP and PC, without prefix. The defaults are Newton with a line search and a direct solver.
     electrodes : sequence of Electrode, optional
@@ -80,6 +88,7 @@ class Problem:
         bcs: Sequence[fem.DirichletBC] = (),
         jacobian: ufl.Form | None = None,
         load_factor: fem.Constant | None = None,
+        solver: str = "direct",
         petsc_options: PetscOptions | None = None,
         electrodes: Sequence[Electrode] = (),
         ties: Sequence[np.ndarray] = (),
@@ -96,7 +105,9 @@ class Problem:
         self.form = form if load_factor is not None else with_load_factor(form, self.u, self.laws, self.load_factor)
         require_covered(form, self.u, self.laws)
         self._electrodes, self._ties = list(electrodes), list(ties)
-        self._compile(jacobian, petsc_options or {})
+        if solver not in SOLVERS:
+            raise SolveError(f"solver={solver!r}: it is one of {', '.join(map(repr, SOLVERS))}; petsc_options= takes any other")
+        self._compile(jacobian, {**SOLVERS[solver], **(petsc_options or {})})
 
     def _compile(self, jacobian: ufl.Form | None, options: PetscOptions) -> None:
         du = ufl.TrialFunction(self.u.function_space)
