@@ -1,8 +1,11 @@
-"""What a plan is worth: third-order constants against finite differences, and laws of planned strains against those of random ones.
+"""What a plan is worth: constants beside finite differences, laws of planned strains beside random ones, laws improved by their posterior.
 
-    ./dev python benchmarks/plan.py [--constants] [--laws] [--crystals silicon_sw copper] [--samples 50] [--seeds 5] [--unseen 600]
+Beside the last stands the error that `build` stops by, and the true one.
 
-Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an option both tables are printed.
+    ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--crystals silicon_sw copper] [--samples 50] [--seeds 5]
+        [--unseen 600] [--effort quick]
+
+Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an option all tables are printed.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from constitutive.data import StressStrainData
 from constitutive.elasticity.constants import elastic_constants, independent_places, name_of
 from constitutive.fitting import PolynomialBasis
 from constitutive.kinematics import second_piola_from_cauchy
-from constitutive.planning import make_plan, stretch_of
+from constitutive.planning import Ball, make_plan, next_strains, stretch_of
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 
@@ -86,7 +89,72 @@ def constants(names):
             print(f"  {key}  {value:10.1f}  {planned[key]:10.1f}  {100 * (planned[key] / value - 1):+6.2f} %")
 
 
-def laws(names, samples, seeds, unseen):
+START, BATCH, MOST = 20, 10, 80  # samples of the first plan, of each batch, and at the end
+GOALS = (0.01, 0.003)
+
+
+def true_error(law, ahead):
+    """Relative error of S at unseen strains."""
+    wanted = ahead.stress("second_piola_kirchhoff")
+    return float(np.linalg.norm(law.second_piola_kirchhoff(ahead.F) - wanted) / np.linalg.norm(wanted))
+
+
+def improve_curves(names, seeds, unseen, effort):
+    """Print errors by number of samples of laws improved by their posterior and of laws of random strains; and the stop's honesty."""
+    pairs = []
+    for name in names:
+        structure, style, file, elements = crystal(name)
+        ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
+        for seed in range(seeds):
+            grown, random = (
+                make_plan(structure, START, size=SIZE, seed=seed).F,
+                random_deformations(MOST, SIZE, np.random.default_rng(seed)),
+            )
+            given = {
+                "improved": make(structure, grown, style, file, elements, name),
+                "random": make(structure, random, style, file, elements, name),
+            }
+            found = {"improved": {}, "random": {}}
+            for count in range(START, MOST + 1, BATCH):
+                for kind, data in given.items():
+                    law = calibrate(data.head(count), effort=effort, allow=("error",), seed=seed)
+                    found[kind][count] = true_error(law, ahead)
+                    pairs.append((kind, law.report.held_out_error, found[kind][count]))
+                    if kind == "improved" and count < MOST:
+                        x = np.asarray(to_mandel(data.green_lagrange_strain))
+                        more = stretch_of(next_strains(law, x, BATCH, region=Ball(SIZE), seed=seed + count).x)
+                        grown = np.concatenate([grown, more])
+                        new = make(structure, more, style, file, elements, name)
+                        given[kind] = data.replace(F=grown, cauchy=np.concatenate([data.cauchy, new.cauchy]))
+            print_curves(name, seed, found)
+    print_honesty(pairs)
+
+
+def print_curves(name, seed, found):
+    """Errors by number of samples, and the samples that each goal takes."""
+    print(f"{name}, seed {seed}: samples, error of S improved, random (%)", flush=True)
+    for count, error in found["improved"].items():
+        print(f"  {count:4d}  {100 * error:7.3f}  {100 * found['random'][count]:7.3f}")
+    for goal in GOALS:
+        need = {kind: next((count for count, error in errors.items() if error <= goal), None) for kind, errors in found.items()}
+        print(
+            f"  {100 * goal:g} % takes {need['improved'] or f'over {MOST}'} improved, {need['random'] or f'over {MOST}'} random", flush=True
+        )
+
+
+def print_honesty(pairs):
+    """The error at samples left out, by which `build` stops, against the true one."""
+    for kind in ("improved", "random"):
+        ratio = np.array([estimated / true for which, estimated, true in pairs if which == kind])
+        within = np.mean((ratio > 1 / 1.5) & (ratio < 1.5))
+        print(
+            f"estimated over true error, {kind}, {len(ratio)} laws: median {np.median(ratio):.2f}, 80 % from {np.quantile(ratio, 0.1):.2f} "
+            f"to {np.quantile(ratio, 0.9):.2f}, within a factor 1.5 in {100 * within:.0f} %, less by more in "
+            f"{100 * np.mean(ratio < 1 / 1.5):.0f} %"
+        )
+
+
+def laws(names, samples, seeds, unseen, effort):
     """Print errors of S of laws calibrated on random strains (as make_sets.py) and on planned ones."""
     for name in names:
         structure, style, file, elements = crystal(name)
@@ -98,9 +166,8 @@ def laws(names, samples, seeds, unseen):
                 "planned": make_plan(structure, samples, size=SIZE, seed=seed).F,
             }
             for kind, deformations in F.items():
-                law = calibrate(make(structure, deformations, style, file, elements, name))
-                wanted = ahead.stress("second_piola_kirchhoff")
-                errors[kind].append(np.linalg.norm(law.second_piola_kirchhoff(ahead.F) - wanted) / np.linalg.norm(wanted))
+                law = calibrate(make(structure, deformations, style, file, elements, name), effort=effort)
+                errors[kind].append(true_error(law, ahead))
         median = {kind: 100 * float(np.median(values)) for kind, values in errors.items()}
         print(f"{name}, N = {samples}: median {median['random']:.3f} % random, {median['planned']:.3f} % planned")
         for kind, values in errors.items():
@@ -112,16 +179,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--constants", action="store_true")
     parser.add_argument("--laws", action="store_true")
+    parser.add_argument("--improve", action="store_true")
+    parser.add_argument("--effort", default="full", choices=["full", "quick"])
     parser.add_argument("--crystals", nargs="*", default=["silicon_sw", "copper"], choices=sorted(POTENTIAL))
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--unseen", type=int, default=600)
     options = parser.parse_args()
-    both = options.constants == options.laws
-    if options.constants or both:
+    every = not (options.constants or options.laws or options.improve)
+    if options.constants or every:
         constants(options.crystals)
-    if options.laws or both:
-        laws(options.crystals, options.samples, options.seeds, options.unseen)
+    if options.laws or every:
+        laws(options.crystals, options.samples, options.seeds, options.unseen, options.effort)
+    if options.improve or every:
+        improve_curves(options.crystals, options.seeds, options.unseen, options.effort)
 
 
 if __name__ == "__main__":

@@ -149,3 +149,7 @@ def lopsided():
 
 def nothing():
     return 3
+
+
+def emt():
+    return EMT()

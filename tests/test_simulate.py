@@ -2,6 +2,7 @@
 
 import sys
 
+import ase.io
 import numpy as np
 import pytest
 import simulate_cases
@@ -13,7 +14,12 @@ from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
+from constitutive.data.plan import Plan
 from constitutive.errors import DataError, DependencyError
+from constitutive.planning import write_inputs
+from constitutive.readers import convert
+from constitutive.readers.espresso_xml import read_xml
+from constitutive.readers.reading import Reading
 from constitutive.simulate import CALCULATORS, RelaxationSettings, examine, read_calculator, relax_reference
 from constitutive.simulate.cells import GPA, atoms_of, strained, stress_of, structure_of
 from constitutive.simulate.ions import force_constants, internal_coupling, relax_ions, tight_force, unstable_modes
@@ -271,3 +277,45 @@ def test_an_unstable_mode_is_that_of_the_force_constants():
     assert mode.frequency == pytest.approx(15.633302 / np.sqrt(1.008), rel=1e-3)
     assert abs(mode.displacement.ravel() @ u) == pytest.approx(1)
     assert unstable_modes(atoms, np.eye(6)) == []  # control
+
+
+# -- Quantum ESPRESSO ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pw(tmp_path_factory, checkout):
+    """A stand-in for pw.x that leaves the files of a real run (MgO, 6.7MaX)."""
+    folder = tmp_path_factory.mktemp("pw")
+    golden = checkout / "tests" / "data" / "simulate"
+    script = folder / "pw.x"
+    script.write_text(
+        f"#!{sys.executable}\nimport pathlib, shutil, sys\nassert 'tstress' in pathlib.Path(sys.argv[2]).read_text()\n"
+        f"pathlib.Path('pwscf.save').mkdir(exist_ok=True)\nshutil.copy({str(golden / 'mgo.xml')!r}, 'pwscf.save/data-file-schema.xml')\n"
+        f"print(open({str(golden / 'mgo_pw.out')!r}).read())\n"
+    )
+    script.chmod(0o755)
+    return script, golden
+
+
+def test_the_stress_of_pw_is_that_of_its_xml_with_all_digits(pw, tmp_path):
+    script, golden = pw
+    calculator = read_calculator("espresso", {"command": str(script), "pseudopotentials": {"Mg": "Mg.upf", "O": "O.upf"}}).make(tmp_path)
+    (frame,) = read_xml(golden / "mgo.xml", Reading())
+    atoms = Atoms("MgO", cell=frame.cell, scaled_positions=frame.frac, pbc=True, calculator=calculator)
+    np.testing.assert_allclose(stress_of(atoms), frame.stress, atol=1e-12)
+    assert atoms.get_potential_energy() == pytest.approx(frame.energy, abs=1e-9)
+    text = ase.io.read(golden / "mgo_pw.out", format="espresso-out").get_stress(voigt=False) / GPA
+    assert 1e-6 < np.abs(text - frame.stress).max() < 1e-3  # control: the text output has fewer digits
+
+
+def test_runs_of_pw_in_a_plans_folder_are_read_once(pw, tmp_path):
+    golden = pw[1]
+    (frame,) = read_xml(golden / "mgo.xml", Reading())
+    crystal = structure_of(Atoms("MgO", cell=frame.cell, scaled_positions=frame.frac, pbc=True))
+    plan = write_inputs(Plan(structure=crystal, F=np.eye(3)[None], point_group="-1"), "espresso", tmp_path / "runs")
+    place = tmp_path / "runs" / plan.folder(0)
+    (place / "out" / "strain.save").mkdir(parents=True)
+    for name in ("out/strain.xml", "out/strain.save/data-file-schema.xml"):
+        (place / name).write_bytes((golden / "mgo.xml").read_bytes())
+    (place / "pw.out").write_bytes((golden / "mgo_pw.out").read_bytes())
+    np.testing.assert_allclose(convert([tmp_path / "runs"]).cauchy[0], frame.stress, atol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,13 @@ def simulate(
     target: Annotated[
         float | None, typer.Option(help="Relative error of the law in %, against which the noise is judged.", callback=positive)
     ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Stresses at a temperature, K, by molecular dynamics.", callback=positive, show_default=False)
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Of --temperature: md.", metavar="md", show_default=False)] = None,
+    md_steps: Annotated[int, typer.Option(help="Steps of each average; a quarter more go before it.", metavar="N", min=40)] = 2000,
+    timestep: Annotated[float, typer.Option(help="Of molecular dynamics, fs.", callback=positive)] = 2.0,
+    supercell: Annotated[float, typer.Option(help="Smallest length of its supercell, Å.", callback=positive)] = 10.0,
     run_folder: Annotated[
         Path | None, typer.Option(help="Folder of the journal; by default beside DATA.", metavar="DIR", show_default=False)
     ] = None,
@@ -99,6 +107,7 @@ def simulate(
         workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=target,
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
+    settings = at_temperature(settings, temperature, method, md_steps, timestep, supercell)
     with ProgressBar() as progress:
         found = run(Plan.load(plan), spec, run_folder or run_folder_of(output), settings, progress=progress, warn=_warn)
     found.data.save(output)
@@ -160,6 +169,25 @@ def settings_of(
     return SimulationSettings(
         relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, None if target is None else target / 100
     )
+
+
+def at_temperature(
+    settings: SimulationSettings, temperature: float | None, method: str | None, steps: int, timestep: float, supercell: float
+) -> SimulationSettings:
+    """The settings with molecular dynamics where a temperature is given."""
+    from constitutive.simulate import DynamicsSettings  # deferred: quick --help
+
+    if method not in (None, "md"):
+        raise DataError(f"--method: found {method!r}; needed md: averages of molecular dynamics")
+    if (temperature is None) != (method is None):
+        raise DataError(
+            "found --temperature without --method or --method without --temperature; needed both: --temperature 300 --method md"
+        )
+    if temperature is None:
+        return settings
+    if settings.ions == "clamped":
+        raise DataError("found --clamped with --temperature; needed one of them: ions move at a temperature")
+    return replace(settings, dynamics=DynamicsSettings(temperature, steps, steps // 4, timestep, supercell))
 
 
 def _warn(note: str) -> None:

@@ -98,6 +98,8 @@ def _result(folder: Path, plan: Plan, strain: np.ndarray, frames_of: ReadFrames)
     kinds = sorted(set(outputs.values()))
     if kinds == ["lammps-dump", "lammps-log"]:
         outputs = {path: kind for path, kind in outputs.items() if kind == "lammps-log"}
+    if "espresso-xml" in kinds and set(kinds) <= {"espresso", "espresso-xml"}:  # one run; the XML has all digits
+        outputs = {min(path for path, kind in outputs.items() if kind == "espresso-xml"): "espresso-xml"}
     if len(outputs) > 1:
         raise DataError(f"failed: found {len(outputs)} outputs ({', '.join(path.name for path in outputs)}); needed one run in a folder")
     path, kind = next(iter(outputs.items()))

@@ -13,6 +13,7 @@ from constitutive.lazy import lazy_names
 if TYPE_CHECKING:
     from constitutive.simulate.building import BuildSettings, Built, build
     from constitutive.simulate.calculators import CALCULATORS, CalculatorSpec, read_calculator
+    from constitutive.simulate.dynamics import DynamicsSettings, ThermalStress, thermal_stress
     from constitutive.simulate.examination import Examination, examine
     from constitutive.simulate.improving import Improvement, improve, plan_next
     from constitutive.simulate.lammps_library import LammpsLibrary
@@ -25,6 +26,7 @@ __all__ = [
     "BuildSettings",
     "Built",
     "CalculatorSpec",
+    "DynamicsSettings",
     "Examination",
     "Improvement",
     "LammpsLibrary",
@@ -33,6 +35,7 @@ __all__ = [
     "RelaxationSettings",
     "Simulation",
     "SimulationSettings",
+    "ThermalStress",
     "build",
     "examine",
     "improve",
@@ -42,12 +45,14 @@ __all__ = [
     "relax_reference",
     "run_folder_of",
     "simulate",
+    "thermal_stress",
 ]
 
 __getattr__, __dir__ = lazy_names(  # worker processes import one module of this package
     __name__,
     {
         "constitutive.simulate.calculators": ["CALCULATORS", "CalculatorSpec", "read_calculator"],
+        "constitutive.simulate.dynamics": ["DynamicsSettings", "ThermalStress", "thermal_stress"],
         "constitutive.simulate.examination": ["Examination", "examine"],
         "constitutive.simulate.lammps_library": ["LammpsLibrary"],
         "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],

@@ -5,6 +5,7 @@ A `CalculatorSpec` is plain data, so that it travels to worker processes, which 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -71,7 +72,8 @@ class CalculatorSpec:
         maker = _own(self.name, self.folder) if self.own_code else CALCULATORS[self.name].make
         options = dict(self.options) if self.own_code else {"base": self.folder, **self.options}
         try:
-            return maker(Path(scratch), **options)
+            with contextlib.redirect_stdout(sys.stderr):  # models greet on stdout, which is for results
+                return maker(Path(scratch), **options)
         except ModuleNotFoundError as error:
             if self.own_code or isinstance(error, DependencyError):
                 raise
@@ -188,17 +190,9 @@ def _emt(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
 
 
 def _espresso(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
-    """Pw.x: ``command``, ``pseudo_dir``, ``pseudopotentials``, ``input_data``, ``kpts``; the stress is always computed."""
-    from ase.calculators.espresso import Espresso, EspressoProfile
+    from constitutive.simulate.espresso import EspressoRuns  # deferred: other calculators do without
 
-    rest = dict(options)
-    pseudo = Path(base) / str(rest.pop("pseudo_dir", "pseudo"))
-    profile = EspressoProfile(command=str(rest.pop("command", "pw.x")), pseudo_dir=str(pseudo.resolve()))
-    given = rest.pop("input_data", {})
-    data = {key: dict(part) if isinstance(part, dict) else part for key, part in (given.items() if isinstance(given, dict) else ())}
-    control = data.setdefault("control", {})
-    control.update(tstress=True, tprnfor=True)
-    return Espresso(profile=profile, directory=str(folder), input_data=data, koffset=rest.pop("koffset", (0, 0, 0)), **rest)
+    return EspressoRuns(folder, base=base, **options)
 
 
 def _vasp(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:

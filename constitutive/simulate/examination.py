@@ -40,6 +40,8 @@ class Examination:
         Relative deviation of the stress of an image of a strain under the point group from the image of the stress.
     energy_against_stress
         Relative deviation of the derivative of the energy along a strain from the work of the stress.
+    energy_resolution
+        What the noise of the energy alone makes of that figure.
     typical_stress_GPa
         Norm of the stress at a strain of 2 %.
     evaluations
@@ -52,6 +54,7 @@ class Examination:
     objectivity: float
     symmetry_residual: float
     energy_against_stress: float
+    energy_resolution: float
     typical_stress_GPa: float
     evaluations: int
 
@@ -116,12 +119,13 @@ class Examination:
                 f"a target of {100 * target:.2g} %; compute in double precision, tighten the convergence or strain more"
             )
         limit = max(5 * share, 1e-3)
-        for name, value in (
-            ("the stress does not turn with the crystal", self.objectivity),
-            ("the stress breaks the symmetry of the crystal", self.symmetry_residual),
-            ("the stress is not the derivative of the energy", self.energy_against_stress),
+        energy_limit = max(limit, 3 * self.energy_resolution)
+        for name, value, most in (
+            ("the stress does not turn with the crystal", self.objectivity, limit),
+            ("the stress breaks the symmetry of the crystal", self.symmetry_residual, limit),
+            ("the stress is not the derivative of the energy", self.energy_against_stress, energy_limit),
         ):
-            if value > limit:
+            if value > most:
                 said.append(f"{name}: relative deviation {value:.2g}; is a k-grid shifted, a cut-off low, a model not conservative?")
         return said
 
@@ -156,8 +160,19 @@ def examine(atoms: Atoms, rotations: Float[np.ndarray, "g 3 3"], *, seed: int = 
     objectivity = _objectivity(cell, base, rng)
     residual, images = _images(atoms, F, base, rotations)
     work = _work(atoms, F, base)
+    resolution = (
+        np.sqrt(130.0) * energy_noise / (12 * STEP) / cell.get_volume() / GPA / size
+    )  # √(2·8² + 2·1²): the weights of the differences
     return Examination(
-        noise, force_noise, energy_noise, objectivity / size, residual / size, work, size, TRANSLATIONS + ROTATIONS + images + 4
+        noise_GPa=noise,
+        force_noise=force_noise,
+        energy_noise=energy_noise,
+        objectivity=objectivity / size,
+        symmetry_residual=residual / size,
+        energy_against_stress=work,
+        energy_resolution=float(resolution),
+        typical_stress_GPa=size,
+        evaluations=TRANSLATIONS + ROTATIONS + images + 4,
     )
 
 

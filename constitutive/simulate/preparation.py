@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, final
 
 import numpy as np
@@ -15,6 +15,7 @@ from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import atoms_of
+from constitutive.simulate.dynamics import DynamicsSettings, thermally_expanded
 from constitutive.simulate.examination import Examination, examine
 from constitutive.simulate.ions import internal_coupling, tight_force
 from constitutive.simulate.journal import RunFolder
@@ -51,6 +52,8 @@ class SimulationSettings:
         Seconds for one sample.
     target
         Relative error that the law should reach, against which the noise of the calculator is judged.
+    dynamics
+        Stresses at a temperature, by molecular dynamics; None: at rest.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class SimulationSettings:
     scheduler: str | None = None
     time_limit: float | None = None
     target: float | None = None
+    dynamics: DynamicsSettings | None = None
 
     def __post_init__(self) -> None:
         for name in ("force", "time_limit", "target"):
@@ -123,6 +127,7 @@ def identity_of(calculator: CalculatorSpec, settings: SimulationSettings) -> Jso
         "relaxation": dict(asdict(settings.relaxation)),
         "ions": settings.ions,
         "force": settings.force,
+        **({} if settings.dynamics is None else {"dynamics": dict(asdict(settings.dynamics))}),
     }
 
 
@@ -212,6 +217,9 @@ def prepared_in(
         if relaxed is None:
             tell("relaxing the reference", 0.0)
             found = relax_reference(atoms, settings.relaxation, noise=examination.noise_GPa, force_noise=examination.force_noise)
+            if settings.dynamics is not None and not settings.relaxation.keep_residual_stress:
+                tell("thermal expansion of the reference", 0.0)
+                found = _expanded(found, atoms, settings.dynamics, seed)
             relaxed = found.as_dict()
             run.keep("reference", relaxed)
         reference = Reference.from_dict(relaxed)
@@ -223,6 +231,20 @@ def prepared_in(
     if limit["noise_limits"]:
         notes.append(f"ions are relaxed to {limit['force']:.2g} eV/Å only: the noise of the forces allows no less")
     return Prepared(reference, examination, float(limit["force"]), float(limit["stress_scale_GPa"]), tuple(notes))
+
+
+def _expanded(reference: Reference, atoms: Atoms, dynamics: DynamicsSettings, seed: int) -> Reference:
+    """The reference at a temperature: its cell free of the mean stress within the error of the average."""
+    crystal = reference.atoms.copy()
+    crystal.calc = atoms.calc
+    expanded, left = thermally_expanded(crystal, reference.hessian, dynamics, seed)
+    growth = (expanded.get_volume() / crystal.get_volume()) ** (1 / 3) - 1
+    bare = expanded.copy()
+    note = (
+        f"at {dynamics.temperature:g} K the cell is {100 * growth:.3g} % longer than at rest; the stress left is "
+        f"{np.abs(left.mean).max():.2g} GPa, with a standard error of {left.error.max():.2g} GPa"
+    )
+    return replace(reference, atoms=bare, stress=left.mean, notes=(*reference.notes, note))
 
 
 def _force(reference: Reference, atoms: Atoms, examination: Examination, size: float, settings: SimulationSettings) -> JsonObject:

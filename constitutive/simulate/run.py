@@ -17,6 +17,7 @@ from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import GPA, structure_of
+from constitutive.simulate.dynamics import DynamicsSettings
 from constitutive.simulate.examination import Examination
 from constitutive.simulate.executors import Dask, Executor, InProcess, Processes
 from constitutive.simulate.journal import RunFolder, digest
@@ -120,7 +121,7 @@ def _job(prepared: Prepared, calculator: CalculatorSpec, settings: SimulationSet
     atoms = prepared.reference.atoms
     return Job(
         calculator, atoms.cell.array, tuple(atoms.get_chemical_symbols()), atoms.get_scaled_positions(wrap=False), settings.ions,
-        prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale,
+        prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale, settings.dynamics,
     )  # fmt: skip
 
 
@@ -186,6 +187,7 @@ def _collected(
     """The data set of the journal: the last record of each strain counts."""
     n, atoms = len(plan), len(prepared.reference.atoms)
     stress, energy, places, force = np.zeros((n, 3, 3)), np.zeros(n), np.zeros((n, atoms, 3)), np.zeros(n)
+    error = np.zeros((n, 3, 3))
     failed, several, done = {}, [], np.zeros(n, dtype=bool)
     for record in run.records():
         number = int(record["number"])
@@ -194,13 +196,16 @@ def _collected(
             continue
         failed.pop(number, None)
         done[number] = True
-        stress[number], energy[number], places[number] = record["cauchy"], record["energy"], record["frac_coords"]
-        force[number] = record["force"]
+        stress[number] = record["cauchy"]
+        if settings.dynamics is not None:
+            error[number] = record["stress_error"]
+            continue
+        energy[number], places[number], force[number] = record["energy"], record["frac_coords"], record["force"]
         if not record.get("second_start", {"agrees": True})["agrees"]:
             several.append(number)
     if not done.any():
         raise DataError(f"no sample has a result; sample 0: {failed.get(0, 'missing')}")
-    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force}
+    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force, "error": error}
     data = _data(plan, calculator, settings, prepared, columns, np.nonzero(done)[0], failed, sorted(set(several)))
     notes = list(prepared.notes)
     if several:
@@ -214,7 +219,7 @@ def _data(
 ) -> StressStrainData:  # fmt: skip
     """The samples of these numbers, with how they were made."""
     reference = prepared.reference
-    volume = reference.atoms.get_volume()
+    own = _at_rest(columns, numbers, reference) if settings.dynamics is None else _thermal(columns, numbers, settings.dynamics)
     return StressStrainData.from_document(
         {
             "name": plan.name,
@@ -226,9 +231,7 @@ def _data(
             "point_group": reference.point_group,
             "F": plan.F[numbers],
             "cauchy": columns["cauchy"][numbers],
-            "W": (columns["energy"][numbers] - reference.energy) / volume / GPA,
-            "positions": columns["positions"][numbers],
-            "residual_force_norm": columns["force"][numbers].tolist(),
+            **own,
             "residual_stress": reference.stress if settings.relaxation.keep_residual_stress else None,
             "plan_numbers": numbers.tolist(),
             "settings": {
@@ -244,6 +247,26 @@ def _data(
             "provenance": {"made by": "constitutive simulate", "plan": plan.settings | {"seed": plan.seed, "size": plan.size}},
         }
     )
+
+
+def _at_rest(columns: dict[str, np.ndarray], numbers: np.ndarray, reference: Reference) -> dict[str, object]:
+    """Energies and ions."""
+    return {
+        "W": (columns["energy"][numbers] - reference.energy) / reference.atoms.get_volume() / GPA,
+        "positions": columns["positions"][numbers],
+        "residual_force_norm": columns["force"][numbers].tolist(),
+    }
+
+
+def _thermal(columns: dict[str, np.ndarray], numbers: np.ndarray, dynamics: DynamicsSettings) -> dict[str, object]:
+    """The temperature, and weights by the inverse square of the standard errors, with a mean of one."""
+    error = columns["error"][numbers]
+    weight = 1 / np.maximum(np.mean(error**2, axis=(1, 2)), 1e-18)
+    return {
+        "temperature": dynamics.temperature,
+        "stress_weights": weight / weight.mean(),
+        "stress_standard_error": error.tolist(),
+    }
 
 
 def _potential(calculator: CalculatorSpec) -> str:

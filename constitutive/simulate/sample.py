@@ -18,6 +18,7 @@ from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import energy_of, forces_of, strained, stress_of
+from constitutive.simulate.dynamics import DynamicsSettings, thermal_stress
 from constitutive.simulate.ions import Hessian, relax_ions
 
 SECOND_START = 0.1  # Å, displacement of the ions
@@ -46,6 +47,8 @@ class Job:
         Force constants of the reference, for the optimiser; None without.
     stress_scale
         A typical stress (GPa), to which the difference of two starts is compared.
+    dynamics
+        Average the stress of molecular dynamics instead of relaxing the ions; None: at rest.
     """
 
     calculator: CalculatorSpec
@@ -57,6 +60,7 @@ class Job:
     steps: int
     hessian: Hessian | None
     stress_scale: float
+    dynamics: DynamicsSettings | None = None
 
     @cached_property
     def reference(self) -> Atoms:
@@ -99,7 +103,8 @@ def compute(job: Job, task: Task) -> JsonObject:
     -------
     dict
         ``number``, ``status`` ("done" or "failed"); then ``cauchy`` (GPa), ``energy`` (eV), ``frac_coords``, ``force`` (eV/Å), ``steps``,
-        ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``.
+        ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``. At a temperature ``cauchy`` and its standard
+        error ``stress_error`` (GPa).
     """
     began, reasons = time.monotonic(), []
     for attempt in range(task.attempt, max(len(ATTEMPTS), task.attempt + 1)):
@@ -119,6 +124,9 @@ def compute(job: Job, task: Task) -> JsonObject:
 def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
     atoms = strained(job.reference, task.F)
     atoms.calc = _calculator(job.calculator)
+    if job.dynamics is not None:
+        thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
+        return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
     result = _relaxed(job, atoms, optimizer, steps)
     if task.second_start and job.ions == "relaxed" and len(atoms) > 1:
         again = strained(job.reference, task.F)
