@@ -191,6 +191,7 @@ def critical_shape(problem: Problem) -> fem.Function:
     SolveError
         The stiffness is not symmetric, or the eigensolver fails.
     """
+    problem.newton.require_plain("the critical shape")
     M = mass_matrix(problem, fem.Constant(problem.mesh, 1.0))
     clear_supports(problem, M)
     with stiffness(problem) as K:
@@ -198,7 +199,7 @@ def critical_shape(problem: Problem) -> fem.Function:
         solver.setTarget(0.0)
         solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
         solver.getST().setType("sinvert")
-        _, shapes, _ = solve_pairs(solver, problem.u, 1)
+        _, shapes, _ = solve_pairs(solver, problem.newton, 1)
     M.destroy()
     _scale_to_one(shapes[0])
     return shapes[0]

@@ -35,6 +35,7 @@ class PathSteps:
         if not loading.from_zero:
             raise SolveError("the loads were changed between solves: a path is one from zero load; make a new Problem")
         self.loading, self.newton, self.control, self.smallest = loading, loading.newton, control, smallest
+        self.newton.require_plain("control of a path")
         self.condition, self.left = condition_of(control, self.newton)
         self.newton.held_back = None
         self.records: list[StepRecord] = []
