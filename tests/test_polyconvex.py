@@ -215,3 +215,15 @@ def test_options_that_contradict_are_named(silicon):
             calibrate(data, polyconvex=True, **option)
     with pytest.raises(CalibrationError, match="at least 24"):
         calibrate(data, train=20, polyconvex=True, units=5)
+
+
+def test_on_the_command_line(tmp_path):
+    from command_line import run
+
+    options = ("--train", "12", "--effort", "quick", "--units", "24", "--out", str(tmp_path / "m"))
+    done = run("calibrate", "materials/silicon_sw/data.json", "--polyconvex", *options, "--json")
+    assert done.returncode == 0, done.stderr
+    assert Material.load(tmp_path / "m").card["polyconvex"] is True
+    refused = run("calibrate", "materials/silicon_sw/data.json", "--polyconvex", "--elliptic", *options)
+    assert refused.returncode == 2
+    assert "polyconvex and elliptic" in refused.stderr
