@@ -1,6 +1,6 @@
 """Run every example of fem_examples/ and put its first picture into docs/images, for the gallery.
 
-./dev python docs/gallery_pictures.py [NAME …]
+./dev python docs/gallery_pictures.py [NAME …]; the name ``strip`` makes only the README's strip, of the pictures that are there.
 """
 
 import importlib
@@ -17,12 +17,24 @@ EXAMPLES = {
     "epitaxial_layer": "epitaxial.png",
     "micro_beam": "beam.png",
     "buckling": "buckling.png",
+    "indentation": "indentation.png",
     "sound": "sound.png",
     "quartz_resonator": "resonator.png",
     "piezo_actuator": "actuator.png",
     "thermal_stress": "thermal.png",
 }
 # silicon_block's pictures are the README's
+STRIP = {  # parts of the pictures, as left, top, right, bottom over width and height, for the README
+    "hole_in_plate": (0.315, 0.11, 0.55, 0.77),
+    "polycrystal": (0.0, 0.1, 0.315, 0.85),
+    "torsion_quartz": (0.5, 0.3, 0.73, 0.8),
+    "epitaxial_layer": (0.15, 0.09, 0.41, 0.29),
+    "micro_beam": (0.14, 0.1, 0.38, 0.32),
+    "buckling": (0.082, 0.1, 0.32, 0.74),
+    "indentation": (0.306, 0.18, 0.603, 0.76),
+    "sound": (0.02, 0.1, 0.315, 0.9),
+}
+HEIGHT, GAP, COLUMNS = 240, 12, 4  # pixels
 
 
 def main(names: list[str]) -> None:
@@ -35,5 +47,25 @@ def main(names: list[str]) -> None:
             print(f"{name}: docs/images/gallery_{name}.png")
 
 
+def strip() -> None:
+    """The README's strip: a part of each picture, in two rows."""
+    from PIL import Image
+
+    width = round(1.3 * HEIGHT)
+    rows = -(-len(STRIP) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (HEIGHT + GAP) - GAP), "white")
+    for place, (name, box) in enumerate(STRIP.items()):
+        with Image.open(CHECKOUT / "docs" / "images" / f"gallery_{name}.png") as picture:
+            part = picture.convert("RGB").crop(tuple(round(f * picture.size[k % 2]) for k, f in enumerate(box)))
+        part.thumbnail((width, HEIGHT), Image.Resampling.LANCZOS)
+        row, column = divmod(place, COLUMNS)
+        corner = (column * (width + GAP) + (width - part.width) // 2, row * (HEIGHT + GAP) + (HEIGHT - part.height) // 2)
+        sheet.paste(part, corner)
+    sheet.save(CHECKOUT / "docs" / "images" / "gallery_strip.png", optimize=True)
+    print("docs/images/gallery_strip.png")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:] != ["strip"]:
+        main(sys.argv[1:])
+    strip()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import basix.ufl
 import numpy as np
 from dolfinx import fem, mesh
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.image import imread
 from mpi4py import MPI
+
+from constitutive.fem.pictures import Panel, draw
 
 Places = Callable[[np.ndarray], np.ndarray]
 
@@ -81,3 +89,29 @@ def gathered_cells(function: fem.Function) -> tuple[np.ndarray, np.ndarray]:
 def triangles_of(cells: int) -> np.ndarray:
     """Two triangles for each quadrilateral whose corners are numbered four by four, as matplotlib's Triangulation takes them."""
     return (4 * np.arange(cells)[:, None, None] + np.array([[0, 1, 2], [1, 3, 2]])).reshape(-1, 3)
+
+
+def view(panel: Panel, folder: Path, **options: Any) -> np.ndarray | None:
+    """A mesh as an image without margins and colour bar (give the panel its limits), for a figure; None on ranks other than 0."""
+    path = draw(folder / "view.png", replace(panel, title=""), **options)
+    if panel.u.function_space.mesh.comm.rank:
+        return None
+    image = imread(path)
+    path.unlink()
+    image = image[: int(0.83 * len(image)), :, :3]  # the bar is below
+    inked = (image < 0.99).any(axis=2)
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def show_view(axis: Any, image: np.ndarray, title: str) -> None:
+    """Put such an image on an axis."""
+    axis.imshow(image)
+    axis.set_title(title)
+    axis.set_axis_off()
+
+
+def colour_bar(figure: Any, axes: Any, label: str, limits: tuple[float, float], colours: str) -> None:
+    """A colour bar below axes that show images."""
+    scale = ScalarMappable(Normalize(*limits), colours)
+    figure.colorbar(scale, ax=axes, location="bottom", shrink=0.7, aspect=35, pad=0.03).set_label(label)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import ufl
+from bodies import colour_bar, show_view, view
 from crystals import fitted
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -23,8 +24,8 @@ from scipy.spatial.transform import Rotation
 
 from constitutive import Material
 from constitutive.fem import Problem, UserMaterial
-from constitutive.fem.pictures import Panel, draw
-from constitutive.plots.style import styled
+from constitutive.fem.pictures import Panel
+from constitutive.plots.style import BLUE, MUTED, SEQUENTIAL, new_figure, styled
 from constitutive.tensors.packing import MANDEL_BASIS, mandel_matrix, stiffness_voigt_to_mandel
 
 STRETCH = 0.01
@@ -179,31 +180,35 @@ def by_grain(aggregate: Aggregate, tags: mesh.MeshTags, turns: dict[int, np.ndar
     scalar.x.scatter_forward()
     modulus = fem.Function(scalar.function_space)
     modulus.x.array[:] = young[tags.values]
-    panels = [
-        Panel(aggregate.u, modulus, "Young's modulus of the grain along the load (GPa)", "Grains", warp=4.0, colours="cividis"),
-        Panel(aggregate.u, scalar, "Cauchy stress along the load (MPa)", f"Stretched by {STRETCH:.0%}", warp=4.0),
+    scales = {name: (float(values.min()), float(values.max())) for name, values in (("E", young[some]), ("stress", 1e3 * mean[some]))}
+    out.mkdir(parents=True, exist_ok=True)
+    views = [
+        view(Panel(aggregate.u, modulus, "", warp=4.0, colours="cividis", limits=scales["E"]), out, size=(1000, 1000), zoom=0.72),
+        view(Panel(aggregate.u, scalar, "", warp=4.0, limits=scales["stress"]), out, size=(1000, 1000), zoom=0.72),
     ]
-    draw(out / "polycrystal.png", panels, size=(1000, 1000), zoom=0.85)
     if m.comm.rank == 0:
-        picture(young[some], 1e3 * mean[some], counts[some]).savefig(out / "grains.png", dpi=200)
-        console.print(f"written: {out / 'polycrystal.png'}, {out / 'grains.png'}")
+        picture(views, scales, young[some], 1e3 * mean[some], counts[some]).savefig(out / "polycrystal.png", dpi=200)
+        console.print(f"written: {out / 'polycrystal.png'}")
     correlation = float(np.corrcoef(young[some], mean[some])[0, 1])
     grain = {int(tag): float(mean[tag]) for tag in np.flatnonzero(some)}
     return {"correlation": correlation, "stress of the grains": grain, "mean stress": float(np.average(mean[some], weights=counts[some]))}
 
 
 @styled
-def picture(young: np.ndarray, stress: np.ndarray, size: np.ndarray) -> Any:
-    """Stress of each grain over its modulus along the load."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
-    axis = figure.subplots()
-    axis.scatter(young, stress, s=12 + 180 * size / size.max(), color="#0a5ca8", alpha=0.65, lw=0)
-    axis.plot([young.min(), young.max()], 1e3 * STRETCH * np.array([young.min(), young.max()]), color="#5b6570", lw=1)
-    axis.text(young.max(), 1e3 * STRETCH * young.max(), "a grain alone: E × 1 %  ", ha="right", color="#5b6570", fontsize=7.5)
-    axis.set(xlabel="Young's modulus of the grain along the load (GPa)", ylabel="mean stress of the grain (MPa)")
-    axis.set_title(f"Copper, {len(young)} grains, stretched by {STRETCH:.0%}: neighbours share the load")
+def picture(views: list[Any], scales: dict[str, tuple[float, float]], young: np.ndarray, stress: np.ndarray, size: np.ndarray) -> Any:
+    """The grains, their stresses, and the stress of each grain over its modulus along the load."""
+    figure = new_figure(11.0, 4.2)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
+    show_view(left, views[0], "Grains")
+    colour_bar(figure, left, "Young's modulus of the grain along the load (GPa)", scales["E"], "cividis")
+    show_view(middle, views[1], f"Stretched by {STRETCH:.0%}")
+    colour_bar(figure, middle, "Cauchy stress along the load (MPa)", scales["stress"], SEQUENTIAL)
+    right.scatter(young, stress, s=12 + 180 * size / size.max(), color=BLUE, alpha=0.65, lw=0)
+    right.plot([young.min(), young.max()], 1e3 * STRETCH * np.array([young.min(), young.max()]), color=MUTED, lw=1)
+    right.text(young.max(), 1e3 * STRETCH * young.max(), "a grain alone: E × 1 %  ", ha="right", color=MUTED, fontsize=7.5)
+    right.set(xlabel="Young's modulus of the grain along the load (GPa)", ylabel="mean stress of the grain (MPa)")
+    right.set_title("Neighbours share the load")
+    figure.suptitle(f"A copper polycrystal of {len(young)} grains", fontweight="bold", x=0.01, ha="left")
     return figure
 
 

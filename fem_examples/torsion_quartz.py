@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import ufl
+from bodies import colour_bar, show_view, view
 from crystals import fitted
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -23,9 +24,11 @@ from rich.table import Table
 
 from constitutive import Material
 from constitutive.fem import Problem, UserMaterial
-from constitutive.fem.pictures import Panel, draw
+from constitutive.fem.pictures import Panel
+from constitutive.plots.style import DIVERGING, new_figure, styled
 
 LENGTH, WIDTH = 5.0, 1.0  # mm, along y and across
+LIMITS = (-0.1, 0.1)  # MPa, of the colours
 SMALL, LARGE = 1e-4, 3.0  # GPa: largest stress of a linear and of a finite load
 TURNED = np.diag([-1.0, -1.0, 1.0])  # by 180° about Z
 console = Console(highlight=False)
@@ -139,18 +142,31 @@ def say(figures: dict[str, float]) -> None:
 
 def pictures(bars: dict[str, Bar], out: Path) -> None:
     """What the axes of the crystal add: half the difference between the two settings, which is shear alone and twist alone, magnified."""
-    panels = []
-    for kind, effect in (("stretched", "shear"), ("bent", "twist")):
+    out.mkdir(parents=True, exist_ok=True)
+    views = {}
+    for kind, effect in (("stretched", "shears"), ("bent", "twists")):
         first, second = bars[kind], bars[f"{kind} turned"]
-        for bar, other, name in ((first, second, ""), (second, first, ", crystal turned")):
+        for bar, other, name in ((first, second, "as it lies"), (second, first, "turned by 180° about Z")):
             added = fem.Function(bar.V)
             added.x.array[:] = (bar.u.x.array - other.u.x.array) / 2
             largest = bar.mesh.comm.allreduce(float(np.abs(added.x.array).max()), op=MPI.MAX)
-            panels.append(Panel(added, axial_stress(bar), "stress along the bar (MPa)", f"{kind}: {effect}{name}", warp=0.35 / largest,
-                                limits=(-0.1, 0.1), colours="RdBu_r"))  # fmt: skip
-    draw(out / "quartz.png", panels, size=(640, 640), view=(1.0, -1.3, 0.7))
+            panel = Panel(added, axial_stress(bar), "", warp=0.35 / largest, limits=LIMITS, colours=DIVERGING)
+            views[f"{kind}, it {effect}:\n{name}"] = view(panel, out, size=(640, 640), view=(1.0, -1.3, 0.7), zoom=0.88)
     if MPI.COMM_WORLD.rank == 0:
+        picture(views).savefig(out / "quartz.png", dpi=200)
         console.print(f"written: {out / 'quartz.png'}")
+
+
+@styled
+def picture(views: dict[str, Any]) -> Any:
+    figure = new_figure(11.0, 3.6)
+    axes = figure.subplots(1, len(views))
+    for axis, (title, image) in zip(axes, views.items(), strict=True):
+        show_view(axis, image, title)
+    colour_bar(figure, list(axes), "stress along the bar (MPa)", LIMITS, DIVERGING)
+    title = "A quartz bar along Y: the part of its deformation that the crystal's axes add, magnified"
+    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 def axial_stress(bar: Bar) -> fem.Function:
