@@ -160,3 +160,22 @@ def test_the_same_seed_gives_the_same_network():
     again = EquivariantNetwork("1o", "0e", PointGroup.from_symbol("4"), channels=(3, 2), seed=9)
     again.load_state_dict(networks[0].state_dict())
     assert torch.equal(again(points(2, 3)), a)
+
+
+def test_equal_channels_stay_equal_and_random_ones_learn():
+    """Exchanging channels is a symmetry of the network: the gradient at equal channels has it too, and no training leaves it."""
+    x, hand = molecules(100, 0)
+    found = {}
+    for start in ("equal", "random"):
+        network = EquivariantNetwork("4x1o", "2x0e", PointGroup.from_symbol("432"), channels=(6,))
+        if start == "equal":
+            with torch.no_grad():
+                network.lifting.weight[:] = network.lifting.weight[0]
+                network.lifting.bias[:] = network.lifting.bias[0]
+                network.projection.weight[:] = network.projection.weight[:, :1]
+        train(network, x, hand)
+        spread = (network.lifting.weight - network.lifting.weight[0]).detach().abs().max()
+        found[start] = float(spread), accuracy(network, x, hand)
+    assert found["equal"][0] < 1e-9
+    assert found["random"][0] > 0.1
+    assert found["random"][1] > found["equal"][1] + 0.05

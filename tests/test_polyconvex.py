@@ -227,3 +227,19 @@ def test_on_the_command_line(tmp_path):
     refused = run("calibrate", "materials/silicon_sw/data.json", "--polyconvex", "--elliptic", *options)
     assert refused.returncode == 2
     assert "polyconvex and elliptic" in refused.stderr
+
+
+def test_in_finite_elements_by_torch():
+    """No generated code: kernels, and so finite elements, evaluate the law by torch with one warning."""
+    from constitutive import kernel
+    from constitutive.kernel import KernelWarning
+
+    law = a_law("4/m", seed=7)
+    with pytest.warns(KernelWarning, match="evaluated by torch"):
+        found = kernel.compile(law)
+    F = np.eye(3) + 0.1 * np.random.default_rng(0).normal(size=(5, 3, 3))
+    P, A = np.empty((5, 3, 3)), np.empty((5, 9, 9))
+    assert found.evaluate(F, measure="F", stress=P, tangent=A) == 0
+    wanted, slope = law(F)
+    assert np.abs(P - wanted).max() < 1e-12 * np.abs(wanted).max()
+    assert np.abs(A.reshape(5, 3, 3, 3, 3) - slope).max() < 1e-12 * np.abs(slope).max()
