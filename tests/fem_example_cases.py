@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import sys
+import warnings
 from pathlib import Path
 
 from mpi4py import MPI
@@ -22,7 +23,8 @@ SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
 
 def figures(name: str, folder: Path) -> dict[str, object]:
     """What ``main`` of an example returns for a small body."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")  # pictures of small bodies; nobody looks at them
         return importlib.import_module(name).main(folder, **SIZES[name])
 
 

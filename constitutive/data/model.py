@@ -170,8 +170,9 @@ class StressStrainData(Samples):
         """
         factors = self._factors()
         document: dict[str, Any] = {}
+        in_fields = self.electric_field is not None or self.polarization is not None
         for name, value in self._items():
-            if value is None or (name in ("paths", "name") and not value):
+            if value is None or (name in ("paths", "name") and not value) or (name == "electric_frame" and not in_fields):
                 continue
             scaled = isinstance(value, np.ndarray) and factors.get(name, 1.0) != 1.0
             document[name] = value / factors[name] if scaled else value

@@ -51,6 +51,9 @@ class Uncertainty:
     factor: Float[np.ndarray, "k r"]
     quantiles: Float[np.ndarray, " 6"]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", np.ascontiguousarray(self.factor))  # as it is loaded: a product's bits depend on the layout
+
     @cached_property
     def _group(self) -> np.ndarray:
         return np.asarray(mandel_matrix(self.basis.rotations))

@@ -163,7 +163,7 @@ def _line(done: int, total: int, computed: int, seconds: float, failed: int) -> 
 def _duration(seconds: float) -> str:
     """In the largest unit that fits.
 
-    >>> _duration(5400)
+    >>> _duration(5400.0)
     '1.5 h'
     """
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -270,7 +270,9 @@ def _thermal(columns: dict[str, np.ndarray], numbers: np.ndarray, dynamics: Dyna
 
 
 def _potential(calculator: CalculatorSpec) -> str:
-    words = [str(calculator.options[key]) for key in ("pair_style", "pair_coeff", "model") if key in calculator.options]
+    given = [calculator.options[key] for key in ("pair_style", "pair_coeff", "model") if key in calculator.options]
+    lines = [line for option in given for line in (option if isinstance(option, list) else [option])]
+    words = (" ".join(Path(word).name if Path(word).is_absolute() else word for word in str(line).split()) for line in lines)
     return "; ".join(words) or calculator.name
 
 
