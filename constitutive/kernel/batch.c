@@ -129,8 +129,8 @@ INLINE void prepare(const batch *b, const pack map[43], long first, block *k) {
     load(b->strain + first * b->strain_step, b->strain_kind == STRAIN_MANDEL ? 6 : 9, b->strain_step, k->count, k->in);
     if (b->strain_kind == STRAIN_MANDEL) memcpy(x, k->in, sizeof x);
     else to_strain(b->strain_kind, k->in, x);
-    if (b->map && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, k->count, k->map);
-    else if (b->map) memcpy(k->map, map, sizeof k->map);
+    k->map = b->map_step ? k->own : map;
+    if (b->map && b->map_step) load(b->map + first * b->map_step, 43, b->map_step, k->count, k->own);
     if (b->map) to_crystal(k->map, x, k->at);
     else memcpy(k->at, x, sizeof x);
     place(b->numbers, k);

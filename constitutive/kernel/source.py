@@ -54,7 +54,8 @@ enum { WANT_STRESS = 1, WANT_TANGENT = 2, WANT_ENERGY = 4, WANT_SINGLE = 8 };
 
 /* A block of points: rows read, strains in the crystal's axes, strains at which the law is evaluated, and where they lie in the domain. */
 typedef struct {
-    pack in[9], map[43], at[6], inside[6], normal[6], distance;
+    pack in[9], own[43], at[6], inside[6], normal[6], distance;
+    const pack *map; /* the orientation of all points, or that of each in `own` */
     long first, count;
     int outside;
 } block;
