@@ -365,6 +365,23 @@ def under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
+def state_of_terms(states: list[tuple[JsonObject, dict[str, np.ndarray]]]) -> tuple[list[JsonObject], dict[str, np.ndarray]]:
+    """The states of the terms of a sum as one: their settings, and their arrays under "term0.", "term1." and so on (see :func:`under`).
+
+    Parameters
+    ----------
+    states : list
+        What ``state`` of each term returned.
+
+    Returns
+    -------
+    settings : list of dict
+    arrays : dict of array
+    """
+    arrays = {f"term{k}.{name}": a for k, (_, group) in enumerate(states) for name, a in group.items()}
+    return [settings for settings, _ in states], arrays
+
+
 def require_unchanged(projected: np.ndarray, given: np.ndarray) -> None:
     """Require that parameters from a file were invariant already, so that projecting them changed nothing.
 

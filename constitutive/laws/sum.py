@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.errors import MaterialError
-from constitutive.laws.base import Law, law_from_state, under
+from constitutive.laws.base import Law, law_from_state, state_of_terms, under
 from constitutive.plain import JsonObject
 
 
@@ -55,9 +55,8 @@ class SumLaw(Law):
 
     def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
-        states = [term.state() for term in self.terms]
-        arrays = {f"term{k}.{name}": a for k, (_, group) in enumerate(states) for name, a in group.items()}
-        return {"kind": self.kind, "terms": [settings for settings, _ in states]}, arrays
+        settings, arrays = state_of_terms([term.state() for term in self.terms])
+        return {"kind": self.kind, "terms": settings}, arrays
 
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], rotations: np.ndarray) -> SumLaw:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.errors import MaterialError
-from constitutive.laws.base import under
+from constitutive.laws.base import state_of_terms, under
 from constitutive.laws.coupled.base import CoupledLaw, coupled_law_from_state
 from constitutive.plain import JsonObject
 
@@ -64,9 +64,8 @@ class CoupledSumLaw(CoupledLaw):
 
     def state(self) -> tuple[JsonObject, dict[str, np.ndarray]]:
         """Settings and arrays for the material file."""
-        states = [term.state() for term in self.terms]
-        arrays = {f"term{k}.{name}": a for k, (_, group) in enumerate(states) for name, a in group.items()}
-        return {"kind": self.kind, "terms": [settings for settings, _ in states]}, arrays
+        settings, arrays = state_of_terms([term.state() for term in self.terms])
+        return {"kind": self.kind, "terms": settings}, arrays
 
     @classmethod
     def from_state(cls, settings: JsonObject, arrays: dict[str, np.ndarray], operations: np.ndarray) -> CoupledSumLaw:
