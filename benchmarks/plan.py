@@ -28,6 +28,8 @@ POTENTIAL = {
     "copper": ("eam/alloy", "Cu_mishin1.eam.alloy", ["Cu"]),
     "silicon_carbide": ("vashishta", "SiC.vashishta", ["Si", "C"]),
     "gallium_nitride": ("sw", "GaN.sw", ["Ga", "N"]),
+    "magnesium": ("eam/fs", "Mg_mm.eam.fs", ["Mg"]),
+    "quartz": ("vashishta", "SiO.1990.vashishta", ["Si", "O"]),
 }
 STEP = 2e-3  # of the differences: at half of it the splines of the copper potential show, at three times the fifth order
 SIZE = 0.10  # |E| of the laws' domain
@@ -155,7 +157,8 @@ def print_honesty(pairs):
 
 
 def laws(names, samples, seeds, unseen, effort):
-    """Print errors of S of laws calibrated on random strains (as make_sets.py) and on planned ones."""
+    """Print errors of S of laws calibrated on random strains (as make_sets.py) and on planned ones, and the ratio of their medians."""
+    ratios = []
     for name in names:
         structure, style, file, elements = crystal(name)
         ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
@@ -169,9 +172,11 @@ def laws(names, samples, seeds, unseen, effort):
                 law = calibrate(make(structure, deformations, style, file, elements, name), effort=effort)
                 errors[kind].append(true_error(law, ahead))
         median = {kind: 100 * float(np.median(values)) for kind, values in errors.items()}
-        print(f"{name}, N = {samples}: median {median['random']:.3f} % random, {median['planned']:.3f} % planned")
+        ratios.append(median["planned"] / median["random"])
+        print(f"{name}, N = {samples}: median {median['random']:.3f} % random, {median['planned']:.3f} % planned, ratio {ratios[-1]:.2f}")
         for kind, values in errors.items():
-            print(f"  {kind:8s}", *(f"{100 * value:.3f}" for value in values))
+            print(f"  {kind:8s}", *(f"{100 * value:.3f}" for value in values), flush=True)
+    print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
 
 
 def main():

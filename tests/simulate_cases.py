@@ -77,6 +77,17 @@ def marked(what, volume, flag):
     return Marked(what, volume, flag)
 
 
+class Failing(Spring):
+    """Fails at every cell."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        raise RuntimeError("the SCF did not converge")
+
+
+def failing():
+    return Failing()
+
+
 class Slow(Spring):
     """Takes its time, and leaves a mark for every call."""
 

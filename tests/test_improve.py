@@ -177,6 +177,7 @@ def test_build_and_improve_on_the_command_line(tmp_path):
         (["improve", "silicon", "--plan", "x.json", "--visited", "v.npz", "--size", "0.1"], "needed one of them"),
         (["build", "x.cif", "--calculator", "emt", "--target", "nan%", "-o", "y"], "between 0 and 100"),
         (["build", "x.cif", "--calculator", "emt", "--target", "much", "-o", "y"], "needed per cent"),
+        (["build", "x.cif", "--calculator", "emt", "--target", "0.01", "-o", "y"], "with the sign"),
         (["build", "x.cif", "--calculator", "emt", "--first", "30", "--budget", "20", "-o", "y"], "no more than the budget"),
         (["simulate", "plan.json", "--calculator", "emt", "--set", "x", "-o", "d.json"], "KEY=VALUE"),
         (["simulate", "plan.json", "--calculator", "emt", "-o", "d.txt"], "ends in .json"),

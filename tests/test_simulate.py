@@ -79,6 +79,13 @@ def test_a_missing_package_is_answered_by_the_line_that_installs_it(name, monkey
         read_calculator(name, options).make(tmp_path)
 
 
+def test_options_that_a_calculator_needs_are_named(tmp_path):
+    with pytest.raises(DataError, match="found no pair_style and no pair_coeff; needed in a YAML file"):
+        read_calculator("lammps").make(tmp_path)
+    with pytest.raises(DataError, match="found no model"):
+        read_calculator("nequip").make(tmp_path)
+
+
 def test_options_that_a_calculator_does_not_take_are_named(tmp_path):
     with pytest.raises(DataError, match=r"lammps: found options \['pair_coeff', 'pair_style', 'stile'\]"):
         read_calculator("lammps", {**SI, "stile": 1}).make(tmp_path)

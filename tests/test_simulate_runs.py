@@ -112,13 +112,21 @@ def test_two_runs_on_one_folder_and_other_settings_are_refused(plan, tmp_path):
     identity = {"plan": 1, "ions": "relaxed"}
     with RunFolder(tmp_path / "run", identity), pytest.raises(DataError, match="another run at work"):
         RunFolder(tmp_path / "run", identity)
-    with RunFolder(tmp_path / "run", identity):  # control: free again
-        pass
+    with RunFolder(tmp_path / "run", identity) as run:  # control: free again
+        run.append({"number": 0})
     with pytest.raises(DataError, match="another ions"):
         RunFolder(tmp_path / "run", {"plan": 1, "ions": "clamped"})
     simulate(plan, spec("spring"), tmp_path / "second", settings())
     with pytest.raises(DataError, match="another force"):
         simulate(plan, spec("spring"), tmp_path / "second", settings(force=0.01))
+
+
+def test_a_run_that_failed_before_its_first_result_leaves_the_folder_to_another(plan, tmp_path):
+    with pytest.raises(DataError, match=r"the calculator returned no \w+ of \w+ \(RuntimeError: the SCF did not converge\); needed"):
+        simulate(plan, spec("failing"), tmp_path / "run", settings())
+    assert len(simulate(plan, spec("spring"), tmp_path / "run", settings()).data) == 8
+    with pytest.raises(DataError, match="another calculator"):
+        simulate(plan, spec("failing"), tmp_path / "run", settings())
 
 
 def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path):
@@ -172,7 +180,7 @@ def test_a_calculator_that_hangs_is_ended_at_the_time_limit(plan, tmp_path):
 def test_nothing_computed_is_an_error(plan, tmp_path):
     one = make_plan(CUBE, 4, size=0.02)
     broken = type(one)(structure=one.structure, F=one.F[1:2], point_group="m-3m", size=0.02)
-    with pytest.raises(DataError, match="no sample has a result; sample 0: RuntimeError: the SCF"):
+    with pytest.raises(DataError, match=r"no sample has a result; sample 0: DataError: .*RuntimeError: the SCF"):
         simulate(broken, spec("marked", what="raise", volume=volume(one, 1), flag="always"), tmp_path / "run", settings())
 
 

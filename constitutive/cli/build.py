@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import ProgressBar, emit, err, out
-from constitutive.cli.options import JsonOption, SeedOption, positive
+from constitutive.cli.options import JsonOption, SeedOption, percent, positive
 from constitutive.cli.simulate import (
     CalculatorOption,
     ClampedOption,
@@ -23,7 +23,6 @@ from constitutive.cli.simulate import (
     settings_of,
     spec_of,
 )
-from constitutive.errors import DataError
 
 if TYPE_CHECKING:
     from constitutive.simulate import Built
@@ -71,10 +70,10 @@ def build(
     from constitutive.simulate import BuildSettings  # deferred: quick --help
     from constitutive.simulate import build as run  # deferred: quick --help
 
-    spec = spec_of(calculator, option)
     wanted = percent(target)
+    spec = spec_of(calculator, option)
     simulation = settings_of(
-        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=100 * wanted,
+        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=wanted,
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
     settings = BuildSettings(wanted, budget, first, size, effort, seed, not conventional, simulation)
@@ -87,28 +86,6 @@ def build(
     emit(as_json, _payload(found, folder), lambda: _render(found, folder))
     if not found.met:
         raise typer.Exit(1)
-
-
-def percent(text: str) -> float:
-    """A share such as ``1%``.
-
-    Raises
-    ------
-    DataError
-        It is not a number of per cent between 0 and 100.
-
-    Examples
-    --------
-    >>> percent("0.5%")
-    0.005
-    """
-    try:
-        value = float(text.strip().removesuffix("%")) / 100
-    except ValueError as error:
-        raise DataError(f"--target: found {text!r}; needed per cent, such as 1%") from error
-    if not 0 < value < 1:
-        raise DataError(f"--target: found {text!r}; needed per cent between 0 and 100, such as 1%")
-    return value
 
 
 def _payload(found: Built, folder: Path) -> dict[str, object]:

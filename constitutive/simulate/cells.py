@@ -12,6 +12,8 @@ from constitutive.errors import DataError
 from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pymatgen.core import Structure
 
 GPA = 1 / EV_PER_CUBIC_ANGSTROM  # eV/Å³ in one GPa
@@ -94,12 +96,9 @@ def stress_of(atoms: Atoms) -> Float[np.ndarray, "3 3"]:
     Raises
     ------
     DataError
-        It is not finite.
+        It is not finite, or the calculator failed.
     """
-    stress = np.asarray(atoms.get_stress(voigt=False), dtype=np.float64) / GPA
-    if not np.isfinite(stress).all():
-        raise DataError("the calculator returned a stress that is not finite")
-    return stress
+    return _computed("a stress", atoms, lambda: atoms.get_stress(voigt=False)) / GPA
 
 
 def energy_of(atoms: Atoms) -> float:
@@ -118,12 +117,9 @@ def energy_of(atoms: Atoms) -> float:
     Raises
     ------
     DataError
-        It is not finite.
+        It is not finite, or the calculator failed.
     """
-    energy = float(atoms.get_potential_energy())
-    if not np.isfinite(energy):
-        raise DataError("the calculator returned an energy that is not finite")
-    return energy
+    return float(_computed("an energy", atoms, atoms.get_potential_energy))
 
 
 def forces_of(atoms: Atoms) -> Float[np.ndarray, "n 3"]:
@@ -142,9 +138,22 @@ def forces_of(atoms: Atoms) -> Float[np.ndarray, "n 3"]:
     Raises
     ------
     DataError
-        They are not finite.
+        They are not finite, or the calculator failed.
     """
-    forces = np.asarray(atoms.get_forces(), dtype=np.float64)
-    if not np.isfinite(forces).all():
-        raise DataError("the calculator returned forces that are not finite")
-    return forces
+    return _computed("forces", atoms, atoms.get_forces)
+
+
+def _computed(what: str, atoms: Atoms, compute: Callable[[], object]) -> np.ndarray:
+    """What the calculator returns, as finite numbers; calculators raise what they like."""
+    try:
+        values = np.asarray(compute(), dtype=np.float64)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"the calculator returned no {what.split()[-1]} of {atoms.get_chemical_formula()} "
+            f"({type(error).__name__}: {error}); needed energy, forces and stress of such a cell: try it by ASE alone"
+        ) from error
+    if not np.isfinite(values).all():
+        raise DataError(f"the calculator returned {what} that {'are' if what == 'forces' else 'is'} not finite")
+    return values
