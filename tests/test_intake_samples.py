@@ -7,7 +7,7 @@ from fitted_law import fitted_law
 from intake_cases import invoke, named
 
 from constitutive.data import StressStrainData
-from constitutive.data.averages import averaged, block_error
+from constitutive.data.averages import averaged, error_of_mean
 from constitutive.intake import IntakeError, check
 from constitutive.intake.groups import declared_group
 from constitutive.intake.ions import forces_vanish
@@ -122,12 +122,24 @@ def test_frames_are_averaged_with_their_standard_errors(sets, tmp_path):
     assert "thermal_frames" not in named(check(one))
 
 
-def test_the_standard_error_sees_correlation():
-    rng = np.random.default_rng(0)
-    independent = rng.normal(size=4096)
-    slow = np.repeat(rng.normal(size=256), 16)
-    assert float(block_error(independent)) == pytest.approx(1 / 64, rel=0.3)
-    assert float(block_error(slow)) == pytest.approx(1 / 16, rel=0.35)  # 256 independent values, not 4096
+def series_in_time(kind, n, rng):
+    """Many stationary series: independent, correlated over some 4 or 19 steps, and oscillating ones."""
+    noise = rng.normal(size=(n + 300, 1000))
+    first, second = {"independent": (0, 0), "short": (0.6, 0), "long": (0.9, 0), "oscillating": (1.115, -0.64)}[kind]
+    x = np.zeros_like(noise)
+    for t in range(2, len(x)):
+        x[t] = first * x[t - 1] + second * x[t - 2] + noise[t]
+    return x[300:]
+
+
+@pytest.mark.parametrize("kind", ["independent", "short", "long", "oscillating"])
+@pytest.mark.parametrize("n", [60, 200])
+def test_the_standard_error_is_the_scatter_of_independent_series(kind, n):
+    series = series_in_time(kind, n, np.random.default_rng(0))
+    scatter = series.mean(0).std()
+    assert np.sqrt(np.mean(error_of_mean(series) ** 2)) == pytest.approx(scatter, rel=0.2)
+    if kind == "long":  # control: as if the frames were independent
+        assert np.mean(series.std(0, ddof=1)) / np.sqrt(n) < 0.5 * scatter
 
 
 def test_repetitions_are_no_frames(sets):

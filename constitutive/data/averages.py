@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from constitutive.data.model import StressStrainData
 
 SAME_F = 1e-8
-FEWEST_BLOCKS = 5
+WINDOW = 5  # correlation times after which a longer sum brings noise only
+LONGEST = 1 / 3  # of the series: a longer correlation time can't be told from it
+CORRECTIONS = 20  # of the variance of the mean
 
 
 def same_deformation(F: Float[np.ndarray, "n 3 3"]) -> Int[np.ndarray, " n"]:
@@ -28,14 +30,15 @@ def same_deformation(F: Float[np.ndarray, "n 3 3"]) -> Int[np.ndarray, " n"]:
     return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
 
 
-def block_error(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
-    """Standard error of the mean of a series in time, the largest over blocks of 1, 2, 4, … frames.
+def error_of_mean(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
+    """Standard error of the mean of a series in time, from its autocorrelation.
 
-    H. Flyvbjerg, H. G. Petersen, J. Chem. Phys. 91 (1989) 461: blocks longer than the correlation time are independent.
+    √(τ γ(0)/n) with τ = 1 + 2 Σ γ(k)/γ(0) up to the first lag k ≥ 5 τ(k)/2, at least 1. The autocovariances γ(k) of a short series are too small,
+    by the variance of its mean; that is added to them (U. Wolff, Comput. Phys. Commun. 156 (2004) 143, eq. 32).
 
     >>> import numpy as np
-    >>> float(block_error(np.array([1.0, 3.0, 1.0, 3.0])).round(3))
-    0.577
+    >>> float(error_of_mean(np.array([1.0, 3.0, 1.0, 3.0])).round(3))
+    0.707
 
     Parameters
     ----------
@@ -47,13 +50,26 @@ def block_error(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
     array (...)
         In the unit of the values.
     """
-    best = values.std(0, ddof=1) / np.sqrt(len(values))
-    blocks = values
-    while len(blocks) // 2 >= FEWEST_BLOCKS:
-        even = blocks[: len(blocks) // 2 * 2]
-        blocks = (even[0::2] + even[1::2]) / 2
-        best = np.maximum(best, blocks.std(0, ddof=1) / np.sqrt(len(blocks)))
-    return np.asarray(best)
+    n = len(values)
+    x = np.reshape(values - values.mean(0), (n, -1))
+    transform = np.fft.rfft(x, 2 * n, axis=0)
+    covariance = np.fft.irfft(np.abs(transform) ** 2, 2 * n, axis=0)[:n] / n
+    errors = [_error(one) if one[0] > 0 else 0.0 for one in covariance.T]
+    return np.reshape(np.array(errors), values.shape[1:])
+
+
+def _error(covariance: Float[np.ndarray, " n"]) -> float:
+    """Of one series: the variance of its mean, found by iteration, corrects the autocovariances that it comes from."""
+    n = len(covariance)
+    times = 1 + 2 * np.cumsum(covariance[1:]) / covariance[0]
+    ends = np.nonzero(np.arange(1, n) >= WINDOW * np.maximum(times, 1) / 2)[0]
+    window = int(ends[0]) + 1 if len(ends) else n - 1
+    time, variance, of_mean = 1.0, covariance[0] * n / (n - 1), 0.0
+    for _ in range(CORRECTIONS):
+        of_mean = variance * time / n
+        variance = covariance[0] + of_mean
+        time = min(max(1 + 2 * float(np.sum(covariance[1 : window + 1] + of_mean)) / variance, 1.0), n * LONGEST)
+    return float(np.sqrt(variance * time / n)) if time > 1 else float(np.sqrt(covariance[0] / (n - 1)))
 
 
 def averaged(data: StressStrainData) -> StressStrainData:
@@ -73,7 +89,7 @@ def averaged(data: StressStrainData) -> StressStrainData:
     first = np.sort(np.unique(label, return_index=True)[1])
     members = [np.nonzero(label == label[k])[0] for k in first]
     stress = getattr(data, data.measure)
-    errors = [block_error(stress[m]).tolist() if len(m) > 1 else np.zeros((3, 3)).tolist() for m in members]
+    errors = [error_of_mean(stress[m]).tolist() if len(m) > 1 else np.zeros((3, 3)).tolist() for m in members]
     extra = {"stress_standard_error": errors, "frames": [len(m) for m in members]}
     W = None if data.W is None else np.array([data.W[m].mean() for m in members])
     mean = np.stack([stress[m].mean(0) for m in members])

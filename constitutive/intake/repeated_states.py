@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from constitutive.data import StressStrainData
-from constitutive.data.averages import block_error, same_deformation
+from constitutive.data.averages import error_of_mean, same_deformation
 from constitutive.intake.findings import Finding
 from constitutive.intake.samples import ANOTHER_STRESS, UNSTRAINED
 from constitutive.tensors.components import six_text
@@ -69,7 +69,7 @@ class RepeatedStates:
         sigma = data.stress("cauchy")[self.label == self.repeated[0]]
         return (
             f"a mean stress of ({six_text(sigma.mean(0))}) GPa (xx yy zz yz xz xy) and standard errors of "
-            f"({six_text(block_error(sigma))}) GPa from {len(sigma)} frames"
+            f"({six_text(error_of_mean(sigma))}) GPa from {len(sigma)} frames"
         )
 
 

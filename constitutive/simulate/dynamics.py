@@ -1,4 +1,4 @@
-"""Stresses at a temperature: averages of molecular dynamics at fixed cell (NVT, Langevin), with errors from blocks of the series."""
+"""Stresses at a temperature: averages of molecular dynamics at fixed cell (NVT, Langevin), with errors from the autocorrelation of the series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from jaxtyping import Float
 
-from constitutive.data.averages import block_error
+from constitutive.data.averages import error_of_mean
 from constitutive.errors import DataError
 from constitutive.simulate.cells import GPA, strained, structure_of
 from constitutive.simulate.ions import Hessian, internal_coupling, stiffened
@@ -71,7 +71,7 @@ class ThermalStress:
     mean
         Cauchy stress, kinetic part included, tension positive, GPa.
     error
-        Standard error of each component, from blocks (Flyvbjerg & Petersen, 1989), GPa.
+        Standard error of each component, from the autocorrelation of the series, GPa.
     """
 
     mean: Float[np.ndarray, "3 3"]
@@ -114,7 +114,7 @@ def thermal_stress(atoms: Atoms, settings: DynamicsSettings, seed: int) -> Therm
         raise DataError(
             "molecular dynamics: found a stress that is not finite; needed a crystal that stays together; shorten the time step"
         )
-    return ThermalStress(stress.mean(0), block_error(stress))
+    return ThermalStress(stress.mean(0), error_of_mean(stress))
 
 
 def thermally_expanded(atoms: Atoms, hessian: Hessian | None, settings: DynamicsSettings, seed: int) -> tuple[Atoms, ThermalStress]:
