@@ -33,8 +33,8 @@ def same_deformation(F: Float[np.ndarray, "n 3 3"]) -> Int[np.ndarray, " n"]:
 def error_of_mean(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "..."]:
     """Standard error of the mean of a series in time, from its autocorrelation.
 
-    √(τ γ(0)/n) with τ = 1 + 2 Σ γ(k)/γ(0) up to the first lag k ≥ 5 τ(k)/2, at least 1. The autocovariances γ(k) of a short series are too small,
-    by the variance of its mean; that is added to them (U. Wolff, Comput. Phys. Commun. 156 (2004) 143, eq. 32).
+    √(τ γ(0)/n) with τ = 1 + 2 Σ γ(k)/γ(0) up to the first lag k ≥ 5 τ(k)/2, at least 1. The autocovariances γ(k) of a short series are
+    too small by the variance of its mean, which is added to them (U. Wolff, Comput. Phys. Commun. 156 (2004) 143).
 
     >>> import numpy as np
     >>> float(error_of_mean(np.array([1.0, 3.0, 1.0, 3.0])).round(3))

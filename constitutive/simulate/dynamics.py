@@ -1,4 +1,4 @@
-"""Stresses at a temperature: averages of molecular dynamics at fixed cell (NVT, Langevin), with errors from the autocorrelation of the series."""
+"""Stresses at a temperature: averages of molecular dynamics at fixed cell (NVT, Langevin), with their standard errors."""
 
 from __future__ import annotations
 
