@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -156,3 +158,43 @@ def test_packages_come_from_where_the_host_takes_them(
     monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
     command = dev.DebianRoute().mmdebstrap(Path("/root"))
     assert command[command.index("/root") + 1 :] == expected
+
+
+@pytest.mark.parametrize(("command", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("exit 0", 0)])
+def test_the_status_of_a_command_is_passed_on(checkout: Path, command: str, status: int) -> None:
+    assert staying(checkout, f"bash -c {command!r}").wait(timeout=60) == status
+
+
+def test_a_command_under_nohup_outlives_the_shell_that_started_it(checkout: Path, tmp_path: Path) -> None:
+    """Bubblewrap ends with its parent (as this command, by prctl): that is the script, which stays, and no shell."""
+    end = tmp_path / "end"
+    script = f"import ctypes, time; ctypes.CDLL(None).prctl(1, 9); time.sleep(1.5); open({str(end)!r}, 'w')"
+    code = loading(checkout, [sys.executable, "-c", script])
+    starter = f"nohup {sys.executable} -c {shlex.quote(code)} > /dev/null 2>&1 & exit 0"
+    subprocess.run(["bash", "-c", starter], check=True)
+    for _ in range(200):
+        if end.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the command ended with its shell")
+
+
+def test_a_signal_is_passed_on_to_the_command(checkout: Path) -> None:
+    process = staying(checkout, "sleep 60")
+    time.sleep(1.0)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+
+
+def staying(checkout: Path, command: str) -> "subprocess.Popen[bytes]":
+    """The script's process, with a command as its child."""
+    return subprocess.Popen([sys.executable, "-c", loading(checkout, shlex.split(command))])
+
+
+def loading(checkout: Path, command: list[str]) -> str:
+    """Python code that runs a command as the script does, in the environment of the tests."""
+    return (
+        "import os, sys; from importlib.machinery import SourceFileLoader; sys.dont_write_bytecode = True; "
+        f"dev = SourceFileLoader('dev_script', {str(checkout / 'dev')!r}).load_module(); "
+        f"sys.exit(dev.run_to_its_end({command!r}, dict(os.environ)))"
+    )
