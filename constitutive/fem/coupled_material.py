@@ -171,6 +171,8 @@ class CoupledMaterial(UserMaterial, coupled=True):
         scale = None if phi is None else _field_scale(length_unit, potential_unit)
         self.length = METRES.get(length_unit or "", math.nan)
         self.volts = VOLTS[potential_unit or "V"]
+        if plane == "axisymmetric":
+            raise SolveError("plane='axisymmetric' is for laws of strain alone: give a mesh in 3D, or plane strain")
         mechanical = make_kinematics(u, self.mesh, strain, plane, axial_strain)
         kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None)
         self.kinematics = kinematics

@@ -238,7 +238,7 @@ def integral(evaluation: Evaluation, values: np.ndarray) -> float:
     """
     coefficient = fem.Function(evaluation.points.space(()))
     coefficient.x.array[evaluation.points.dof_order(coefficient)] = values.ravel()
-    local = fem.assemble_scalar(fem.form(coefficient * evaluation.points.dx))
+    local = fem.assemble_scalar(fem.form(evaluation.kinematics.per_volume(coefficient) * evaluation.points.dx))
     return float(evaluation.mesh.comm.allreduce(local, op=MPI.SUM))
 
 
@@ -287,7 +287,7 @@ def mass(evaluation: Evaluation, length_unit: str = "mm") -> float:
         if region.crystal.density is None:
             raise MaterialError("the mass needs the density of the crystal, and a material has no structure")
         values[region.cells] = region.crystal.density
-    return integral(evaluation, values) * METRES[length_unit] ** evaluation.mesh.geometry.dim
+    return integral(evaluation, values) * METRES[length_unit] ** evaluation.kinematics.bulk_dimension
 
 
 def worst_strain(evaluation: Evaluation, state: type[PointState] = PointState) -> float:

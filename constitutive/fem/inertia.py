@@ -217,7 +217,10 @@ def mass_form(problem: Problem, rho: Expr) -> ufl.Form:
     du, v = ufl.TrialFunction(space), ufl.TestFunction(space)
     degree = 2 * function_degree(d) + 2 * (compat.geometry_degree(problem.mesh) - 1)
     parts = [part if d is problem.u else ufl.algorithms.expand_derivatives(ufl.derivative(d, problem.u, part)) for part in (du, v)]
-    return rho * ufl.inner(*parts) * ufl.dx(domain=problem.mesh, metadata={"quadrature_degree": degree})
+    density = rho * ufl.inner(*parts)
+    if any(law.kinematics.revolved for law in problem.laws):
+        density, degree = problem.laws[0].kinematics.per_volume(density), degree + 1
+    return density * ufl.dx(domain=problem.mesh, metadata={"quadrature_degree": degree})
 
 
 def mass_matrix(problem: Problem, rho: Expr) -> PETSc.Mat:

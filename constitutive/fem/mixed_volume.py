@@ -82,4 +82,4 @@ def volume_constraint(law: UserMaterial, p: Expr, v: Expr) -> ufl.Form:
         raise SolveError("the law has no dilatation of its own: make it with UserMaterial(u, …, dilatation=d), u, p, d = ufl.split(w)")
     (unknown,) = ufl.algorithms.extract_coefficients(law.u)
     change = kinematics.volume_ratio(law.u) - 1 if kinematics.finite else ufl.tr(kinematics.displacement_gradient(law.u))
-    return ufl.derivative(p * (change - kinematics.dilatation) * law.dx, unknown, v)
+    return ufl.derivative(kinematics.per_volume(p * (change - kinematics.dilatation)) * law.dx, unknown, v)

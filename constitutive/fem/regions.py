@@ -15,6 +15,7 @@ from torch import Tensor
 
 from constitutive import kernel
 from constitutive.errors import SolveError
+from constitutive.fem.axisymmetry import as_section_rotations, require_invariant
 from constitutive.fem.material_point import LawAtPoints, PointLaw, Precision, StressLaw, reference_map
 from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.tensor_fields import (
@@ -215,6 +216,7 @@ def make_regions(
     finite: bool,
     native: bool = True,
     precision: Precision = "double",
+    revolved: bool = False,
 ) -> list[Region]:
     """Sort the cells of this rank by material, and compile the laws where ``native`` is set.
 
@@ -235,6 +237,8 @@ def make_regions(
         Compile the laws.
     precision : {"double", "single"}
         Of a network's part of the tangent.
+    revolved : bool
+        The mesh is a section of a body of revolution, about which the laws have to be invariant.
 
     Returns
     -------
@@ -243,7 +247,7 @@ def make_regions(
     Raises
     ------
     SolveError
-        Tags are needed and not given, or what was given is no material.
+        Tags are needed and not given, what was given is no material, or one is not invariant about the axis.
     """
 
     def make(given: object, cells: Cells, turn: TensorField, free: TensorField | None) -> Region:
@@ -251,9 +255,12 @@ def make_regions(
         law, domain = crystal.law, crystal.domain
         law = BoundedLaw(law, domain, "extend") if extend and domain is not None and isinstance(law, Law) else law
         compiled = compiled_law(crystal, law, points.mesh.comm.rank) if native else None
+        if revolved:
+            require_invariant(crystal.name, law, crystal.domain, cells, turn, free)
         return Region(law, crystal, cells, turn, free, unit, finite, compiled, precision)
 
-    return sort_cells(material, orientation, cell_tags, stress_free, points, make, as_rotations)
+    turned = as_section_rotations if revolved else as_rotations
+    return sort_cells(material, orientation, cell_tags, stress_free, points, make, turned)
 
 
 def sort_cells(

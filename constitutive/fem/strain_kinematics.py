@@ -19,6 +19,12 @@ With a dilatation d of its own (mixed elements, see ``mixed_volume``) the law is
     (\text{small strain: } \bar\varepsilon = \varepsilon + \tfrac1n (d - \mathrm{tr}\,\varepsilon) I_n)
 
 with n = 3, and n = 2 in the plane, whose third direction keeps its length.
+
+In a body of revolution the mesh's axes are r and z, the third one is n = r × z, which points round the axis. For components of u along them
+
+.. math:: H_{nn} = u_r / r, \quad H_{rn} = -u_n / r, \quad \int \dots\, 2\pi r\, \mathrm{d}r\, \mathrm{d}z
+
+(Bonet & Wood, sec. 4.9, without twist): components of the gradient of a vector field in cylindrical coordinates, exact at finite strain.
 """
 
 from __future__ import annotations
@@ -30,6 +36,7 @@ import numpy as np
 import ufl
 from dolfinx import default_scalar_type, fem
 from dolfinx.mesh import Mesh
+from mpi4py import MPI
 from ufl.core.expr import Expr
 
 from constitutive.errors import SolveError
@@ -69,10 +76,22 @@ class StrainKinematics:
         return self.strains
 
     @property
+    def revolved(self) -> bool:
+        """Whether the mesh is the section of a body of revolution."""
+        return self.plane == "axisymmetric"
+
+    @property
+    def bulk_dimension(self) -> int:
+        """Directions in which a change of volume is free: 2 in plane strain, otherwise 3."""
+        return 3 if self.revolved else self.dimension
+
+    @property
     def strains(self) -> tuple[int, ...]:
         """Mandel components that a variation of the displacement changes."""
-        if self.dimension == 3:
+        if self.dimension == 3 or (self.revolved and self.components == 3):
             return (0, 1, 2, 3, 4, 5)
+        if self.revolved:
+            return (0, 1, 2, 5)
         return (0, 1, 3, 4, 5) if self.components == 3 else (0, 1, 5)
 
     @property
@@ -91,7 +110,7 @@ class StrainKinematics:
         -------
         UFL expression (3, 3)
         """
-        return self._padded(ufl.grad(u), self.axial)
+        return self._padded(u, self.axial)
 
     def variation_gradient(self, v: Expr) -> Expr:
         """δH = ∂v/∂X padded to 3×3.
@@ -104,14 +123,35 @@ class StrainKinematics:
         -------
         UFL expression (3, 3)
         """
-        return self._padded(ufl.grad(v), 0.0)
+        return self._padded(v, 0.0)
 
-    def _padded(self, gradient: Expr, axial: Expr | float) -> Expr:
+    def _padded(self, u: Expr, axial: Expr | float) -> Expr:
+        gradient = ufl.grad(u)
+        outside = {(2, 2): ufl.as_ufl(axial)}
+        if self.revolved:
+            r = _radius(u)
+            outside[2, 2] = u[0] / r
+            if self.components == 3:
+                outside[0, 2] = -u[2] / r
+
         def entry(i: int, j: int) -> Expr:
             inside = i < self.components and j < self.dimension
-            return gradient[i, j] if inside else ufl.as_ufl(axial if i == j == 2 else 0.0)
+            return gradient[i, j] if inside else outside.get((i, j), ufl.as_ufl(0.0))
 
         return ufl.as_matrix([[entry(i, j) for j in range(3)] for i in range(3)])
+
+    def per_volume(self, integrand: Expr) -> Expr:
+        """An integrand per volume as one on the mesh: times 2πr in a body of revolution.
+
+        Parameters
+        ----------
+        integrand : UFL expression
+
+        Returns
+        -------
+        UFL expression
+        """
+        return 2 * np.pi * _radius(integrand) * integrand if self.revolved else integrand
 
     def deformation_gradient(self, u: Expr) -> Expr:
         """F = I + H; in plane stress its third column is the reference normal (the thickness stretch is the law's).
@@ -141,16 +181,16 @@ class StrainKinematics:
         E = ufl.sym(H) + ufl.dot(H.T, H) / 2 if self.finite else ufl.sym(H)
         if self.dilatation is not None:
             k2, identity = self._volume_factor(u), self._identity
-            E = k2 * E + (k2 - 1) / 2 * identity if self.finite else E + (self.dilatation - ufl.tr(H)) / self.dimension * identity
+            E = k2 * E + (k2 - 1) / 2 * identity if self.finite else E + (self.dilatation - ufl.tr(H)) / self.bulk_dimension * identity
         return mandel_components(E, self.strains)
 
     @property
     def _identity(self) -> Expr:
-        return ufl.as_matrix([[1.0 if i == j < self.dimension else 0.0 for j in range(3)] for i in range(3)])
+        return ufl.as_matrix([[1.0 if i == j < self.bulk_dimension else 0.0 for j in range(3)] for i in range(3)])
 
     def _volume_factor(self, u: Expr) -> Expr:
         dilatation: Expr = self.dilatation
-        return ((1 + dilatation) / self.volume_ratio(u)) ** (2 / self.dimension)
+        return ((1 + dilatation) / self.volume_ratio(u)) ** (2 / self.bulk_dimension)
 
     def gradient_of_law(self, u: Expr) -> Expr:
         """Displacement gradient that belongs to the strain of the law: H, or k F − 1 with a dilatation of its own.
@@ -167,7 +207,7 @@ class StrainKinematics:
         if self.dilatation is None:
             return H
         if not self.finite:
-            return H + (self.dilatation - ufl.tr(H)) / self.dimension * self._identity
+            return H + (self.dilatation - ufl.tr(H)) / self.bulk_dimension * self._identity
         k = ufl.sqrt(self._volume_factor(u))
         return k * H + (k - 1) * self._identity
 
@@ -219,7 +259,12 @@ class StrainKinematics:
         if not self.finite:
             return ufl.as_ufl(1.0)
         F = self.deformation_gradient(u)
-        return ufl.det(F) if self.dimension == 3 else (F[0, 0] * F[1, 1] - F[0, 1] * F[1, 0]) * F[2, 2]
+        return ufl.det(F) if self.bulk_dimension == 3 else (F[0, 0] * F[1, 1] - F[0, 1] * F[1, 0]) * F[2, 2]
+
+
+def _radius(expression: Expr) -> Expr:
+    """Distance from the axis of revolution."""
+    return ufl.SpatialCoordinate(ufl.domain.extract_unique_domain(ufl.as_ufl(expression)))[0]
 
 
 def mandel_components(T: Expr, which: Sequence[int]) -> Expr:
@@ -250,7 +295,7 @@ def make_kinematics(
         The displacement.
     mesh : Mesh
     strain : {"finite", "small"}
-    plane : {None, "strain", "stress", "generalised_strain"}
+    plane : {None, "strain", "stress", "generalised_strain", "axisymmetric"}
     axial : Constant or float, optional
         Axial stretch of generalised plane strain, less one.
     dilatation : UFL scalar, optional
@@ -276,16 +321,29 @@ def make_kinematics(
         raise SolveError("axial_strain belongs to plane='generalised_strain' only")
     if dilatation is not None:
         _check_dilatation(u, plane, dilatation)
+    if plane == "axisymmetric":
+        _require_half_plane(mesh)
     stretch = 0.0 if axial is None else _constant(mesh, axial)
     return StrainKinematics(strain == "finite", plane, components, dimension, stretch, dilatation)
 
 
 def _check_dilatation(u: Expr, plane: str | None, dilatation: Expr) -> None:
-    if plane not in (None, "strain"):
-        raise SolveError(f"dilatation= with plane={plane!r}: a volume of its own is for solids and plane strain, where elements lock")
+    if plane not in (None, "strain", "axisymmetric"):
+        raise SolveError(
+            f"dilatation= with plane={plane!r}: a volume of its own is for 3D, plane strain and bodies of revolution: others do not lock"
+        )
     unknowns = [set(ufl.algorithms.extract_coefficients(ufl.as_ufl(part))) for part in (u, dilatation)]
     if ufl.as_ufl(dilatation).ufl_shape != () or isinstance(u, fem.Function) or unknowns[0] != unknowns[1] or len(unknowns[0]) != 1:
         raise SolveError("dilatation= is a scalar part of the mixed Function of which u is the vector part: u, p, d = ufl.split(w)")
+
+
+def _require_half_plane(mesh: Mesh) -> None:
+    """Require r ≥ 0 at all nodes; collective."""
+    x = mesh.geometry.x
+    least = mesh.comm.allreduce(float(x[:, 0].min(initial=np.inf)), op=MPI.MIN)
+    size = mesh.comm.allreduce(float(np.abs(x).max(initial=0.0)), op=MPI.MAX)
+    if least < -1e-9 * size:
+        raise SolveError(f"plane='axisymmetric' takes x as the distance from the axis, and the mesh has x = {least:.4g}: it lies in x ≥ 0")
 
 
 def _constant(mesh: Mesh, axial: fem.Constant | float) -> fem.Constant:
@@ -298,12 +356,18 @@ def _constant(mesh: Mesh, axial: fem.Constant | float) -> fem.Constant:
 
 
 def _check_plane(dimension: int, components: int, plane: str | None) -> None:
-    allowed = {None: (3, (3,)), "strain": (2, (2,)), "stress": (2, (2,)), "generalised_strain": (2, (2, 3))}
+    allowed = {
+        None: (3, (3,)),
+        "strain": (2, (2,)),
+        "stress": (2, (2,)),
+        "generalised_strain": (2, (2, 3)),
+        "axisymmetric": (2, (2, 3)),
+    }
     if plane not in allowed:
-        raise SolveError(f"plane={plane!r}: it is None (3D), 'strain', 'generalised_strain' or 'stress'")
+        raise SolveError(f"plane={plane!r}: it is None (3D), 'strain', 'generalised_strain', 'stress' or 'axisymmetric'")
     needed, counts = allowed[plane]
     if dimension != needed:
-        hint = "give plane='strain', 'generalised_strain' or 'stress'" if dimension == 2 else "leave plane out"
+        hint = "give plane='strain', 'generalised_strain', 'stress' or 'axisymmetric'" if dimension == 2 else "leave plane out"
         raise SolveError(f"a mesh in {dimension} dimensions with plane={plane!r}: {hint}")
     if components not in counts:
         raise SolveError(

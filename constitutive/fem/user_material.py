@@ -62,9 +62,12 @@ class UserMaterial:
         Unit of stress in the forms.
     strain : {"finite", "small"}
         Green–Lagrange and second Piola–Kirchhoff, or infinitesimal strain.
-    plane : {"strain", "generalised_strain", "stress"}, optional
+    plane : {"strain", "generalised_strain", "stress", "axisymmetric"}, optional
         What holds out of the plane of a plane mesh: u_z = 0; a uniform axial stretch (and u_z(x, y), where u has
-        three components); no stress.
+        three components); no stress; a body of revolution about x = 0, of crystals invariant about the axis (see ``axisymmetry``). Then
+        the mesh's axes are r and z, a third component of u points along r × z, round the axis, tensors have components along r, z and
+        r × z, integrals are those over the whole body, and ``orientation`` is that of the crystal to axes whose third one is the axis of
+        revolution.
     axial_strain : dolfinx.fem.Constant or float, optional
         H_zz of generalised plane strain; a Constant may change between solves.
     stress_free_deformation : optional
@@ -164,6 +167,7 @@ class UserMaterial:
                 finite=self.kinematics.finite,
                 native=kernel == "c",
                 precision="single" if tangent_precision == "single" else "double",
+                revolved=self.kinematics.revolved,
             )
 
         self.regions = agreed(self.mesh.comm, regions)
@@ -247,8 +251,8 @@ class UserMaterial:
         if self.kinematics.dilatation is not None:
             (unknown,) = ufl.algorithms.extract_coefficients(self.u)
             variation = ufl.algorithms.expand_derivatives(ufl.derivative(self.kinematics.strain(self.u), unknown, v))
-            return ufl.inner(self.stress, variation) * self.dx
-        return ufl.inner(self.stress, self.kinematics.variation(self.u, v)) * self.dx
+            return self.kinematics.per_volume(ufl.inner(self.stress, variation)) * self.dx
+        return self.kinematics.per_volume(ufl.inner(self.stress, self.kinematics.variation(self.u, v))) * self.dx
 
     def material_jacobian(self, du: Expr, v: Expr) -> ufl.Form:
         r"""Material part of the residual's derivative, :math:`\int \delta E(v)\cdot C\,\Delta E(du)`.
@@ -265,7 +269,7 @@ class UserMaterial:
         ufl.Form
         """
         increment = self._stress_of(self.kinematics.variation(self.u, du))
-        return ufl.inner(increment, self.kinematics.variation(self.u, v)) * self.dx
+        return self.kinematics.per_volume(ufl.inner(increment, self.kinematics.variation(self.u, v))) * self.dx
 
     def stress_increment(self, u: fem.Function, du: Expr) -> Expr:
         """Active Mandel components of C dE, the change of the stress when the unknown u changes by du.
@@ -308,7 +312,7 @@ class UserMaterial:
         material = self.material_jacobian(du, v)
         if not self.kinematics.finite:
             return material
-        return material + ufl.inner(self.stress, self.kinematics.second_variation(du, v)) * self.dx
+        return material + self.kinematics.per_volume(ufl.inner(self.stress, self.kinematics.second_variation(du, v))) * self.dx
 
     # ---- evaluation ----------------------------------------------------------------------------------------------------
 
