@@ -31,10 +31,16 @@ def require_covered(form: ufl.Form, u: fem.Function, laws: Sequence[UserMaterial
     Raises
     ------
     SolveError
-        Some have none: a material or a term of the form was forgotten, and the stiffness is zero there.
+        Some have none: a material or a term of the form was forgotten, and the stiffness is zero there. Or a law is on another mesh.
     """
     if not laws:
         return
+    for law in laws:
+        if law.mesh.topology._cpp_object is not u.function_space.mesh.topology._cpp_object:
+            raise SolveError(
+                "the law's displacement is on another mesh than the unknown: give a law on a part of the unknown's mesh by cell_tags and "
+                "{tag: material}; on a submesh the law, its displacement and its unknown live together, in a form of their own"
+            )
     bare = np.ones(laws[0].points.cells, dtype=bool)
     for law in laws:
         bare[law.cells_with_law] = False
