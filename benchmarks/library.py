@@ -51,7 +51,8 @@ def main():
         folder = Path(shipped(name))
         if options.calibrate:
             old = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8")).get("library", {})
-            calibrate(StressStrainData.load(folder / "data.json")).save(folder)
+            variables = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8")).get("variables")
+            calibrate(StressStrainData.load(folder / "data.json"), variables=variables).save(folder)
             card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
             write_text(folder / "card.yaml", yaml.safe_dump(card | {"library": old}, sort_keys=False, allow_unicode=True, width=110))
         if options.measure or options.write:
@@ -71,6 +72,8 @@ def main():
     print("|---" * 7 + "|")
     for e in entries:
         errors = " | ".join(percent(value) for value in (e.unseen_error, e.unconstrained_error, e.linear_error))
+        others = "".join(f"; {name.replace('_', ' ')} {percent(value)}" for name, value in e.conjugate_errors.items())
+        errors = errors.replace(" | ", f"{others} | ", 1)
         print(f"| {e.name} ({e.formula}) | {e.point_group}, {e.laue_class} | {e.samples}, {e.strain_size:.2f} | {errors} | {e.source} |")
 
 

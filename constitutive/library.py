@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -33,13 +33,17 @@ class LibraryEntry:
     unseen_error : float or None
         Relative error of the second Piola–Kirchhoff stress on states that calibration did not use.
     unconstrained_error : float or None
-        The same for a network without symmetry, calibrated on the same states.
+        The same for a network without symmetry, calibrated on the same states; of several variables for a kernel regression without it.
     linear_error : float or None
         The same for linear elasticity under the crystal's group (S = 𝒞 : E).
     source : str
         Program, and potential or functional.
     about : str
         How far that source is from the real crystal, in a sentence.
+    variables : list of str
+        What the energy is a function of; the strain alone in elasticity.
+    conjugate_errors : dict of float
+        Relative errors of the conjugates of the other variables on unseen states, by name.
     """
 
     name: str
@@ -54,6 +58,8 @@ class LibraryEntry:
     linear_error: float | None
     source: str
     about: str
+    variables: list[str] = field(default_factory=lambda: ["strain"])
+    conjugate_errors: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> JsonObject:
         """The entry in plain types.
@@ -158,7 +164,9 @@ def library() -> list[LibraryEntry]:
 def _entry(folder: Path) -> LibraryEntry:
     card = yaml.load((folder / CARD).read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     try:
-        return LibraryEntry(name=folder.name, point_group=card["point_group"], laue_class=card["laue_class"], **card["library"])
+        variables = list(card.get("variables", ["strain"]))
+        groups = {name: card[name] for name in ("point_group", "laue_class")}
+        return LibraryEntry(name=folder.name, variables=variables, **groups, **card["library"])
     except (KeyError, TypeError) as error:
         raise MaterialError(
             f"{folder / CARD}: its part `library` is missing or incomplete ({error}); benchmarks/library.py writes it"

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from constitutive import Material
+from constitutive import Material, StressStrainData, shipped
+from constitutive.calibration import evaluate
 from constitutive.errors import MaterialError
 from constitutive.laws import SeriesLaw
 from constitutive.laws.coupled import CoupledSeriesLaw
 from constitutive.symmetry import PointGroup
+from constitutive.tensors.packing import stiffness_mandel_to_voigt
 from constitutive.tensors.polynomials import exponents
+from constitutive.units import VACUUM_PERMITTIVITY
 from constitutive.variants import SymmetricStartWarning, find_wells, relax, walls
 
 CUBIC = PointGroup.from_symbol("m-3m")
@@ -178,3 +181,43 @@ def test_what_cannot_be_meant_is_named(options, words):
     ):
         with pytest.raises(MaterialError, match=text):
             relax(law, CUBIC, start, perturb=perturb)
+
+
+# Of the shell model itself: path integrals of its forces (meV a cell), and 3m: C (GPa), e (C/m²), permittivity, by finite differences.
+DEPTHS = {"3m": -55.0, "mm2": -52.0, "4mm": -42.0}
+COUNTS = {"3m": 8, "mm2": 12, "4mm": 6, "m-3m": 1}
+CONSTANTS = {"C11": 223.0, "e11": 3.957, "e14": -0.337, "permittivity": 14.72}
+
+
+def test_the_wells_of_barium_titanate_learned_from_200_states():
+    material = Material.load("batio3")
+    assert material.card["data"]["samples"] == 200
+    assert material.coupled.orbit_units() <= 768
+    errors = evaluate(material, StressStrainData.load(shipped("batio3") / "unseen.json")).as_dict()
+    assert errors["second_piola_relative_error"] <= 0.0076 / 2
+    assert errors["electric_field_relative_error"] <= 0.0166 / 2
+    found = material.wells(starts=20)
+    assert {w.subgroup.symbol: w.count for w in found.states} == COUNTS
+    assert [w.subgroup.symbol for w in found.minima] == ["3m"]  # eight minima, one orbit
+    cell = abs(np.linalg.det(material.structure.lattice.matrix)) / 160.2176634 * 1e3  # meV over GPa
+    for well in found.states[:3]:
+        assert well.energy * cell == pytest.approx(DEPTHS[well.subgroup.symbol], rel=0.03)
+    (well,) = found.minima
+    assert np.linalg.norm(well.polarization) == pytest.approx(0.2719, rel=0.01)
+    assert sorted(set(np.abs(well.strain).round(5).ravel())) == pytest.approx([0.00217, 0.00699], rel=0.02)
+    C, e, permittivity = constants_at(material.coupled, well.point, np.sign(well.polarization))
+    found_constants = {"C11": C[0, 0], "e11": e[0, 0], "e14": e[0, 3], "permittivity": permittivity[0, 0]}
+    for name, value in CONSTANTS.items():
+        assert found_constants[name] == pytest.approx(value, rel=0.055 if name == "e14" else 0.035), name
+
+
+def constants_at(law, point, signs):
+    """C at constant field, e and relative permittivity of a state of ψ(E, P), in the axes in which all components of P are positive."""
+    H = law.hessian(torch.from_numpy(point)[None])[0].numpy()
+    Q = np.diag([*(signs[[0, 1, 2, 1, 0, 0]] * signs[[0, 1, 2, 2, 2, 1]]), *signs])
+    H = Q @ H @ Q
+    chi = np.linalg.inv(H[6:, 6:])
+    e = -chi @ H[6:, :6]
+    C = H[:6, :6] - H[:6, 6:] @ chi @ H[6:, :6]
+    e[:, 3:] /= np.sqrt(2)  # Mandel to Voigt
+    return np.asarray(stiffness_mandel_to_voigt(C)), e, np.eye(3) + chi / VACUUM_PERMITTIVITY

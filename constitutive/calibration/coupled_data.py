@@ -103,7 +103,8 @@ def coupled_samples(data: StressStrainData, variables: tuple[Variable, ...], gro
     notes: list[str] = []
     strain = np.asarray(to_mandel(data.green_lagrange_strain))
     field, polarization = data.reference_electric_field, data.reference_polarization
-    if polarization is not None and data.lattice is not None:
+    given = "polarization" in [v.name for v in variables]  # of a crystal with wells it is no function of the field, and is taken as stated
+    if polarization is not None and data.lattice is not None and not given:
         points = [strain / max(float(np.linalg.norm(strain, axis=1).max()), 1e-300)]
         points += [] if field is None else [field / max(float(np.linalg.norm(field, axis=1).max()), 1e-300)]
         polarization, moved = unwrapped(polarization, np.concatenate(points, 1), data.lattice)
