@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from constitutive import Material
 from constitutive.errors import DataError
-from constitutive.fem import read_orientations, rotation_from_bunge
+from constitutive.fem import read_constituents, read_orientations, rotation_from_bunge
 from constitutive.fem.orientations import OrientationWarning
 
 TURNS = Rotation.random(40, random_state=7)
@@ -109,7 +109,8 @@ def test_a_header_names_columns_in_any_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("phi1 Phi phi2 weight\n1 2 3 0.5\n", {}, "distribution of orientations"),
+        ("phi1 Phi phi2 odf\n1 2 3 0.5\n", {}, "distribution of orientations"),
+        ("phi1 Phi phi2 value\n1 2 3 0.5\n", {}, "distribution of orientations"),
         ("id phi1 Phi phi2\n1.5 0 0 0\n", {}, "row 1 holds 1.5, a whole number"),
         ("phi1 Phi phi2 q0 q1 q2 q3\n0 0 0 1 0 0 0\n", {}, "names bunge and quaternion; pass columns="),
         ("phi1 Phi phi2\n0 0 0\n", {"columns": "quaternion"}, "columns='quaternion' was given"),
@@ -255,8 +256,85 @@ def test_damask_counts_from_zero(tmp_path: Path) -> None:
     assert list(read_orientations(path)) == [0, 1]
     assert list(read_orientations(path, first=1)) == [1, 2]
     assert list(read_orientations(path, phase="b")) == [1]
-    with pytest.raises(DataError, match="material 1 has 2 constituents"):
-        read_orientations(write(tmp_path, "several.yaml", damask(one, f"{one}, {two}")))
+
+
+def test_several_constituents_of_a_material_are_chosen_or_all_read(tmp_path: Path) -> None:
+    whole = "{phase: a, O: [1.0, 0, 0, 0]}"
+    parts = "{phase: a, v: 0.25, O: [0, 1.0, 0, 0]}, {phase: b, v: 0.75, O: [0.6, 0.8, 0, 0]}"
+    path = write(tmp_path, "several.yaml", damask(whole, parts))
+    with pytest.raises(DataError, match=r"material 1 has 2 constituents.*constituent= to choose"):
+        read_orientations(path)
+    with pytest.raises(DataError, match="material 0 has 1 constituents, constituent=1"):
+        read_orientations(path, constituent=1)
+    first = read_orientations(path, constituent=0)
+    np.testing.assert_allclose(first[1], np.diag([1.0, -1, -1]), atol=1e-12)
+    found = read_constituents(path)
+    assert [[(v, phase) for v, phase, _ in each] for each in found.values()] == [[(1.0, "a")], [(0.25, "a"), (0.75, "b")]]
+    np.testing.assert_allclose(found[1][1][2] @ [0, 1, 0], [0, -0.28, 0.96], atol=1e-12)
+    only = write(tmp_path, "second.yaml", damask(parts, parts))
+    assert list(read_orientations(only, constituent=1, phase="b")) == [0, 1]
+    for text, message in (
+        (damask("{v: 0.5, O: [1, 0, 0, 0]}"), "add up to 0.5"),
+        (damask("{O: [1, 0, 0]}"), "four numbers as O"),
+        ("material: []", "list of materials is empty"),
+        ("material: 3", "not a DAMASK material.yaml"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_constituents(write(tmp_path, "bad.yaml", text))
+    with pytest.raises(DataError, match=r"no material\.yaml at"):
+        read_constituents(tmp_path / "none.yaml")
+
+
+# ---- VPSC and other weighted lists -----------------------------------------------------------------------------------
+
+
+def vpsc(values: np.ndarray, letter: str, weights: np.ndarray) -> str:
+    """A texture as VPSC and MTEX's export to it write it."""
+    return f"texture of copper\n\n\n{letter}  {len(values):5d}\n" + rows(np.column_stack([values, weights]), "  ")
+
+
+@pytest.mark.parametrize(("letter", "kind"), [("B", "bunge"), ("K", "euler-kocks"), ("R", "euler-roe"), ("b", "bunge")])
+def test_textures_of_vpsc(letter: str, kind: str, tmp_path: Path) -> None:
+    values = HEADLESS[kind.removeprefix("euler-")](TURNS)
+    path = write(tmp_path, "cu.tex", vpsc(values, letter, np.full(40, 1 / 40)))
+    found = read_orientations(path)
+    assert list(found) == list(range(1, 41))
+    assert off(found) < 1e-9
+    other = write(tmp_path, "other.tex", vpsc(values, "K" if letter.lower() != "k" else "B", np.ones(40)))
+    assert off(read_orientations(other)) > 0.1  # control: the letter matters
+
+
+def test_weights_need_a_draw(tmp_path: Path) -> None:
+    weights = np.where(np.arange(40) == 7, 39.0, 1.0)
+    path = write(tmp_path, "cu.tex", vpsc(bunge(TURNS), "B", weights))
+    with pytest.raises(DataError, match=r"weights from 1 to 39 .* pass draw="):
+        read_orientations(path)
+    drawn = read_orientations(path, draw=2000, seed=1)
+    assert list(drawn) == list(range(1, 2001))
+    heavy = [np.abs(R - TURNS[7].as_matrix()).max() < 1e-9 for R in drawn.values()]
+    assert np.mean(heavy) == pytest.approx(0.5, abs=0.04)
+    assert np.abs(drawn[5] - read_orientations(path, draw=2000, seed=1)[5]).max() == 0
+    with pytest.raises(DataError, match="draw=0"):
+        read_orientations(path, draw=0)
+    table = write(tmp_path, "grains.txt", "phi1 Phi phi2 weight\n1 2 3 0.5\n4 5 6 0.2\n")
+    with pytest.raises(DataError, match="pass draw="):
+        read_orientations(table)
+    assert len(read_orientations(table, draw=10)) == 10
+    with pytest.raises(DataError, match="not negative"):
+        read_orientations(write(tmp_path, "minus.txt", "phi1 Phi phi2 weight\n1 2 3 0.5\n4 5 6 -0.2\n"), draw=3)
+
+
+def test_other_files_like_vpsc_s_are_refused(tmp_path: Path) -> None:
+    text = vpsc(bunge(TURNS), "B", np.ones(40))
+    for changed, message in (
+        (text + text, "after its 40 grains follows 'texture of copper'"),
+        (text.replace("B     40", "B     41"), "promises 41 of 4"),
+        (vpsc(bunge(TURNS)[:, :2], "B", np.ones(40)), "40 rows of 3 numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_orientations(write(tmp_path, "cu.tex", changed))
+    with pytest.raises(DataError, match="belongs to DAMASK"):
+        read_orientations(write(tmp_path, "cu.tex", text), constituent=0)
 
 
 @pytest.mark.parametrize("descriptor", ["rodrigues", "quaternion", "euler-bunge", "axis-angle", "euler-kocks", "euler-roe"])

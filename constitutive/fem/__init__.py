@@ -43,11 +43,12 @@ from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
 from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
+from constitutive.fem.grains import GrainGrid, GrainMap, disorientation, read_damask_grid, read_grain_map, read_neper_mesh  # noqa: E402
 from constitutive.fem.heat import HeatConduction  # noqa: E402
 from constitutive.fem.inverse import gradient, sensitivities  # noqa: E402
 from constitutive.fem.mixed_volume import mixed_volume_space, volume_constraint  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, critical_shape, modes  # noqa: E402
-from constitutive.fem.orientations import read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
+from constitutive.fem.orientations import read_constituents, read_orientations, rotation_from_bunge, rotation_from_quaternion  # noqa: E402
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord  # noqa: E402
 from constitutive.fem.output import write_fields  # noqa: E402
 from constitutive.fem.own_solver import attach, external_operator  # noqa: E402
@@ -71,6 +72,8 @@ __all__ = [
     "Dynamics",
     "DynamicsResult",
     "Electrode",
+    "GrainGrid",
+    "GrainMap",
     "HeatConduction",
     "Insulator",
     "Metal",
@@ -93,11 +96,16 @@ __all__ = [
     "contact_pressure",
     "critical_shape",
     "derivative",
+    "disorientation",
     "equal_where",
     "external_operator",
     "gradient",
     "mixed_volume_space",
     "modes",
+    "read_constituents",
+    "read_damask_grid",
+    "read_grain_map",
+    "read_neper_mesh",
     "read_orientations",
     "release_axial",
     "rotation_from_bunge",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Protocol
 
 import numpy as np
 from dolfinx import fem
-from dolfinx.mesh import Mesh
+from dolfinx.mesh import Mesh, MeshTags
 from mpi4py import MPI
 
-from constitutive.errors import DependencyError
+from constitutive.errors import DataError, DependencyError
 
 
 def interpolation_points(space: fem.FunctionSpace) -> np.ndarray:
@@ -140,3 +141,47 @@ def read_checkpoint(path: Path, function: fem.Function, name: str) -> None:
         Under which it was written.
     """
     _checkpointing().read_function(path, function, name=name)
+
+
+def read_msh(path: Path, comm: MPI.Comm) -> tuple[Mesh, MeshTags | None]:
+    """Read a mesh of gmsh's format with the tags of its cells; collective.
+
+    Parameters
+    ----------
+    path : Path
+    comm : MPI communicator
+
+    Returns
+    -------
+    mesh, tags
+        None where the cells have none.
+
+    Raises
+    ------
+    DependencyError
+        gmsh's Python module is missing.
+    """
+    try:
+        import gmsh  # optional, and it loads a large library
+    except (ImportError, OSError) as error:
+        how = "`apt install python3-gmsh`, or pip or conda"
+        raise DependencyError(f"meshes of gmsh and Neper need gmsh's Python module ({error}): {how}") from error
+    reader = importlib.import_module("dolfinx.io.gmshio" if importlib.util.find_spec("dolfinx.io.gmshio") else "dolfinx.io.gmsh")
+    problem, dimension = "", 0
+    if comm.rank == 0:
+        gmsh.initialize(readConfigFiles=False)
+        gmsh.option.setNumber("General.Terminal", 0)
+        try:
+            gmsh.open(str(path))
+            dimension = gmsh.model.getDimension()
+        except Exception as error:  # noqa: BLE001 - gmsh raises Exception itself
+            problem = str(error) or "gmsh cannot read it"
+    problem, dimension = comm.bcast((problem, dimension))
+    try:
+        if problem or dimension not in (2, 3):
+            raise DataError(f"{path}: {problem or f'a mesh of dimension {dimension}; needed are cells in the plane or in space'}")
+        found = reader.model_to_mesh(gmsh.model, comm, 0, gdim=dimension)
+    finally:
+        if comm.rank == 0:
+            gmsh.finalize()
+    return (found.mesh, found.cell_tags) if hasattr(found, "cell_tags") else (found[0], found[1])

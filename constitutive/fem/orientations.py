@@ -13,6 +13,8 @@ Neper
     ``rodrigues``, ``quaternion``, ``axis-angle`` and Euler angles, ``active`` unless a file says ``passive``: active is R itself.
 EDAX (.ang) and Oxford (.ctf)
     Bunge's angles, in radians and in degrees.
+VPSC
+    Angles of Bunge, Kocks or Roe in degrees (the letter B, K or R of its fourth line), sample → crystal, with weights.
 
 Quaternions are (w, x, y, z), scalar first. Which Cartesian axes of the crystal an orientation turns is a convention too, of the
 program that measured it: with oblique axes, x ∥ a (EDAX) and x ∥ a* (Oxford) differ, by 30° about c in trigonal and hexagonal
@@ -28,7 +30,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from constitutive.errors import DataError
-from constitutive.fem.orientation_files import Table, read_table
+from constitutive.fem.orientation_files import read_table
+from constitutive.fem.orientation_programs import damask_constituents
+from constitutive.fem.orientation_tables import Table
 from constitutive.material import Material
 
 CRYSTAL_AXES = ("x||a", "x||a*")  # of EDAX and of Oxford
@@ -146,13 +150,17 @@ def read_orientations(
     phase: str | int | None = None,
     crystal: Material | None = None,
     crystal_axes: str | None = None,
+    constituent: int | None = None,
+    draw: int | None = None,
+    seed: int = 0,
 ) -> dict[int, Float[np.ndarray, "3 3"]]:
     r"""Orientations of grains, points or materials from a table, by tag.
 
     Reads text with a header (MTEX's ``phi1 Phi phi2`` or ``a b c d``, DAMASK's ``1_qu … 4_qu`` or ``q0 … q3``, Rodrigues' ``r1 r2
     r3``; commas or blanks), text without one that holds nothing else (Neper's ``.ori``: say which ``columns``), maps of EDAX
-    (``.ang``, radians) and Oxford (``.ctf``), Neper's ``.tess`` and ``.msh`` with their own descriptors, and DAMASK's
-    ``material.yaml``. A column ``id``, ``tag`` or ``grain`` gives the tags; without it rows count from ``first``.
+    (``.ang``, radians) and Oxford (``.ctf``), Neper's ``.tess`` and ``.msh`` with their own descriptors, textures of VPSC
+    (known by their fourth line), and DAMASK's ``material.yaml``. A column ``id``, ``tag`` or ``grain`` gives
+    the tags; without it rows count from ``first``.
 
     Parameters
     ----------
@@ -173,6 +181,13 @@ def read_orientations(
     crystal_axes : {"x||a", "x||a*"}, optional
         Cartesian axes of the crystal that the file means: x ∥ a and z ∥ c* (EDAX), or x ∥ a* and z ∥ c (Oxford). Needed where
         these differ: in trigonal, hexagonal, monoclinic and triclinic crystals.
+    constituent : int, optional
+        Which constituent of each DAMASK material, from 0, where a material has several.
+    draw : int, optional
+        Number of grains to draw from a weighted list (VPSC's, or a column ``weight``), each with the probability of its weight.
+        Needed where the weights differ: a grain has no weight.
+    seed : int
+        Of the draw.
 
     Returns
     -------
@@ -202,15 +217,59 @@ def read_orientations(
     array([0., 1., 0.])
     """
     path = Path(path)
-    table = read_table(path, columns, first)
+    table = read_table(path, columns, first, constituent)
     if phase is not None:
         table = table.of_phase(str(phase), path)
-    turn = _crystal_turn(table, crystal, crystal_axes, path)
+    turn = crystal_turn(table, crystal, crystal_axes, path)
     if table.left_out:
         points = f"{table.left_out} of {table.left_out + len(table.tags)} points"
         warnings.warn(f"{path}: {points} are not indexed; they get no orientation", OrientationWarning, stacklevel=2)
+    if draw is not None:
+        table = table.drawn(draw, seed)
+    elif len(table.weights) and np.ptp(table.weights) > 1e-6 * np.abs(table.weights).max():
+        least, most = table.weights.min(), table.weights.max()
+        raise DataError(
+            f"{path}: weights from {least:.4g} to {most:.4g} make it a distribution of orientations, not a list of grains of one size: "
+            "pass draw= the number of grains to draw from it"
+        )
     R = rotations_of(table, path)
     return dict(zip(table.tags, (R.swapaxes(-1, -2) if passive != table.passive else R) @ turn, strict=True))
+
+
+def read_constituents(path: str | Path) -> dict[int, list[tuple[float, str, Float[np.ndarray, "3 3"]]]]:
+    """All constituents of the materials of DAMASK's ``material.yaml``, by material.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+        Material (from 0) → its constituents: fraction of the volume, phase (empty where the file names none), crystal → lab rotation.
+
+    Raises
+    ------
+    DataError
+        It is no such file, or a quaternion is none.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "material.yaml"
+    >>> one, two = "{phase: Al, v: 0.7, O: [1, 0, 0, 0]}", "{phase: Al, v: 0.3, O: [0, 1, 0, 0]}"
+    >>> _ = path.write_text(f"material: [{{homogenization: mixed, constituents: [{one}, {two}]}}]")
+    >>> [(fraction, phase) for fraction, phase, _ in read_constituents(path)[0]]
+    [(0.7, 'Al'), (0.3, 'Al')]
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"no material.yaml at {path}")
+    materials = damask_constituents(path.read_text(encoding="utf-8-sig", errors="replace"), path)
+    return {
+        k: [(fraction, phase, rotation_from_quaternion(np.array(quaternion))) for fraction, phase, quaternion in parts]
+        for k, parts in enumerate(materials)
+    }
 
 
 def rotations_of(table: Table, path: Path) -> Float[np.ndarray, "n 3 3"]:
@@ -277,8 +336,26 @@ def _nearest(matrices: Float[np.ndarray, "n 3 3"], path: Path) -> Float[np.ndarr
 # ---- axes of the crystal ---------------------------------------------------------------------------------------------
 
 
-def _crystal_turn(table: Table, crystal: Material | None, axes: str | None, path: Path) -> Float[np.ndarray, "3 3"]:
-    """Rotation from the axes of the crystal's law to those that the file means."""
+def crystal_turn(table: Table, crystal: Material | None, axes: str | None, path: Path) -> Float[np.ndarray, "3 3"]:
+    """Rotation from the axes of the crystal's law to those that the file means.
+
+    Parameters
+    ----------
+    table : Table
+    crystal : Material, optional
+    axes : {"x||a", "x||a*"}, optional
+    path : Path
+        For the message.
+
+    Returns
+    -------
+    array (3, 3)
+
+    Raises
+    ------
+    DataError
+        The axes are not determined.
+    """
     if axes is not None and axes not in CRYSTAL_AXES:
         raise DataError(f"crystal_axes={axes!r}: needed 'x||a' (as EDAX) or 'x||a*' (as Oxford)")
     if crystal is not None and len(set(table.phases)) > 1:

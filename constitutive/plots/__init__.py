@@ -6,6 +6,7 @@ the same names, with Plotly, for screens.
 
 from constitutive.plots.crystal import crystal
 from constitutive.plots.directional import pole_figure, sections, surface
+from constitutive.plots.grain_maps import draw_key, inverse_pole_figure_colours, plot_grain_map, show_grains
 from constitutive.plots.numbers import Curve, rms_error
 from constitutive.plots.parity import error_by_strain, parity
 from constitutive.plots.paths import Path, path_errors, paths, split_paths
@@ -21,16 +22,20 @@ __all__ = [
     "coverage",
     "crystal",
     "domain",
+    "draw_key",
     "elastic_constants",
     "error_by_strain",
+    "inverse_pole_figure_colours",
     "learning_curve",
     "learning_curves",
     "parity",
     "path_errors",
     "paths",
+    "plot_grain_map",
     "pole_figure",
     "rms_error",
     "sections",
+    "show_grains",
     "span",
     "split_paths",
     "stability_map",
