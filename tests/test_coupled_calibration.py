@@ -14,6 +14,8 @@ from constitutive.data import StressStrainData
 from constitutive.data.electric import quanta, reference_field, reference_polarization, unwrapped
 from constitutive.elasticity import coupled_constants
 from constitutive.errors import CalibrationError, DataError, MaterialError
+from constitutive.export.formats import subject_of
+from constitutive.export.subject import header
 from constitutive.fitting import kernel_regression as kr
 from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.fitting.kernel_regression import KERNELS, fit_kernel
@@ -236,6 +238,28 @@ def test_variables_are_found_or_asked_for() -> None:
             variables_of(data, wrong)
     with pytest.raises(CalibrationError, match="elliptic"):
         calibrate(data, variables="strain,electric_field", elliptic=True)
+
+
+def test_fields_and_temperatures_are_not_taken_for_elastic_stresses() -> None:
+    """Samples in fields, judged or learned by a law that leaves the fields out, would only look inaccurate."""
+    data = samples(6)
+    with pytest.raises(DataError, match=r"samples in electric fields up to .* GV/m, and a law of strain, which leaves them out"):
+        calibrate(data, variables="strain", effort="quick")
+    warm = data.replace(polarization=None, electric_field=None, temperature=np.linspace(100, 300, 6))
+    with pytest.raises(DataError, match=r"samples at 100 to 300 K, and a law of strain, which leaves the temperature out"):
+        variables_of(warm, "strain")
+    assert variables_of(data.replace(electric_field=0 * data.electric_field), "strain") is None  # control: a field of zero is none
+    assert variables_of(warm.replace(temperature=300.0), "strain") is None
+    elastic = Material.from_constants("32", {"C11": 86.7, "C12": 7.0, "C13": 11.9, "C14": 17.9, "C33": 107.2, "C44": 57.9})
+    with pytest.raises(DataError, match="leaves them out"):
+        evaluate(elastic, data)
+
+
+def test_the_elastic_part_of_a_coupled_law_says_at_what_it_is_held(material: Material) -> None:
+    assert material.elastic_law_held_at == "zero electric field"
+    assert Material.from_constants("m-3m", {"C11": 167.0, "C12": 65.0, "C44": 80.0}).elastic_law_held_at == ""
+    assert "Held at:     zero electric field" in "\n".join(header(subject_of(material, "c", None, None, "double", None)))
+
 
 
 def test_temperature_gives_thermal_expansion() -> None:

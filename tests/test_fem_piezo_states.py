@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from constitutive.errors import SolveError
 from constitutive.fem import Electrode, Insulator, Outcome, Problem, UserMaterial, external_operator, write_fields
 from constitutive.fem.own_solver import FEMExternalOperator
+from constitutive.fem.regions import HeldVariablesWarning
 from constitutive.laws import Domain
 from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.material import Material
@@ -137,6 +138,13 @@ def test_grains_of_both_hands() -> None:
         electrodes = [Electrode(body.on(0, place), potential=volts) for place, volts in ((0.0, 10.0), (1.0, 0.0))]
         Problem(law.residual(body.v, body.q), law, bcs=body.rigid(), electrodes=electrodes).solve().require()
         assert body.mean(ufl.grad(body.u)[0, 0]) / 1e4 * 1e12 == pytest.approx(expected * D[0, 0], abs=1e-6)
+
+
+def test_a_coupled_crystal_without_its_potential_is_said_to_be_at_zero_field() -> None:
+    crystal = Material.from_coupled_law(quartz(), "32", name="quartz")
+    u = fem.Function(fem.functionspace(mesh.create_unit_cube(COMM, 1, 1, 1), ("Lagrange", 1, (3,))))
+    with pytest.warns(HeldVariablesWarning, match="quartz is a coupled law, of which the stress at zero electric field is used"):
+        UserMaterial(u, crystal)
 
 
 def test_results_as_files_and_what_is_not_there(tmp_path: Path) -> None:

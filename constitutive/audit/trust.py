@@ -114,9 +114,10 @@ def _held_out(material: Material, data: StressStrainData | None, unseen: StressS
 
 def _predicted(material: Material, states: StressStrainData) -> Float[np.ndarray, "n 3 3"]:
     """S at the strains of the states, and at their fields where the law is one of them."""
+    inputs = material_inputs(material, states)
     if material.coupled is None:
         return material.law.stress(torch.from_numpy(states.green_lagrange_strain)).numpy()
-    return material.response(states.F, **material_inputs(material, states))["stress"]
+    return material.response(states.F, **inputs)["stress"]
 
 
 def _coverage(material: Material, E: np.ndarray, error: np.ndarray, meaning: str) -> Check:

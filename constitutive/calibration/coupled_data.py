@@ -59,6 +59,8 @@ def variables_of(data: StressStrainData, wanted: str | Sequence[str] | None) -> 
     ------
     CalibrationError
         The data lack a variable, or both field and polarisation vary and none was asked for.
+    DataError
+        The samples are in fields or at temperatures that the variables asked for leave out.
     """
     varies = [name for name in KNOWN[1:] if _varies(getattr(data, name))]
     if wanted is None:
@@ -78,7 +80,37 @@ def variables_of(data: StressStrainData, wanted: str | Sequence[str] | None) -> 
     for name in names[1:]:
         if not _varies(getattr(data, name)):
             raise CalibrationError(f"the variable {name} is asked for, but the data hold no {name} of their samples that varies")
+    require_fields_known(data, names)
     return variables_named(names) if len(names) > 1 else None
+
+
+def require_fields_known(data: StressStrainData, names: Sequence[str]) -> None:
+    """Refuse samples in fields, or at temperatures, that a law of these variables leaves out: they would be taken for elastic ones.
+
+    Parameters
+    ----------
+    data : StressStrainData
+    names : sequence of str
+        Of the law's variables.
+
+    Raises
+    ------
+    DataError
+        The data hold electric fields that are not zero, or several temperatures, and the law knows neither.
+    """
+    field = data.reference_electric_field
+    if field is not None and field.any() and not {"electric_field", "polarization"} & set(names):
+        largest = float(np.linalg.norm(field, axis=1).max())
+        raise DataError(
+            f"found samples in electric fields up to {largest:.3g} GV/m, and a law of {' and '.join(names)}, which leaves them out; needed "
+            "samples at zero field, or variables=('strain', 'electric_field') (--variables strain,electric_field)"
+        )
+    if _varies(data.temperature) and "temperature" not in names:
+        temperatures = np.asarray(data.temperature)
+        raise DataError(
+            f"found samples at {temperatures.min():g} to {temperatures.max():g} K, and a law of {' and '.join(names)}, which leaves the "
+            "temperature out; needed samples of one temperature, or the variable temperature too (--variables strain,temperature)"
+        )
 
 
 def coupled_samples(data: StressStrainData, variables: tuple[Variable, ...], group: PointGroup) -> CoupledSamples:
@@ -148,20 +180,20 @@ def material_inputs(material: Material, data: StressStrainData) -> dict[str, np.
     Parameters
     ----------
     material : Material
-        With a coupled law.
     data : StressStrainData
 
     Returns
     -------
     dict of array
-        By name; a field that the data do not hold is left out, and counts as zero.
+        By name, none for a law of the strain alone; a field that the data do not hold is left out, and counts as zero.
 
     Raises
     ------
     DataError
-        The law is one of the polarisation, and the data hold none.
+        The law is one of the polarisation, and the data hold none; or the data are in fields or at temperatures that the law leaves out.
     """
-    names = [variable.name for variable in material.coupled.variables] if material.coupled is not None else []
+    names = [variable.name for variable in material.coupled.variables] if material.coupled is not None else ["strain"]
+    require_fields_known(data, names)
     values = {
         "electric_field": data.reference_electric_field,
         "polarization": data.reference_polarization,

@@ -220,16 +220,18 @@ def evaluate(material: Material, data: StressStrainData) -> Errors:
     Raises
     ------
     DataError
-        The data stand in another reference cell or frame, or declare another point group.
+        The data stand in another reference cell or frame, declare another point group, or are in fields or at temperatures that the law
+        leaves out.
     """
     require_same_reference(data.structure, material.structure)
     _require_same_group(material, data)
     F, S = data.F, stress_to_compare(data, material.card)
     others: dict[str, float] = {}
+    inputs = material_inputs(material, data)
     if material.coupled is None:
         T = material.second_piola_kirchhoff(F)
     else:
-        found = material.response(F, **material_inputs(material, data))
+        found = material.response(F, **inputs)
         T = found.pop("stress")
         given = conjugates_of(data)
         others = {name: _relative(found[name] - value, value) for name, value in given.items() if value is not None and name in found}

@@ -64,6 +64,8 @@ def constants(
     if piezo and material.coupled is None:
         raise MaterialError(f"{folder}: --piezo needs a law with fields or temperatures; this one is of the strain alone")
     payload: JsonObject = {"C_voigt_GPa": material.stiffness_voigt(), "definition": "brugger"}
+    if material.elastic_law_held_at:
+        payload["held_at"] = material.elastic_law_held_at
     payload["constants_GPa"] = {str(order): constants_table(material.law, order).as_dict() for order in (2, 3, 4)}
     payload["errors_GPa"] = _errors(material)
     if pressure is not None:
@@ -85,7 +87,8 @@ def _errors(material: Material) -> dict[str, dict[str, float | None]]:
 
 
 def _render(payload: JsonObject, scale: StressScale) -> None:
-    out.print(f"Elastic constants C ({scale.unit}), order xx yy zz yz xz xy")
+    held = f" at {payload['held_at']}" if "held_at" in payload else ""
+    out.print(f"Elastic constants C{held} ({scale.unit}), order xx yy zz yz xz xy")
     _matrix(payload["C_voigt_GPa"], scale)
     for order, table in payload["constants_GPa"].items():
         errors = payload["errors_GPa"].get(order, {})

@@ -69,6 +69,8 @@ def export(
             out.print(str(file), markup=False, soft_wrap=True)
 
     emit(as_json, {"format": to, "files": [str(file) for file in files]}, render)
+    if material.elastic_law_held_at:
+        err.print(f"[yellow]note:[/] the stress at {material.elastic_law_held_at} is exported: formats hold laws of the strain alone")
     if FORMATS[to].holds == "constants":
         err.print("[yellow]note:[/] elastic constants of second order only: exact to first order in the strain")
 

@@ -117,6 +117,11 @@ def subject_of(
     """
     if to not in FORMATS:
         raise ExportError(f"format {to!r}: found none of that name; needed one of {', '.join(FORMATS)} (see --list)")
+    if material.coupled is not None and "polarization" in [variable.name for variable in material.coupled.variables]:
+        raise ExportError(
+            f"{to}: found an energy of strain and polarisation, which may have wells; needed a law of the strain alone: "
+            "calibrate samples at zero field (--variables strain), or take a law of strain and electric field"
+        )
     format = FORMATS[to]  # noqa: A001 - the word of the command line
     unit = format.unit if unit is None else unit
     if unit not in format.units:

@@ -155,6 +155,7 @@ def header(subject: Subject, *, constants: bool = False) -> list[str]:
         *_frame_lines(material),
         f"Units:       stress, tangent and energy per reference volume in {subject.unit}; strain without unit",
         *(["Holds:       elastic constants of second order at zero strain: exact only to first order in the strain"] if constants else []),
+        *([f"Held at:     {material.elastic_law_held_at}: the law's other variables are left out"] if material.coupled is not None else []),
         *_domain_lines(subject, constants),
         f"Error:       {_error(material)}",
         f"Hash:        {subject.digest}",

@@ -65,6 +65,10 @@ class CrystalData:
     given: object
 
 
+class HeldVariablesWarning(UserWarning):
+    """A law of fields or temperatures is used as one of the strain alone."""
+
+
 def crystal_data(given: object) -> CrystalData:
     """Law, domain, uncertainty and density of a Material or of a bare law.
 
@@ -252,6 +256,13 @@ def make_regions(
 
     def make(given: object, cells: Cells, turn: TensorField, free: TensorField | None) -> Region:
         crystal = crystal_data(given)
+        if isinstance(given, Material) and given.elastic_law_held_at:
+            warnings.warn(
+                f"{given.name or 'the material'} is a coupled law, of which the stress at {given.elastic_law_held_at} is used; "
+                "give UserMaterial phi= or T= for the rest of it",
+                HeldVariablesWarning,
+                stacklevel=2,
+            )
         law, domain = crystal.law, crystal.domain
         law = BoundedLaw(law, domain, "extend") if extend and domain is not None and isinstance(law, Law) else law
         compiled = compiled_law(crystal, law, points.mesh.comm.rank) if native else None

@@ -49,6 +49,27 @@ def require_whole(law: Law, coupled: CoupledLaw, group: PointGroup) -> None:
         raise MaterialError("the elastic law is not the coupled law at zero field: take Material.from_coupled_law, which derives it")
 
 
+def held_at(law: CoupledLaw, card: JsonObject) -> str:
+    """At which values of the other variables the elastic law of a material holds, for messages.
+
+    Parameters
+    ----------
+    law : CoupledLaw
+    card : dict
+        States the reference temperature.
+
+    Returns
+    -------
+    str
+        Such as "zero electric field and 300 K".
+    """
+    texts = {"electric_field": "zero electric field", "polarization": "zero polarisation"}
+    names = [variable.name for variable in law.variables if not variable.is_strain]
+    if "reference_temperature_K" in card:
+        texts["temperature"] = f"{card['reference_temperature_K']:g} K"
+    return " and ".join(texts.get(name, f"{name.replace('_', ' ')} zero") for name in names)
+
+
 def response_of(
     law: CoupledLaw | None, card: JsonObject, F: Float[np.ndarray, "n 3 3"], values: Mapping[str, np.ndarray | float | None]
 ) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from constitutive.laws.coupled import CoupledLaw, elastic_law
 from constitutive.library import material_folder
 from constitutive.material import storage
 from constitutive.material.constants import law_from_constants, warn_if_unstable
-from constitutive.material.coupled import require_whole, response_of
+from constitutive.material.coupled import held_at, require_whole, response_of
 from constitutive.plain import JsonObject
 from constitutive.show import facts
 from constitutive.symmetry import PointGroup
@@ -283,6 +283,11 @@ class Material:
             GPa, in the same frame.
         """
         return self.law.stress(torch.from_numpy(green_lagrange_strain(np.asarray(F, dtype=np.float64)))).numpy()
+
+    @property
+    def elastic_law_held_at(self) -> str:
+        """Values of the other variables at which ``law`` holds, such as "zero electric field and 300 K"; empty for a law of the strain."""
+        return "" if self.coupled is None else held_at(self.coupled, self.card)
 
     def response(
         self,
