@@ -40,6 +40,14 @@ def plan(
     constants: Annotated[
         int | None, typer.Option(help="Plan for the elastic constants of order 2 or 3 only.", metavar="ORDER", min=2, max=3)
     ] = None,
+    field: Annotated[
+        float | None,
+        typer.Option(help="Largest electric field |E₀| of the samples, GV/m.", callback=positive, show_default=False, metavar="GV/m"),
+    ] = None,
+    polarization: Annotated[
+        float | None,
+        typer.Option(help="Instead of --field: largest |P₀| at which ions are held, C/m².", callback=positive, show_default=False),
+    ] = None,
     to: Annotated[
         str | None, typer.Option("--to", help="Write input files: vasp, espresso, lammps, abinit, cp2k or extxyz.", metavar="CODE")
     ] = None,
@@ -65,6 +73,7 @@ def plan(
 
       [dim]constitutive plan POSCAR -n 50 --size 0.08 --to vasp runs[/]
       [dim]constitutive plan POSCAR --constants 2 -o plan.json[/]
+      [dim]constitutive plan quartz.cif -n 200 --field 2 -o plan.json[/]
       [dim]constitutive convert runs -o data.json[/]
     """
     from constitutive.planning import InputOptions, forecast, make_plan, write_inputs  # deferred: torch takes seconds to import
@@ -74,7 +83,11 @@ def plan(
         raise DataError("plan: found neither -o PLAN nor --to CODE FOLDER; needed one of them: nothing would be written")
     if (to is None) != (folder is None):
         raise DataError("plan: found --to without a folder or a folder without --to; needed both, as in --to vasp runs")
-    made = make_plan(structure, count, size=size, region=_region(box, visited), constants=constants, seed=seed)
+    made = make_plan(
+        structure, count, size=size, region=_region(box, visited), constants=constants, field=field, polarization=polarization, seed=seed
+    )
+    if to is not None and (field or polarization):
+        raise DataError("plan: found --to with --field or --polarization; needed -o PLAN for constitutive simulate, which relaxes ions so")
     options = InputOptions(kspacing=kspacing, cutoff=cutoff)
     if to is not None and folder is not None:
         made = write_inputs(made, to, folder, options)

@@ -1,7 +1,8 @@
 """A plan: the strains at which a crystal's stress is to be computed, as a small JSON file.
 
 The file holds ``kind`` ("strain plan"), the reference cell (``lattice``, ``species``, ``frac_coords``), ``point_group``, the deformation
-gradients ``F``, ``purpose``, ``size`` and ``seed``; ``code`` and ``inputs`` where input files of a program were written beside it.
+gradients ``F``, ``purpose``, ``size`` and ``seed``; ``electric_field`` or ``polarization`` where ions are to be relaxed so; ``code`` and
+``inputs`` where input files of a program were written beside it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Plan:
         Deformation gradients: strained cell = ``lattice @ F.T``.
     point_group : str
         Symbol of the crystal's point group.
+    electric_field : ndarray (n, 3), optional
+        E₀ = Fᵀe of each state (GV/m).
+    polarization : ndarray (n, 3), optional
+        P₀ = J F⁻¹ p of each state (C/m²), instead of a field: the field that holds it is then found.
     purpose : {"law", "constants"}
         What the strains were chosen for.
     size : float
@@ -60,7 +65,7 @@ class Plan:
     Raises
     ------
     DataError
-        Wrong shapes, NaN, det F <= 0, or an unknown purpose.
+        Wrong shapes, NaN, det F <= 0, an unknown purpose, or a field and a polarisation.
     """
 
     structure: Structure
@@ -73,6 +78,8 @@ class Plan:
     code: str = ""
     inputs: tuple[str, ...] = ()
     settings: JsonObject = field(default_factory=dict)
+    electric_field: Float[np.ndarray, "n 3"] | None = None
+    polarization: Float[np.ndarray, "n 3"] | None = None
 
     def __post_init__(self) -> None:
         F = as_float_array(self.F, "plan: F", (None, 3, 3))
@@ -81,6 +88,12 @@ class Plan:
         if self.purpose not in PURPOSES:
             raise DataError(f"plan: found purpose {self.purpose!r}; needed one of {', '.join(PURPOSES)}")
         object.__setattr__(self, "F", F)
+        if self.electric_field is not None and self.polarization is not None:
+            raise DataError("plan: found fields and polarisations; needed one of them: the other follows")
+        for name in ("electric_field", "polarization"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, as_float_array(value, f"plan: {name}", (len(F), 3)))
 
     def __len__(self) -> int:
         """Number of strains."""
@@ -155,6 +168,7 @@ class Plan:
             "settings": dict(self.settings),
             "F": self.F.tolist(),
         }
+        document |= {name: value.tolist() for name in ("electric_field", "polarization") if (value := getattr(self, name)) is not None}
         return {**document, "code": self.code, "inputs": list(self.inputs)} if self.code else document
 
     @classmethod
@@ -198,9 +212,15 @@ class Plan:
                 code=str(document.get("code", "")),
                 inputs=tuple(str(name) for name in document.get("inputs", ())),
                 settings=dict(document.get("settings", {})),
+                electric_field=_vectors(document, "electric_field"),
+                polarization=_vectors(document, "polarization"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: found a damaged plan ({type(error).__name__}: {error}); make it again") from error
+
+
+def _vectors(document: JsonObject, name: str) -> Float[np.ndarray, "n 3"] | None:
+    return None if document.get(name) is None else np.asarray(document[name], dtype=np.float64)
 
 
 def plan_in(folder: Path) -> Plan | None:

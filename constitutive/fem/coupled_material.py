@@ -119,7 +119,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
     chunk : int
         Points evaluated at once; 2,048 keep torch's arrays within the cache.
     kernel, tangent_precision, eigenstrain
-        As for ``UserMaterial``; coupled laws are evaluated by torch, in double precision.
+        As for ``UserMaterial``, in double precision; insulators, metals and laws of your own are evaluated by torch.
 
     Attributes
     ----------
@@ -181,8 +181,9 @@ class CoupledMaterial(UserMaterial, coupled=True):
 
         def regions() -> list[CoupledRegion]:
             return make_coupled_regions(
-                material, orientation, cell_tags, stress_free_deformation, self.points, STRESS_UNITS[unit], kinematics
-            )
+                material, orientation, cell_tags, stress_free_deformation, self.points, STRESS_UNITS[unit], kinematics,
+                native=kernel == "c",
+            )  # fmt: skip
 
         self.regions = list(agreed(self.mesh.comm, regions))
         warn_of_locking(self.mesh.comm, self.regions, function_degree(u), volumetric=plane != "stress")

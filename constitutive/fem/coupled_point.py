@@ -19,8 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from constitutive.fem.coupled_kinematics import FIELD, STRAIN, CoupledKinematics
+from constitutive.kernel.coupled import CoupledKernel
 from constitutive.laws.coupled import FreeSpace, LinearCoupledLaw, Variable, free_space
 from constitutive.tensors.packing import mandel_matrix, to_mandel
+from constitutive.units import VACUUM_PERMITTIVITY
 
 PLACES = {"strain": slice(0, STRAIN), "electric_field": slice(STRAIN, STRAIN + FIELD), "temperature": slice(-1, None)}
 
@@ -87,11 +89,14 @@ class StateMap:
         Stress-free state in the lab.
     weight : Tensor (...)
         J₀ times the unit: from the law's GPa per stress-free volume to the user's unit per reference volume.
+    G : Tensor (..., 3, 3)
+        Of which A is made.
     """
 
     A: Float[Tensor, "*points k w"]
     x0: Float[Tensor, "*points w"]
     weight: Float[Tensor, "*points"]
+    G: Float[Tensor, "*points 3 3"]
 
     def point(self, x: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
         """Packed points of the law.
@@ -183,7 +188,7 @@ def state_map(
     x0[..., :STRAIN] = free
     weight = unit * (np.linalg.det(F0) if finite else np.ones(F0.shape[:-2]))
     batch = np.broadcast_shapes(A.shape[:-2], x0.shape[:-1], np.shape(weight))
-    parts = ((A, A.shape[-2:]), (x0, (width,)), (weight, ()))
+    parts = ((A, A.shape[-2:]), (x0, (width,)), (weight, ()), (G, (3, 3)))
     return StateMap(*(torch.from_numpy(np.array(np.broadcast_to(part, batch + shape), dtype=float)) for part, shape in parts))
 
 
@@ -201,6 +206,8 @@ class CoupledPointLaw:
         The user's unit in GPa⁻¹.
     electric, finite : bool
         Whether states have a field, and strains are finite.
+    compiled : CoupledKernel or None
+        The law as compiled C; without it torch evaluates.
     """
 
     law: EnergyLaw
@@ -208,6 +215,23 @@ class CoupledPointLaw:
     unit: float
     electric: bool
     finite: bool
+    compiled: CoupledKernel | None = None
+
+    @cached_property
+    def packed_map(self) -> np.ndarray:
+        """The map as compiled code takes it."""
+        parts = (self.map.G.numpy(), self.map.x0[..., :STRAIN].numpy(), self.map.weight.numpy())
+        return self.compiled.pack_map(*parts)  # type: ignore[union-attr]  # callers look
+
+    def _by_compiled_code(self, x: Tensor, quantity: str, *shape: int, active: tuple[int, ...] | None = None) -> Tensor:
+        """Energy, gradient or packed Hessian by compiled C, free space included."""
+        out = np.empty((len(x), *shape))
+        arguments = {quantity: out}
+        vacuum = self.unit * VACUUM_PERMITTIVITY if self.electric else 0.0
+        states = x.numpy()
+        states = states if states.strides[1] == 8 else np.ascontiguousarray(states)
+        self.compiled.evaluate(states, self.packed_map, active=active, vacuum=vacuum, finite=self.finite, **arguments)  # type: ignore[union-attr]  # as above
+        return torch.from_numpy(out)
 
     @property
     def linear(self) -> bool:
@@ -276,6 +300,8 @@ class CoupledPointLaw:
         -------
         tensor (n,)
         """
+        if self.compiled is not None:
+            return self._by_compiled_code(x, "energy")
         energy = self.law.energy(self.map.point(x)) * self.map.weight
         return energy + self.unit * self._free(x).energy if self.electric else energy
 
@@ -294,6 +320,8 @@ class CoupledPointLaw:
         """
         if self.linear:
             return self._law_slope + x @ self._matrix
+        if self.compiled is not None:
+            return self._by_compiled_code(x, "gradient", x.shape[1])
         g = self._law_slope + x @ self._law_matrix if self.constant_law else self.map.gradient(self.law.gradient(self.map.point(x)))
         if self.electric:
             g[:, : STRAIN + FIELD] += self.unit * self._free(x).gradient
@@ -314,6 +342,13 @@ class CoupledPointLaw:
         """
         if self.linear:
             return self._matrix.expand(len(x), *self._matrix.shape)
+        if self.compiled is not None:
+            w = x.shape[1]
+            rows, columns = torch.triu_indices(w, w)
+            H = x.new_empty(len(x), w, w)
+            H[:, rows, columns] = self._by_compiled_code(x, "hessian", w * (w + 1) // 2)
+            H[:, columns, rows] = H[:, rows, columns]
+            return H
         H = self._law_matrix[None] if self.constant_law else self.map.hessian(self.law.hessian(self.map.point(x)))
         return self._with_free_hessian(H.expand(len(x), *H.shape[1:]), x)
 
@@ -332,6 +367,8 @@ class CoupledPointLaw:
         tensor (n, m)
             m = a (a + 1)/2 for a numbers.
         """
+        if self.compiled is not None and not self.linear:
+            return self._by_compiled_code(x, "hessian", len(active) * (len(active) + 1) // 2, active=active)
         a = torch.tensor(active)
         rows, columns = torch.triu_indices(len(active), len(active))
         return self.tangent(x)[:, a[rows], a[columns]]

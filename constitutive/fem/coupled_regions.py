@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +19,11 @@ from constitutive.fem.orientations import rotation_from_quaternion
 from constitutive.fem.quadrature import QuadraturePoints
 from constitutive.fem.regions import CrystalData, Region, TagsInput, crystal_data, sort_cells
 from constitutive.fem.tensor_fields import Cells, TensorField, TensorInput
+from constitutive.kernel import KernelWarning
+from constitutive.kernel.coupled import CoupledKernel, compile_coupled
+from constitutive.kernel.flatten import UnsupportedLawError
 from constitutive.laws import Law
-from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, Variable
+from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, CoupledLaw, Variable
 from constitutive.material import Material
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -181,10 +185,13 @@ class CoupledRegion(Region):
         The coupled law.
     kinematics : CoupledKinematics
         The state at which it is evaluated.
+    native : CoupledKernel or None
+        The law as compiled C.
     """
 
     energy: EnergyLaw = field(kw_only=True)
     kinematics: CoupledKinematics = field(kw_only=True)
+    native: CoupledKernel | None = field(kw_only=True, default=None)
     _point: CoupledPointLaw | None = field(default=None, repr=False)
 
     def at(self, cells: Cells) -> CoupledPointLaw:
@@ -204,7 +211,7 @@ class CoupledRegion(Region):
         kin = self.kinematics
         F0 = None if self.stress_free is None else self.stress_free.at(cells)
         turn = state_map(self.orientation.at(cells), F0, self.energy, self.unit, kin)
-        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite)
+        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite, self.native)
         if self.fixed:
             self._point = law
         return law
@@ -232,6 +239,8 @@ def make_coupled_regions(
     points: QuadraturePoints,
     unit: float,
     kinematics: CoupledKinematics,
+    *,
+    native: bool = True,
 ) -> list[CoupledRegion]:
     """Sort the cells of this rank by material.
 
@@ -243,6 +252,8 @@ def make_coupled_regions(
     unit : float
         The user's unit in GPa⁻¹.
     kinematics : CoupledKinematics
+    native : bool
+        Evaluate the laws of this toolkit by compiled C.
 
     Returns
     -------
@@ -256,9 +267,34 @@ def make_coupled_regions(
 
     def make(given: object, cells: Cells, turn: TensorField, free: TensorField | None) -> CoupledRegion:
         energy, crystal = coupled_data(given, kinematics)
-        return CoupledRegion(crystal.law, crystal, cells, turn, free, unit, kinematics.finite, energy=energy, kinematics=kinematics)
+        compiled = compiled_law(energy, kinematics) if native else None
+        return CoupledRegion(
+            crystal.law, crystal, cells, turn, free, unit, kinematics.finite, energy=energy, kinematics=kinematics, native=compiled
+        )
 
     return sort_cells(material, orientation, cell_tags, stress_free, points, make, as_operations)
+
+
+def compiled_law(law: EnergyLaw, kinematics: CoupledKinematics) -> CoupledKernel | None:
+    """The law as compiled C; None, with a warning, where there is no compiler or no code for it, and for laws of other makers.
+
+    Parameters
+    ----------
+    law : EnergyLaw
+    kinematics : CoupledKinematics
+
+    Returns
+    -------
+    CoupledKernel or None
+    """
+    if not isinstance(law, CoupledLaw):
+        return None
+    present = {"strain": True, "electric_field": kinematics.electric, "temperature": kinematics.thermal}
+    try:
+        return compile_coupled(law, tuple(name for name, there in present.items() if there))
+    except UnsupportedLawError as error:
+        warnings.warn(f"the coupled law is evaluated by torch, not by compiled code: {error}", KernelWarning, stacklevel=2)
+        return None
 
 
 def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLaw, CrystalData]:

@@ -13,6 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 UPPER = tuple((i, j) for i in range(6) for j in range(i, 6))
+
+
+def upper(components: int) -> tuple[tuple[int, int], ...]:
+    """Entries of an upper triangle, row by row."""
+    return tuple((i, j) for i in range(components) for j in range(i, components))
+
+
 WIDEST = 13  # sums at once: two vectors each and the operands fill 32 registers
 
 
@@ -23,9 +30,9 @@ class Classes:
     Attributes
     ----------
     of : tuple of int
-        Class of each Mandel component.
+        Class of each component: six Mandel components of a strain, and those of other variables after them.
     fold : int
-        Number of signs, and so of classes: 1, 2 or 4.
+        Number of signs, and so of classes: 1, 2, 4 or 8.
     stress : list
         Components of each class.
     tangent_parts : list
@@ -38,13 +45,13 @@ class Classes:
     tangent_parts: list[tuple[int, list[int]]]
 
     @classmethod
-    def of_signs(cls, signs: Float[np.ndarray, "k 6"]) -> Classes:
-        """Classes under a group of signs; its first row is ones, the second and third generate the rest."""
-        generators = signs[[k for k in (1, 2) if k < len(signs)]]
-        of = tuple(int(sum((row[i] < 0) << k for k, row in enumerate(generators))) for i in range(6))
+    def of_signs(cls, signs: Float[np.ndarray, "k n"]) -> Classes:
+        """Classes under a group of signs; its first row is ones, those of numbers 1, 2 and 4 generate the rest."""
+        generators = signs[[k for k in (1, 2, 4) if k < len(signs)]]
+        of = tuple(int(sum((row[i] < 0) << k for k, row in enumerate(generators))) for i in range(signs.shape[1]))
         fold = len(signs)
-        stress = [[i for i in range(6) if of[i] == c] for c in range(fold)]
-        tangent = [[k for k, (i, j) in enumerate(UPPER) if of[i] ^ of[j] == c] for c in range(fold)]
+        stress = [[i for i in range(len(of)) if of[i] == c] for c in range(fold)]
+        tangent = [[k for k, (i, j) in enumerate(upper(len(of))) if of[i] ^ of[j] == c] for c in range(fold)]
         return cls(of, fold, stress, _parts(tangent))
 
 

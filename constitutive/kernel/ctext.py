@@ -19,6 +19,27 @@ def printable(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9 ._+-]", " ", text)[:80].strip() or "unnamed"
 
 
+def sized(text: str, components: int) -> str:
+    """C that is written for six components and the 21 entries of an upper triangle, for another number of components.
+
+    Parameters
+    ----------
+    text : str
+        Extents ``[6]``, ``[21]`` and ``[10]`` (four numbers and a weight for each component), and loops up to 6 and 21.
+    components : int
+
+    Returns
+    -------
+    str
+        The text itself for six.
+    """
+    packed = components * (components + 1) // 2
+    for six, other in (("[6]", f"[{components}]"), ("[21]", f"[{packed}]"), ("[10]", f"[{components + 4}]"),
+                       ("< 6;", f"< {components};"), ("< 21;", f"< {packed};")):  # fmt: skip
+        text = text.replace(six, other)
+    return text
+
+
 def hexadecimal(value: float) -> str:
     """A float as C reads it back without rounding.
 

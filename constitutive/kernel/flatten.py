@@ -56,7 +56,7 @@ class Flat:
     """
 
     polynomial: dict[int, Float[np.ndarray, " terms"]] = field(default_factory=dict)
-    weights: Float[np.ndarray, "units 6"] = field(default_factory=lambda: np.zeros((0, 6)))
+    weights: Float[np.ndarray, "units c"] = field(default_factory=lambda: np.zeros((0, 6)))
     biases: Float[np.ndarray, " units"] = field(default_factory=lambda: np.zeros(0))
     amplitudes: Float[np.ndarray, " units"] = field(default_factory=lambda: np.zeros(0))
 
@@ -77,7 +77,7 @@ class Program:
 
     Attributes
     ----------
-    frame : (6, 6)
+    frame : (c, c), six components, or more for laws of more variables
         Mandel matrix from the law's axes to the program's; the identity where those suit already.
     signs : (2ᵏ, 6)
         How the folded twofold rotations act on Mandel components; the first row is ones.
@@ -91,10 +91,10 @@ class Program:
         Units before folding.
     """
 
-    frame: Float[np.ndarray, "6 6"]
-    signs: Float[np.ndarray, "k 6"]
+    frame: Float[np.ndarray, "c c"]
+    signs: Float[np.ndarray, "k c"]
     polynomial: dict[int, Float[np.ndarray, " terms"]]
-    weights: Float[np.ndarray, "units 6"]
+    weights: Float[np.ndarray, "units c"]
     biases: Float[np.ndarray, " units"]
     amplitudes: Float[np.ndarray, " units"]
     domain: Domain | None
@@ -234,7 +234,7 @@ def _completed(axis: np.ndarray) -> np.ndarray:
     return np.array([other, np.cross(axis, other), axis])
 
 
-def representatives(matrices: Float[np.ndarray, "g 6 6"], signs: Float[np.ndarray, "k 6"]) -> list[int]:
+def representatives(matrices: Float[np.ndarray, "g c c"], signs: Float[np.ndarray, "k c"]) -> list[int]:
     """One operation of each coset g·{signs} of a group of Mandel matrices."""
     kept: list[int] = []
     covered = np.zeros(len(matrices), dtype=bool)
@@ -306,11 +306,11 @@ def program(law: Law, domain: Domain | None = None) -> Program:
         extension=extension,
         units=len(signs) * len(flat.biases),
     )
-    _check_finite(result)
+    check_finite(result)
     return result
 
 
-def cleaned(row: Float[np.ndarray, " terms"], signs: Float[np.ndarray, "k 6"], degree: int) -> Float[np.ndarray, " terms"]:
+def cleaned(row: Float[np.ndarray, " terms"], signs: Float[np.ndarray, "k c"], degree: int) -> Float[np.ndarray, " terms"]:
     """Coefficients without those that the signs forbid (rounding of the projection put them there).
 
     Raises
@@ -318,7 +318,7 @@ def cleaned(row: Float[np.ndarray, " terms"], signs: Float[np.ndarray, "k 6"], d
     UnsupportedLawError
         A forbidden coefficient is larger than rounding: the law does not have the symmetry of its group.
     """
-    parity = np.prod(np.where(exponents(degree)[None] % 2 == 1, signs[:, None, :], 1.0), axis=2)
+    parity = np.prod(np.where(exponents(degree, signs.shape[1])[None] % 2 == 1, signs[:, None, :], 1.0), axis=2)
     allowed = (parity > 0).all(axis=0)
     size = np.abs(row).max(initial=0.0)
     if np.abs(row[~allowed]).max(initial=0.0) > 1e-11 * size:
@@ -326,7 +326,14 @@ def cleaned(row: Float[np.ndarray, " terms"], signs: Float[np.ndarray, "k 6"], d
     return np.where(allowed & (np.abs(row) > 1e-15 * size), row, 0.0)
 
 
-def _check_finite(result: Program) -> None:
+def check_finite(result: Program) -> None:
+    """Require finite coefficients.
+
+    Raises
+    ------
+    MaterialError
+        One is not.
+    """
     arrays = [result.frame, result.weights, result.biases, result.amplitudes, *result.polynomial.values()]
     if not all(np.isfinite(array).all() for array in arrays):
         raise MaterialError("the law holds a parameter that is not finite; calibrate it again")

@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from constitutive.kernel import sums
-from constitutive.kernel.classes import UPPER, Classes
-from constitutive.kernel.ctext import Tables
+from constitutive.kernel.classes import Classes, upper
+from constitutive.kernel.ctext import Tables, sized
 from constitutive.kernel.flatten import Program
 
 BLOCK = 16  # units whose features are kept in the first cache
@@ -35,6 +35,21 @@ NOTHING_SINGLE = (
 )
 
 
+def doubles(program: Program, classes: Classes, tables: Tables) -> str:
+    """The function ``layer`` alone, for any number of components; its tables are added to the others."""
+    text = sized(FEATURES, len(classes.of)).format(partial=partial_sums(classes, "u", "x[{0}].v[v]", "w"))
+    shared = [f"enum {{ BLOCK = {BLOCK} }};\n", hadamard("hadamard", "vec", classes.fold), text]
+    if not len(program.biases):
+        return "\n".join([*shared, sized(NOTHING, len(classes.of))])
+    add_tables(program, classes, tables, single=False)
+    return "\n".join([*shared, f"enum {{ ROWS = {len(program.biases)} }};\n", _body(classes)])
+
+
+def _body(classes: Classes) -> str:
+    parts = range(len(classes.tangent_parts))
+    return sized(BODY, len(classes.of)).format(sums="\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in parts))
+
+
 def source(program: Program, classes: Classes, tables: Tables, *, portable: bool = False) -> str:
     """The functions ``layer`` and ``layer_tangent_single``; their tables are added to the others. Without units they add nothing.
 
@@ -46,8 +61,7 @@ def source(program: Program, classes: Classes, tables: Tables, *, portable: bool
         return "\n".join([*shared, NOTHING, NOTHING_SINGLE])
     add_tables(program, classes, tables, single=not portable)
     parts = classes.tangent_parts
-    calls = "\n".join(f"            add_tangent_{k}(d, TANGENT_{k}[first], n, c);" for k in range(len(parts)))
-    rows, body = f"enum {{ ROWS = {len(program.biases)} }};\n", BODY.format(sums=calls)
+    rows, body = f"enum {{ ROWS = {len(program.biases)} }};\n", _body(classes)
     if portable:
         return "\n".join([*shared, rows, body, NOTHING_SINGLE])
     singles = [single_sum(k, part) for k, (_, part) in enumerate(parts)]
@@ -61,7 +75,7 @@ def add_tables(program: Program, classes: Classes, tables: Tables, *, single: bo
     head = np.stack([p.biases, p.biases / root, 4 / root, p.amplitudes / 2], axis=1)
     tables.add("UNIT", np.hstack([head, p.weights]))
     tables.add("STRESS", sums.stress_weights(classes, p.amplitudes[:, None] / 2 * p.weights))
-    products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in UPPER], axis=1)
+    products = np.stack([2 * p.amplitudes * p.weights[:, i] * p.weights[:, j] for i, j in upper(p.weights.shape[1])], axis=1)
     for k, (_, part) in enumerate(classes.tangent_parts):
         tables.add(f"TANGENT_{k}", products[:, part])
         if single:
@@ -74,6 +88,8 @@ def hadamard(name: str, kind: str, fold: int) -> str:
     """The transform over the signs, in place; it is its own inverse but for a factor."""
     body = {
         1: "(void)u;",
+        8: f"for (int h = 1; h < 8; h *= 2) for (int i = 0; i < 8; i++) if (!(i & h)) {{ {kind} p = u[i], q = u[i + h]; "
+        "u[i] = p + q, u[i + h] = p - q; }",
         2: f"{kind} p = u[0] + u[1], q = u[0] - u[1]; u[0] = p, u[1] = q;",
         4: f"{kind} p = u[0] + u[2], m = u[0] - u[2], q = u[1] + u[3], r = u[1] - u[3]; "
         "u[0] = p + q, u[1] = p - q, u[2] = m + r, u[3] = m - r;",
@@ -86,7 +102,7 @@ def partial_sums(classes: Classes, out: str, x: str, w: str) -> str:
     lines = []
     for c, entries in enumerate(classes.stress):
         terms = " + ".join(f"{w}[{i}] * {x.format(i)}" for i in entries)
-        lines.append(f"{out}[{c}] = {'b + ' if c == 0 else ''}{terms};")
+        lines.append(f"{out}[{c}] = {'b + ' if c == 0 else ''}{terms or '(vec){0}'};")
     return " ".join(lines)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from constitutive.kernel.classes import UPPER, Classes
-from constitutive.kernel.ctext import Tables
+from constitutive.kernel.classes import Classes, upper
+from constitutive.kernel.ctext import Tables, sized
 from constitutive.kernel.flatten import Program
 from constitutive.tensors.polynomials import differentiate, exponents
 
@@ -17,15 +17,15 @@ Monomial = tuple[int, ...]  # exponents
 Terms = list[tuple[Monomial, np.ndarray]]  # monomials with their coefficients
 
 
-def gradient(row: Float[np.ndarray, " terms"], degree: int) -> Float[np.ndarray, "6 lower"]:
+def gradient(row: Float[np.ndarray, " terms"], degree: int, components: int = 6) -> Float[np.ndarray, "k lower"]:
     """Coefficients of the derivatives of a polynomial of one degree."""
-    return differentiate(torch.from_numpy(np.ascontiguousarray(row)), degree).numpy()
+    return differentiate(torch.from_numpy(np.ascontiguousarray(row)), degree, components).numpy()
 
 
-def hessian(row: Float[np.ndarray, " terms"], degree: int) -> Float[np.ndarray, "21 lower"]:
+def hessian(row: Float[np.ndarray, " terms"], degree: int, components: int = 6) -> Float[np.ndarray, "m lower"]:
     """Coefficients of the second derivatives, upper triangle."""
-    full = differentiate(torch.from_numpy(gradient(row, degree)), degree - 1).numpy()
-    return np.array([full[i, j] for i, j in UPPER])
+    full = differentiate(torch.from_numpy(gradient(row, degree, components)), degree - 1, components).numpy()
+    return np.array([full[i, j] for i, j in upper(components)])
 
 
 @dataclass
@@ -44,13 +44,13 @@ class Monomials:
     by_class: list[list[Monomial]] = field(default_factory=list)
 
 
-def needed(polynomial: dict[int, Float[np.ndarray, " terms"]]) -> dict[str, Terms]:
-    """Monomials with their coefficients in energy (1), stress (6) and tangent (21), the constant ones apart."""
+def needed(polynomial: dict[int, Float[np.ndarray, " terms"]], components: int = 6) -> dict[str, Terms]:
+    """Monomials with their coefficients in energy, stress and tangent, the constant ones apart."""
     found: dict[str, Terms] = {"energy": [], "stress": [], "tangent": []}
     for degree, row in polynomial.items():
-        derivatives = (("energy", row[None], 0), ("stress", gradient(row, degree), 1))
-        for name, rows, lower in (*derivatives, *([("tangent", hessian(row, degree), 2)] if degree > 1 else [])):
-            for exponent, column in zip(exponents(degree - lower), rows.T, strict=True):
+        derivatives = (("energy", row[None], 0), ("stress", gradient(row, degree, components), 1))
+        for name, rows, lower in (*derivatives, *([("tangent", hessian(row, degree, components), 2)] if degree > 1 else [])):
+            for exponent, column in zip(exponents(degree - lower, components), rows.T, strict=True):
                 if degree > lower and np.any(column):
                     found[name].append((tuple(int(e) for e in exponent), column))
     return found
@@ -81,38 +81,39 @@ def arrange(classes: Classes, found: dict[str, Terms]) -> Monomials:
 
 def source(program: Program, classes: Classes, tables: Tables) -> str:
     """The function ``polynomial`` and what it needs; its tables are added to the others. Without a polynomial it adds nothing."""
-    found = needed(program.polynomial)
+    components = len(classes.of)
+    found = needed(program.polynomial, components)
     placed = arrange(classes, found)
     size = max((len(m) for m in placed.by_class), default=0) or 1
-    add_constants(program.polynomial, tables)
+    add_constants(program.polynomial, tables, components)
     for name, terms in found.items():
         add_table(tables, classes, name, terms, placed)
     ends = [prefix(found["stress"], placed, c) for c in range(classes.fold)]
-    body = BODY.format(
+    body = sized(BODY, components).format(
         calls=calls(classes, found["tangent"], placed), energy_count=prefix(found["energy"], placed, 0), stress_count=max(ends)
     )
     return "\n".join(
         [
             f"enum {{ DEGREE = {max(program.degree, 1)}, MONOMIALS = {size} }};\n",
             TIMES,
-            recipe(placed),
+            recipe(placed, components=components),
             zeros(ends, max(ends), "STRESS_PADDING"),
             body,
         ]
     )
 
 
-def add_constants(polynomial: dict[int, Float[np.ndarray, " terms"]], tables: Tables) -> None:
+def add_constants(polynomial: dict[int, Float[np.ndarray, " terms"]], tables: Tables, components: int = 6) -> None:
     """Tables of stress and tangent at zero strain."""
-    first = gradient(polynomial[1], 1)[:, 0] if 1 in polynomial else np.zeros(6)
-    second = hessian(polynomial[2], 2)[:, 0] if 2 in polynomial else np.zeros(21)
+    first = gradient(polynomial[1], 1, components)[:, 0] if 1 in polynomial else np.zeros(components)
+    second = hessian(polynomial[2], 2, components)[:, 0] if 2 in polynomial else np.zeros(len(upper(components)))
     tables.add("STRESS_AT_ZERO", first[None])
     tables.add("TANGENT_AT_ZERO", second[None])
 
 
-def recipe(placed: Monomials, name: str = "monomials", size: str = "MONOMIALS") -> str:
+def recipe(placed: Monomials, name: str = "monomials", size: str = "MONOMIALS", components: int = 6) -> str:
     """The function that multiplies the monomials up, degree by degree."""
-    lines = [f"static void {name}(const pack x[6], int degree, pack m[FOLD][{size}]) {{", "    (void)x, (void)m;"]
+    lines = [f"static void {name}(const pack x[{components}], int degree, pack m[FOLD][{size}]) {{", "    (void)x, (void)m;"]
     last = 1
     for monomial, (c, k) in placed.place.items():
         degree = sum(monomial)

@@ -35,6 +35,6 @@ def sum_function(name: str, groups: list[tuple[int, list[int]]]) -> str:
     )
 
 
-def stress_weights(classes: Classes, rows: Float[np.ndarray, "units 6"]) -> Float[np.ndarray, "units 6"]:
+def stress_weights(classes: Classes, rows: Float[np.ndarray, "units c"]) -> Float[np.ndarray, "units c"]:
     """Columns in the order in which ``add_stress`` takes them."""
     return rows[:, [i for entries in classes.stress for i in entries]]

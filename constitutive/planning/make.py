@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError
 from constitutive.kinematics import right_stretch
-from constitutive.planning.regions import Ball, Region
+from constitutive.planning.regions import Ball, Region, sobol
 from constitutive.planning.strains import strains_for_constants, strains_for_law
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.structures import AnyStructure, read_structure
@@ -26,6 +26,8 @@ def make_plan(
     size: float | None = None,
     region: Region | None = None,
     constants: int | None = None,
+    field: float | None = None,
+    polarization: float | None = None,
     seed: int = 0,
     name: str = "",
     symprec: float = 0.01,
@@ -44,6 +46,10 @@ def make_plan(
         Instead of ``size``: a box, or strains that a solve visited.
     constants : {2, 3}
         Plan for the elastic constants of this order instead of a law.
+    field : float
+        Largest electric field |E₀| (GV/m): each strain but the first few has one, uniform in the volume of that ball.
+    polarization : float
+        Largest polarisation |P₀| (C/m²), instead of a field.
     seed : int
         Of the low-discrepancy points.
     name : str
@@ -79,6 +85,11 @@ def make_plan(
         raise DataError("plan: found a size and a region; needed one of them: the region states its own size")
     if constants not in (None, 2, 3):
         raise DataError(f"plan: found order {constants} of the constants; needed 2 or 3")
+    for name_of, given in (("field", field), ("polarization", polarization)):
+        if given is not None and not (np.isfinite(given) and given > 0):
+            raise DataError(f"plan: found {name_of} {given}; needed a positive number")
+    if (field is not None and polarization is not None) or (constants is not None and (field or polarization)):
+        raise DataError("plan: found two of field, polarization and constants; needed one of them")
     largest = region.size if region is not None else (size if size is not None else SIZES[constants or "law"])
     where = region or Ball(largest)
     if constants is None:
@@ -94,7 +105,20 @@ def make_plan(
         seed=seed,
         name=name or crystal.composition.reduced_formula,
         settings={} if constants is None else {"order": constants},
+        electric_field=None if field is None else _vectors(len(x), field, seed),
+        polarization=None if polarization is None else _vectors(len(x), polarization, seed),
     )
+
+
+def _vectors(count: int, size: float, seed: int) -> Float[np.ndarray, "count 3"]:
+    """Vectors uniform in the volume of a ball; those of the first strain, the reference, and of every eighth are zero."""
+    from scipy.special import ndtri  # deferred: only plans of fields need it
+
+    u = sobol(count, 4, seed + 2)
+    normal = ndtri(u[:, :3])
+    vectors = normal * (size * np.cbrt(u[:, 3]) / np.linalg.norm(normal, axis=1))[:, None]
+    vectors[::8] = 0.0
+    return np.asarray(vectors)
 
 
 def stretch_of(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:

@@ -64,7 +64,7 @@ class Ball:
         """
         from scipy.special import ndtri  # the only use of scipy here
 
-        u = _sobol(count, 7, seed)
+        u = sobol(count, 7, seed)
         normal = ndtri(u[:, :6])
         radius = self.size * u[:, 6] ** (1 / 6)
         return np.asarray(normal * (radius / np.linalg.norm(normal, axis=1))[:, None])
@@ -107,7 +107,7 @@ class Box:
         -------
         Strains, Mandel.
         """
-        return np.asarray((2 * _sobol(count, 6, seed) - 1) * np.asarray(self.limits) * _MANDEL)
+        return np.asarray((2 * sobol(count, 6, seed) - 1) * np.asarray(self.limits) * _MANDEL)
 
 
 @final
@@ -198,7 +198,21 @@ def _require_size(size: float) -> None:
         raise DataError(f"size: found {size:.4g}; needed a largest |E| above 0 and up to {LARGEST_STRAIN}; 0.02 to 0.1 is usual")
 
 
-def _sobol(count: int, dimensions: int, seed: int) -> Float[np.ndarray, "count d"]:
+def sobol(count: int, dimensions: int, seed: int) -> Float[np.ndarray, "count d"]:
+    """Low-discrepancy points in the unit cube.
+
+    Parameters
+    ----------
+    count, dimensions : int
+        Number of points, and of their coordinates.
+    seed : int
+        Of the scrambling.
+
+    Returns
+    -------
+    array (count, d)
+        Within 1e-9 of 0 and 1 at most.
+    """
     from scipy.stats import qmc  # deferred: a second to import
 
     points = qmc.Sobol(dimensions, seed=seed).random_base2(max(int(np.ceil(np.log2(max(count, 2)))), 1))[:count]

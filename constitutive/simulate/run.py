@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -136,7 +136,9 @@ def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationS
 
     def tasks() -> Iterator[Task]:
         for number in missing:
-            yield Task(number, plan.F[number], second_start=number % SECOND_STARTS == SECOND_STARTS // 2)
+            second = number % SECOND_STARTS == SECOND_STARTS // 2
+            field, polarization = (None if a is None else a[number] for a in (plan.electric_field, plan.polarization))
+            yield Task(number, plan.F[number], second_start=second, field=field, polarization=polarization)
 
     if not missing:
         return 0
@@ -188,6 +190,7 @@ def _collected(
     n, atoms = len(plan), len(prepared.reference.atoms)
     stress, energy, places, force = np.zeros((n, 3, 3)), np.zeros(n), np.zeros((n, atoms, 3)), np.zeros(n)
     error = np.zeros((n, 3, 3))
+    vectors = {"electric_field": np.zeros((n, 3)), "polarization": np.zeros((n, 3))}
     failed, several, done = {}, [], np.zeros(n, dtype=bool)
     for record in run.records():
         number = int(record["number"])
@@ -200,12 +203,14 @@ def _collected(
         if settings.dynamics is not None:
             error[number] = record["stress_error"]
             continue
+        for name, rows in vectors.items():
+            rows[number] = record.get(name, rows[number])
         energy[number], places[number], force[number] = record["energy"], record["frac_coords"], record["force"]
         if not record.get("second_start", {"agrees": True})["agrees"]:
             several.append(number)
     if not done.any():
         raise DataError(f"no sample has a result; sample 0: {failed.get(0, 'missing')}")
-    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force, "error": error}
+    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force, "error": error, **vectors}
     data = _data(plan, calculator, settings, prepared, columns, np.nonzero(done)[0], failed, sorted(set(several)))
     notes = list(prepared.notes)
     if several:
@@ -219,7 +224,11 @@ def _data(
 ) -> StressStrainData:  # fmt: skip
     """The samples of these numbers, with how they were made."""
     reference = prepared.reference
+    own: dict[str, Any]
     own = _at_rest(columns, numbers, reference) if settings.dynamics is None else _thermal(columns, numbers, settings.dynamics)
+    if plan.electric_field is not None or plan.polarization is not None:
+        own |= {name: columns[name][numbers] for name in ("electric_field", "polarization")}
+        own["electric_enthalpy" if plan.polarization is None else "internal_energy"] = np.asarray(own.pop("W")).tolist()
     return StressStrainData.from_document(
         {
             "name": plan.name,

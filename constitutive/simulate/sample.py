@@ -17,8 +17,9 @@ from jaxtyping import Float
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.calculators import CalculatorSpec
-from constitutive.simulate.cells import energy_of, forces_of, strained, stress_of
+from constitutive.simulate.cells import GPA, energy_of, forces_of, strained, stress_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermal_stress
+from constitutive.simulate.fields import RelaxesInField
 from constitutive.simulate.ions import Hessian, relax_ions
 
 SECOND_START = 0.1  # Å, displacement of the ions
@@ -79,6 +80,8 @@ class Task:
         Of the strain in the plan.
     F
         Deformation gradient.
+    field, polarization
+        E₀ (GV/m) or P₀ (C/m²) at which the ions are relaxed; None: without a field.
     second_start
         Relax once more from displaced ions.
     attempt
@@ -89,6 +92,8 @@ class Task:
     F: Float[np.ndarray, "3 3"]
     second_start: bool = False
     attempt: int = 0
+    field: Float[np.ndarray, "3"] | None = None
+    polarization: Float[np.ndarray, "3"] | None = None
 
 
 def compute(job: Job, task: Task) -> JsonObject:
@@ -104,7 +109,7 @@ def compute(job: Job, task: Task) -> JsonObject:
     dict
         ``number``, ``status`` ("done" or "failed"); then ``cauchy`` (GPa), ``energy`` (eV), ``frac_coords``, ``force`` (eV/Å), ``steps``,
         ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``. At a temperature ``cauchy`` and its standard
-        error ``stress_error`` (GPa).
+        error ``stress_error`` (GPa). In a field also ``electric_field`` and ``polarization``.
     """
     began, reasons = time.monotonic(), []
     for attempt in range(task.attempt, max(len(ATTEMPTS), task.attempt + 1)):
@@ -127,6 +132,8 @@ def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
     if job.dynamics is not None:
         thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
         return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
+    if task.field is not None or task.polarization is not None:
+        return _in_field(job, task, atoms)
     result = _relaxed(job, atoms, optimizer, steps)
     if task.second_start and job.ions == "relaxed" and len(atoms) > 1:
         again = strained(job.reference, task.F)
@@ -139,6 +146,28 @@ def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
             "energy": other["energy"], "difference_GPa": difference, "agrees": difference <= SAME_STRESS * size,
         }  # fmt: skip
     return result
+
+
+def _in_field(job: Job, task: Task, atoms: Atoms) -> JsonObject:
+    calculator = atoms.calc
+    if not isinstance(calculator, RelaxesInField):
+        raise DataError(
+            f"the calculator {job.calculator.name} relaxes no ions in an electric field; needed lammps with charges, or one with a method "
+            "relax_in_field"
+        )
+    state = calculator.relax_in_field(
+        atoms, job.reference, field=task.field, polarization=task.polarization, clamped=job.ions == "clamped"
+    )
+    work = float(state.electric_field @ state.polarization) * abs(np.linalg.det(job.lattice)) * GPA
+    return {
+        "cauchy": state.cauchy.tolist(),
+        "energy": state.energy - (work if task.polarization is None else 0.0),
+        "frac_coords": np.linalg.solve(atoms.cell.array.T, state.positions.T).T.tolist(),
+        "force": state.force,
+        "steps": 0,
+        "electric_field": state.electric_field.tolist(),
+        "polarization": state.polarization.tolist(),
+    }
 
 
 def _relaxed(job: Job, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
