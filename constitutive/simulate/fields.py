@@ -245,8 +245,10 @@ def _newton(
     free = bool(moving.all())
     T = np.tile(np.eye(3), (1, len(places)))[:, moving] if free else np.zeros((0, int(moving.sum())))
     held = target is not None
-    field_found: np.ndarray = np.zeros(3, dtype=np.float64)
-    H, before, dx = ions.kept.get(name), None, np.zeros(0)
+    field_found = np.zeros(3)
+    H = ions.kept.get(name)
+    before: np.ndarray | None = None
+    dx: np.ndarray = np.zeros(len(push))
     H = _constants(ions, places, moving) if H is None or len(H) != moving.sum() else H
     left = np.inf
     for step in range(STEPS):
@@ -276,7 +278,7 @@ def _newton(
         dx = move[: len(H)]
         dx *= min(1.0, LARGEST_STEP / max(float(np.abs(dx).max(initial=0.0)), 1e-30))
         if held:
-            np.add(field_found, move[len(H) : len(H) + 3], out=field_found)
+            field_found += move[len(H) : len(H) + 3]
         flat = places.ravel()
         flat[moving] += dx
         places = flat.reshape(-1, 3)
