@@ -1,6 +1,6 @@
 """What a law costs in a finite-element run, beside the same law written in UFL: ratios measured in one run.
 
-./dev python benchmarks/fem.py [--json] [--repeat N] [--no-peers] [--memory] [--scaling]
+./dev python benchmarks/fem.py [--json] [--repeat N] [--no-peers] [--memory] [--scaling] [--materials [NAME …]] [--without-avx512]
 
 For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbit units, that in float32) and element, one rank, one thread:
     exchange / assembly   strain in and stress out, without a law, over the assembly of residual and Jacobian
@@ -9,6 +9,8 @@ For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbi
     solve / native        a whole solve with load steps over the same with the UFL form
 Then the same network through the same hook by other means on Q1: torch's closed form, torch's autograd, e3nn layers under autograd, and JAX
 where it is installed (through dolfinx-external-operator where that is installed too).
+--materials measures the laws of the shipped crystals on Q1 instead, with tangents in double and in single precision; --without-avx512 compiles
+all laws as for a machine that has AVX2 only (the native form is compiled by FFCx, for any machine, in both cases).
 --memory adds the peak memory of a model with 10⁶ points, --scaling strong and weak scaling on 1 and 2 ranks (or `--ranks 1 2 4 8`).
 """
 
@@ -40,9 +42,11 @@ from dolfinx.fem import petsc
 from mpi4py import MPI
 from peers import CHUNK, peers
 
+from constitutive import Material, code_cache
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
 from constitutive.fem.own_solver import external_operator
 from constitutive.laws import Law, LinearLaw, NetworkLaw, SeriesLaw
+from constitutive.library import shipped_names
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import tangent_from_mandel
 from constitutive.tensors.polynomials import exponents
@@ -211,6 +215,37 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def material_row(name: str, repeat: int) -> dict[str, Any]:
+    """The law of a shipped crystal on Q1: (update + assembly) over native, with both kinds of tangents, and Newton's iterations."""
+    material = Material.load(name)
+    V = space("Q1", ELEMENTS["Q1"][2])
+    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    u.x.array[:] = 0.004 * np.random.default_rng(1).standard_normal(u.x.array.size) / ELEMENTS["Q1"][2]
+    laws = {precision: UserMaterial(u, material.law, orientation=TURN, tangent_precision=precision) for precision in ("double", "single")}
+    law = laws["double"]
+    law.update()
+    F = native_form(u, v, law.points.degree)
+    timed = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), law.jacobian(du, v))}
+    t = interleaved({**timed, **{precision: updates(each) for precision, each in laws.items()}}, repeat)
+    solves = {precision: solve_times("Q1", material.law, 1, precision) for precision in laws}
+    return {
+        "material": name, "laue_class": material.point_group.laue_class, "units": material.law.orbit_units(),
+        "cost_over_native": {precision: (t[precision] + t["assembly"]) / t["native"] for precision in laws},
+        "assembly_over_native": t["assembly"] / t["native"], "points": law.points.count,
+        "iterations": {**{precision: found["iterations"] for precision, found in solves.items()},
+                       "native": solves["double"]["native_iterations"]}, "seconds": t,
+    }  # fmt: skip
+
+
+def print_material(found: dict[str, Any], *, header: bool = False) -> None:
+    if header:
+        print("| crystal | Laue class | units | cost / native | with tangents in single precision | iterations: double, single, native |")
+        print("|---" * 6 + "|")
+    cost, steps = found["cost_over_native"], found["iterations"]
+    print(f"| {found['material']} | {found['laue_class']} | {found['units']} | {cost['double']:.2f} | {cost['single']:.2f} "
+          f"| {steps['double']}, {steps['single']}, {steps['native']} |", flush=True)  # fmt: skip
+
+
 def bytes_per_point(law: UserMaterial) -> float:
     """What a law keeps at each point: stress, tangent and their ghosts."""
     return 8 * (law.stress.x.array.size + law.tangent.x.array.size) / max(law.points.count, 1)
@@ -362,9 +397,22 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--memory", action="store_true", help="also the memory of 10⁶ points")
     parser.add_argument("--scaling", action="store_true", help="also strong and weak scaling")
     parser.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--materials", nargs="*", metavar="NAME", help="the laws of shipped crystals instead; all where none is named")
+    parser.add_argument("--without-avx512", action="store_true", help="compile laws as for a machine that has AVX2 only")
     parser.add_argument("--only", nargs=2, metavar=("WHAT", "ARGUMENT"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    if options.without_avx512:
+        code_cache.FLAGS = (*code_cache.FLAGS, "-mno-avx512f", "-mprefer-vector-width=256")  # the key of a compiled module holds the flags
+    if options.materials is not None:
+        rows = []
+        for name in options.materials or shipped_names():
+            rows.append(material_row(name, options.repeat))
+            if not options.json:
+                print_material(rows[-1], header=len(rows) == 1)
+        if options.json:
+            print(json.dumps(rows))
+        return {"materials": rows}
     if options.only:
         what, argument = options.only
         found = memory(argument) if what == "memory" else scaling("Q1", int(argument))

@@ -9,10 +9,12 @@ import torch
 from calibration_cases import CUBIC, curved_law, samples_of
 
 from constitutive.calibration import calibrate
+from constitutive.calibration.cross_validation import split
 from constitutive.calibration.distillation import TOLERANCE, distil, random_strains
 from constitutive.calibration.effort import EFFORTS, Effort, available_cores
+from constitutive.calibration.model_search import FittedNetwork, raced
 from constitutive.errors import CalibrationError
-from constitutive.fitting import Shape, fit_network, problem_of
+from constitutive.fitting import Shape, fit_and_leave_out, fit_network, problem_of
 from constitutive.laws import Domain
 
 
@@ -42,6 +44,22 @@ def test_a_quick_calibration_predicts_unseen_strains(quick):
     wanted = curved_law().stress(E).numpy()
     assert np.linalg.norm(quick[0].law.stress(E).numpy() - wanted) < 0.02 * np.linalg.norm(wanted)
     assert quick[0].law.symmetry_residual(CUBIC.laue_rotations) < 1e-12
+
+
+def test_the_better_half_of_the_networks_of_each_ridge_goes_on(data):
+    problem = problem_of(data, CUBIC.laue_rotations)
+    parts = split(problem, 0)
+
+    def begun(shape, start):
+        fit, left_out = fit_and_leave_out(problem, shape, start, parts.groups, steps=3)
+        return FittedNetwork(shape, fit, left_out, parts.score(problem, left_out))
+
+    networks = [begun(Shape((2,), 3, ridge), start) for ridge in (1e-6, 1e-3) for start in range(4)]
+    left = raced(problem, parts, networks, [3, 8, 20], lambda _what, _fraction: None)
+    assert sorted(network.shape.ridge for network in left) == [1e-6, 1e-3]  # a quarter of each
+    assert all(network.fit.objective < min(n.fit.objective for n in networks if n.shape == network.shape) for network in left)
+    unchanged = raced(problem, parts, networks, [3, 3], lambda _what, _fraction: None)
+    assert unchanged == sorted(networks, key=lambda network: network.score)  # control: no further steps, no race
 
 
 def test_progress_only_grows(quick):

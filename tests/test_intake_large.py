@@ -6,6 +6,7 @@ import pytest
 from constitutive.data import StressStrainData
 from constitutive.data.hdf5 import HDF5File, write_documents
 from constitutive.data.large import write_chunks
+from constitutive.errors import DataError
 from constitutive.intake import check_file, files
 
 
@@ -35,10 +36,26 @@ def test_a_part_is_read_and_said(large, monkeypatch):
     report = check_file(path)
     assert report.ok
     assert "every 5th was looked at, 29 in all" in report.undecided[0]
-    assert read == [slice(0, 144, 5)]
+    assert read == [slice(0, 144), slice(0, 144, 5)]
+    assert "of all 144, read in pieces of 8192, F and stress are valid" in report.undecided[0]
+    assert "0 repeat an F" in report.undecided[0]
     # control: a small file is read whole
     monkeypatch.setattr(files, "READ_WHOLE", 200)
     assert not any("looked at" in remark for remark in check_file(path).undecided)
+
+
+def test_all_samples_are_read_for_what_is_cheap(large, sets):
+    write, sigma = large
+    path = write(sigma)
+    with HDF5File(path) as file:
+        document = file.document(slice(0, 144))
+    document["F"][7] = document["F"][3]  # neither is looked at by itself
+    write_documents(path, [document])
+    assert "1 repeat an F" in check_file(path).undecided[0]
+    document["F"][7] = np.diag([1.0, 1.0, -1.0])
+    write_documents(path, [document])
+    with pytest.raises(DataError, match=r"samples 0 to 143.*7"):
+        check_file(path)
 
 
 def test_samples_have_the_numbers_of_the_file(large):

@@ -23,7 +23,7 @@ from constitutive.laws import (
 )
 from constitutive.laws.bounded import OutsideDomainWarning
 from constitutive.tensors.packing import from_mandel, mandel_matrix, mandel_to_irreps, to_mandel
-from constitutive.tensors.polynomials import exponents, invariant_polynomials, monomials, substitution
+from constitutive.tensors.polynomials import exponents, invariant_counts, invariant_polynomials, monomials, substitution
 
 
 def about(axis, degrees):
@@ -119,6 +119,7 @@ def difference_error(law, x, step=1e-5):
 def test_groups_and_counts(name):
     assert len(GROUPS[name]) == ORDERS[name]
     assert tuple(len(invariant_polynomials(GROUPS[name], d)) for d in (1, 2, 3, 4)) == CONSTANTS[name]
+    assert tuple(invariant_counts(GROUPS[name], 4)[1:]) == CONSTANTS[name]
 
 
 @given(seed=st.integers(0, 99), degree=st.integers(1, 4))

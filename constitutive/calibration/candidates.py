@@ -12,7 +12,7 @@ from jaxtyping import Float
 from constitutive.calibration.cross_validation import Split, predicted_without
 from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.fitting import FitProblem, SeriesFit, Shape, fit_network, fit_series
-from constitutive.tensors.polynomials import invariant_polynomials
+from constitutive.tensors.polynomials import invariant_counts
 
 UNITS = 768  # |G|·H of the saved law at most
 CHANNELS = 48  # H at most: groups with few operations need no more, and time grows with its square
@@ -60,7 +60,7 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool, effort: Effort = F
     far_apart
         Whether they lie on paths of large strain.
     effort
-        Whether all of them are tried, or the largest of each kind with some of the ridges.
+        Whether all of them are tried, or the largest with one ridge for all parameters.
 
     Returns
     -------
@@ -71,21 +71,20 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool, effort: Effort = F
     sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart else [most]
     sizes = sizes if effort.all_kinds else sizes[-1:]
     if far_apart:
-        ridges = FAR_NETWORK_RIDGES[:: effort.ridges]
+        ridges = FAR_NETWORK_RIDGES[:: 1 if effort.all_kinds else 2]
         return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in ridges]
-    counts = {d: len(invariant_polynomials(problem.rotations, d)) for d in (2, 3, 4, 5)}
+    counts = invariant_counts(problem.rotations, 5)
     possible = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(possible, default=2), 4)
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *possible}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
-    series = series if effort.all_kinds else series[-1:]
-    factors = AMPLITUDE_RIDGE_FACTORS if n < MANY else AMPLITUDE_RIDGE_FACTORS[:1]
+    factors = AMPLITUDE_RIDGE_FACTORS if n < MANY and effort.all_kinds else AMPLITUDE_RIDGE_FACTORS[:1]
     return [
         Shape(degrees, h, ridge, amplitude_ridge_factor=factor)
         for degrees in series
         for h in sizes
         for factor in factors
-        for ridge in NETWORK_RIDGES[:: effort.ridges]
+        for ridge in NETWORK_RIDGES[: effort.ridges]
     ]
 
 

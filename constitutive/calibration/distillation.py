@@ -21,6 +21,7 @@ STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
 TOLERANCE = 1.03  # expected error of the law kept, relative to the best of any width
 NARROWEST = 2  # channels that are tried first
+GROWTH = 2**0.5  # of the channels, from one width to the next
 FRESH = 150  # strains that no student learns from, on which they are compared with their teacher
 
 
@@ -85,11 +86,12 @@ def distil(
     error: float = 0.0,
     units: int | None = None,
     steps: int = STEPS,
+    growth: float = GROWTH,
 ) -> Distilled:
     """One network of the Green–Lagrange strain that follows the mean of several of any strain measure, as narrow as the error allows.
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
-    (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow by half of a power of two until the expected error is within 3 % of that of
+    (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 3 % of that of
     the mean; where none is, the narrowest within 3 % of the best is taken.
 
     Parameters
@@ -108,6 +110,8 @@ def distil(
         Orbit units |G|·H of the law, instead of the narrowest.
     steps
         Of each fit.
+    growth
+        Of the widths, from one to the next.
 
     Returns
     -------
@@ -125,7 +129,7 @@ def distil(
     others = [k for k in range(len(members)) if k != nearest]
     w, b = _start(members, [nearest, *others], rng)
     tried: list[tuple[SeriesNetworkFit, Width]] = []
-    for channels in _channels(len(problem.rotations), len(b), units):
+    for channels in _channels(len(problem.rotations), len(b), units, growth):
         start = (w[:channels] * teacher.scale / members[nearest].basis.scale, b[:channels])
         student = fit_network(teacher, Shape(_degrees(members), channels, STUDENT_RIDGE), seed, start=start, steps=steps)
         tried.append((student, _width(problem, student, fresh, wanted, error)))
@@ -143,14 +147,14 @@ def _narrowest(tried: list[tuple[SeriesNetworkFit, Width]]) -> SeriesNetworkFit:
     return min((pair for pair in tried if pair[1].error <= TOLERANCE * best), key=lambda pair: pair[1].units)[0]
 
 
-def _channels(order: int, most: int, units: int | None) -> list[int]:
+def _channels(order: int, most: int, units: int | None, growth: float) -> list[int]:
     """Numbers of channels to try, growing; the one that was asked for, if so."""
     if units is not None:
         if units < order:
             raise CalibrationError(f"units={units} found; the group has {order} operations: at least so many units are needed")
         return [min(units // order, most)]
     widest = min(UNITS // order, CHANNELS, most)
-    ladder = {round(NARROWEST * 2 ** (k / 2)) for k in range(20)}
+    ladder = {round(NARROWEST * growth**k) for k in range(20)}
     return [*sorted(h for h in ladder if h < widest), widest]
 
 

@@ -27,17 +27,24 @@ class Effort:
     name
         ``"full"`` or ``"quick"``.
     ridges
-        Every so many of the ridges is tried.
+        So many are tried, the smallest first.
     all_kinds
-        Whether series of every length and networks of every size are tried, or the largest alone.
-    first_steps
-        Steps of each fit before the better ones go on.
+        Whether networks of every size and ratio of ridges are tried, or the largest with one ridge for all parameters.
+    rungs
+        Steps after which all networks, the better half of them, the better quarter, … have been fitted (successive halving: Jamieson &
+        Talwalkar, AISTATS 2016, arXiv:1502.07943).
     better, more
         So many of the best shapes, each tried once, get so many further random starts.
     finished, last_steps
-        So many of the best fits go on for so many steps; among them the mean is sought.
+        So many of the best fits, among which the mean is sought, and the steps that each of them goes on for before.
     tested
         Members of the mean that are cross-validated.
+    distilled_steps
+        Of each network that learns from the mean.
+    width_growth
+        From one width of these networks to the next.
+    spread_penalty
+        On the squares of the weights in the mean, times the number of samples: shorter fits are ranked less well, and count more alike.
     workers
         Threads that share the fits. Each fit is whole and runs on one of them, so their number changes no result.
     """
@@ -45,12 +52,15 @@ class Effort:
     name: str
     ridges: int
     all_kinds: bool
-    first_steps: Pair
+    rungs: tuple[Pair, ...]
     better: Pair
     more: Pair
     finished: Pair
     last_steps: Pair
     tested: Pair
+    distilled_steps: Pair
+    width_growth: float
+    spread_penalty: float
     workers: int = 1
 
     @classmethod
@@ -118,6 +128,6 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-FULL = Effort("full", 1, True, (75, 50), (12, 6), (6, 2), (48, 16), (300, 300), (6, 3))
-QUICK = Effort("quick", 2, False, (40, 30), (4, 2), (3, 1), (8, 4), (250, 120), (2, 1))
+FULL = Effort("full", 5, True, ((25, 50), (75, 50)), (12, 6), (6, 2), (48, 16), (300, 300), (6, 3), (300, 300), 2**0.5, 150.0)
+QUICK = Effort("quick", 4, False, ((30, 30), (80, 60)), (0, 2), (0, 1), (12, 4), (0, 120), (2, 1), (60, 120), 2.0, 800.0)
 EFFORTS = {effort.name: effort for effort in (FULL, QUICK)}

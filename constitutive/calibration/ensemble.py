@@ -15,7 +15,6 @@ from constitutive.calibration.effort import FULL, MANY, Effort
 from constitutive.calibration.model_search import FittedNetwork, finish
 from constitutive.fitting import FitProblem, fit_network
 
-SPREAD_PENALTY = 150.0  # on the squares of the weights, times the number of samples
 LEAST_WEIGHT = 1e-3  # below which a network is left out of the mean
 ROUGH_MEAN = 0.01  # relative error of the mean from which on smoother networks are tried beside it
 
@@ -41,7 +40,7 @@ class Ensemble:
     mean: Candidate
 
 
-def stack(problem: FitProblem, networks: list[FittedNetwork]) -> tuple[list[FittedNetwork], list[float]]:
+def stack(problem: FitProblem, networks: list[FittedNetwork], effort: Effort = FULL) -> tuple[list[FittedNetwork], list[float]]:
     """The weighted mean of the networks that predicts left-out samples best; weights are positive and sum to one.
 
     Stacking (Breiman, *Machine Learning* 24 (1996) 49); theory, eq. (25). A penalty on the squares of the weights, the smaller the
@@ -52,6 +51,8 @@ def stack(problem: FitProblem, networks: list[FittedNetwork]) -> tuple[list[Fitt
     problem : FitProblem
     networks : list of FittedNetwork
         With their predictions of left-out samples.
+    effort : Effort
+        Gives the penalty.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def stack(problem: FitProblem, networks: list[FittedNetwork]) -> tuple[list[Fitt
     weights : list of float
     """
     errors = [problem.normed(network.left_out - problem.y) for network in networks]
-    weights = _weights(errors, SPREAD_PENALTY / len(problem))
+    weights = _weights(errors, effort.spread_penalty / len(problem))
     order = [int(k) for k in np.argsort(-weights) if weights[k] > LEAST_WEIGHT]
     return [networks[k] for k in order], [float(weights[k]) for k in order]
 
@@ -166,10 +167,12 @@ def _predictions(
         return [network.left_out for network in networks]
     todo = [(j, k) for j in range(len(networks)) for k in range(len(split.folds))]
     found = [np.full_like(problem.y, np.nan) for _ in networks]
+    many = len(problem) >= MANY
+    steps = effort.last_steps[many] or effort.rungs[-1][many]
 
     def predict(task: tuple[int, int]) -> np.ndarray:
         j, k = task
-        fit = fit_network(problem.without(split.folds[k]), networks[j].shape, seed + 50_000 + 100 * j + k)
+        fit = fit_network(problem.without(split.folds[k]), networks[j].shape, seed + 50_000 + 100 * j + k, steps=steps)
         return fit.predict(problem.x[split.folds[k]])
 
     for done, ((j, k), prediction) in enumerate(zip(todo, effort.map(predict, todo), strict=True)):

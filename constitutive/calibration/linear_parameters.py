@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from constitutive.elasticity.constants import ENGINEERING, independent_places, name_of
+from constitutive.elasticity.constants import ENGINEERING, independent_places, name_of, voigt_of_polynomial
 from constitutive.fitting import FitProblem, SeriesNetworkFit
 from constitutive.laws import Law
+from constitutive.laws.network import squareplus
 
 
 @final
@@ -78,11 +79,20 @@ class LinearParameters:
         rows : array (m, k)
         """
         places = independent_places(self.problem.rotations, order)
-        zero = torch.zeros(6, dtype=torch.float64)
-        tables = [law.derivative_mandel(zero, order).numpy() for law in self.unit_laws]
-        factors = [np.prod(ENGINEERING[list(place)]) for place in places]
-        rows = [[table[place] / factor for table in tables] for place, factor in zip(places, factors, strict=True)]
-        return [name_of(place) for place in places], np.array(rows).reshape(len(places), -1)
+        return [name_of(place) for place in places], self._rows_of(places, order)
+
+    def _rows_of(self, places: list[tuple[int, ...]], order: int) -> Float[np.ndarray, "m k"]:
+        """Constants (GPa) of each parameter at one: of the activations' derivatives at rest, and of the polynomials of that degree."""
+        fit, indices = self.fit, np.array(places).reshape(len(places), order)
+        turned = np.einsum("gji,hj->hgi", fit.group, fit.directions)
+        slopes = squareplus(torch.from_numpy(fit.biases), order).numpy()
+        channels = np.prod(turned[:, :, indices], axis=3).mean(axis=1).T * slopes / np.prod(ENGINEERING[indices], axis=1)[:, None]
+        series = np.zeros((len(places), len(fit.coefficients)))
+        if order in fit.basis.degrees:
+            polynomials = fit.basis.energy[fit.basis.degrees.index(order)]
+            tables = [voigt_of_polynomial(row, order) for row in polynomials]
+            series[:, fit.basis.degree_of_column == order] = np.array([[table[place] for table in tables] for place in places])
+        return fit.unit * fit.basis.scale ** (1 - order) * np.concatenate([channels, series], axis=1)
 
     def place_row(self, place: tuple[int, ...]) -> Float[np.ndarray, " k"]:
         """The row of one constant by its Voigt indices (from 0).
@@ -97,9 +107,7 @@ class LinearParameters:
         array (k,)
             GPa for each parameter at one.
         """
-        zero = torch.zeros(6, dtype=torch.float64)
-        factor = float(np.prod(ENGINEERING[list(place)]))
-        return np.array([float(law.derivative_mandel(zero, len(place))[place]) / factor for law in self.unit_laws])
+        return self._rows_of([place], len(place))[0]
 
     def solve(self, rows: Float[np.ndarray, "m k"], targets: Float[np.ndarray, " m"], ridge: float) -> SeriesNetworkFit:
         """θ with further rows (already weighted) beside the data, held to the present θ by the ridge.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -40,10 +43,10 @@ class FittedNetwork:
 
 
 def search(problem: FitProblem, split: Split, seed: int, progress: Progress, effort: Effort = FULL) -> list[FittedNetwork]:
-    """Begin to fit networks of many shapes from random directions, more of the better shapes.
+    """Begin to fit networks of many shapes from random directions, more of the better shapes; let the better of them go on.
 
-    The Green–Lagrange strain comes first, then the other strain measures near the best ridge of each series and size; on paths of large
-    strain it alone.
+    The Green–Lagrange strain comes first, then the other strain measures, near the best ridge of each series and size where there are many
+    kinds; on paths of large strain it alone.
 
     Parameters
     ----------
@@ -63,7 +66,8 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress, eff
     Networks, the best first, none of them fitted to the end.
     """
     many = len(problem) >= MANY
-    better, more, steps = (values[many] for values in (effort.better, effort.more, effort.first_steps))
+    better, more = (values[many] for values in (effort.better, effort.more))
+    steps = [rung[many] for rung in effort.rungs][-1 if split.on_paths else 0 :]
     groups = split.folds if split.on_paths else split.groups
     own = candidate_shapes(problem, far_apart=split.far_apart, effort=effort)
     found: list[FittedNetwork] = []
@@ -72,7 +76,7 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress, eff
     def fit(task: tuple[Shape, int]) -> FittedNetwork:
         shape, start = task
         attempt = _fit_without_paths if split.on_paths else fit_and_leave_out
-        made, left_out = attempt(problem, shape, seed + 1000 * start, groups, steps=steps)
+        made, left_out = attempt(problem, shape, seed + 1000 * start, groups, steps=steps[0])
         return FittedNetwork(shape, made, left_out, split.score(problem, left_out))
 
     def fit_all(tasks: list[tuple[Shape, int]]) -> None:
@@ -80,12 +84,57 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress, eff
             found.append(network)
             progress(f"fitting {network.shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
 
-    fit_all([(shape, 0) for shape in own])
-    fit_all([(shape, 0) for shape in ([] if split.far_apart else _neighbours(own, found))])
+    if effort.all_kinds or split.on_paths:
+        fit_all([(shape, 0) for shape in own])
+        fit_all([(shape, 0) for shape in ([] if split.far_apart else _neighbours(own, found))])
+    else:  # each with directions of its own: few networks that start alike err alike
+        fit_all([(shape, start) for start, shape in enumerate([*own, *_of_other_strains(own)])])
     best = dict.fromkeys(network.shape for network in sorted(found, key=lambda network: network.score))
     again = list(best)[: 0 if split.on_paths and not split.far_apart else better]
     fit_all([(shape, start) for shape in again for start in range(1, 1 + more)])
-    return sorted(found, key=lambda network: network.score)
+    return raced(problem, split, found, steps, progress, effort)
+
+
+def raced(
+    problem: FitProblem, split: Split, begun: list[FittedNetwork], steps: list[int], progress: Progress, effort: Effort = FULL
+) -> list[FittedNetwork]:
+    """Let the better half of the networks of each ridge go on from one number of steps to the next; leave the others out.
+
+    The error on samples left out ranks networks of one ridge; how far a ridge carries beyond the samples it does not show, so that all
+    ridges stay in the mean.
+
+    Parameters
+    ----------
+    problem : FitProblem
+    split : Split
+    begun : list of FittedNetwork
+        After the first number of steps.
+    steps : list of int
+        Rising.
+    progress : callable
+        Called with what is being done and the fraction done.
+    effort : Effort
+        How many threads.
+
+    Returns
+    -------
+    list of FittedNetwork
+        Those that are left, the best first.
+    """
+    running = sorted(begun, key=lambda network: network.score)
+    for before, after in itertools.pairwise(dict.fromkeys(steps)):
+        alike = [[n for n in running if n.shape.ridge == ridge] for ridge in dict.fromkeys(n.shape.ridge for n in running)]
+        better = [network for networks in alike for network in networks[: -(-len(networks) // 2)]]
+        progress(f"fitting the better {len(better)} of {len(begun)} networks on", 0.3)
+        further = effort.map(partial(_further, problem, split, steps=after - before), better)
+        running = sorted(further, key=lambda network: network.score)
+    return running
+
+
+def _further(problem: FitProblem, split: Split, network: FittedNetwork, *, steps: int) -> FittedNetwork:
+    """A network after so many further steps."""
+    made, left_out = fit_and_leave_out(problem, network.shape, 0, split.groups, steps=steps, start=network.fit)
+    return FittedNetwork(network.shape, made, left_out, split.score(problem, left_out))
 
 
 def _fit_without_paths(
@@ -116,15 +165,10 @@ def finish(problem: FitProblem, split: Split, begun: list[FittedNetwork], progre
     """
     many = len(problem) >= MANY
     chosen = begun[: effort.finished[many]]
-    if split.on_paths:
+    if split.on_paths or not effort.last_steps[many]:
         return chosen
-
-    def go_on(network: FittedNetwork) -> FittedNetwork:
-        made, left_out = fit_and_leave_out(problem, network.shape, 0, split.groups, steps=effort.last_steps[many], start=network.fit)
-        return FittedNetwork(network.shape, made, left_out, split.score(problem, left_out))
-
     done = []
-    for network in effort.map(go_on, chosen):
+    for network in effort.map(partial(_further, problem, split, steps=effort.last_steps[many]), chosen):
         done.append(network)
         progress(f"finishing {network.shape.label}", 0.3 + 0.35 * len(done) / len(chosen))
     return done
@@ -137,8 +181,13 @@ def _neighbours(shapes: list[Shape], found: list[FittedNetwork]) -> list[Shape]:
         alike = [network for network in found if _kind(network.shape) == kind]
         best = min(alike, key=lambda network: network.score).shape.ridge
         near = dict.fromkeys(network.shape for network in alike if 0.09 < network.shape.ridge / best < 11)
-        chosen += [replace(shape, strain_exponent=exponent) for exponent in STRAIN_EXPONENTS if exponent != 1 for shape in near]
+        chosen += _of_other_strains(near)
     return chosen
+
+
+def _of_other_strains(shapes: Iterable[Shape]) -> list[Shape]:
+    """The same networks of the other strain measures."""
+    return [replace(shape, strain_exponent=exponent) for exponent in STRAIN_EXPONENTS if exponent != 1 for shape in shapes]
 
 
 def _kind(shape: Shape) -> tuple[tuple[int, ...], int, float]:

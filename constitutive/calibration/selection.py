@@ -116,9 +116,10 @@ def select(
     if ensemble is None or best.error <= ensemble.mean.error:
         return _of_series(problem, split, series, best, candidates, without)
     progress(f"distilling {len(ensemble.members)} networks into one", 0.9)
-    steps = effort.last_steps[len(problem) >= MANY]
+    steps = effort.distilled_steps[len(problem) >= MANY]
     fits, error = [member.fit for member in ensemble.members], ensemble.mean.error
-    distilled = distil(problem, fits, ensemble.weights, domain, seed, error=error, units=units, steps=steps)
+    growth = effort.width_growth
+    distilled = distil(problem, fits, ensemble.weights, domain, seed, error=error, units=units, steps=steps, growth=growth)
     if split.on_paths and loses_ellipticity(distilled.student.law(), problem.x) and _elliptic(problem, series, ensemble.mean):
         return _of_series(problem, split, series, ensemble.mean, candidates, without)
     return Selection(distilled.student, candidates, ensemble.mean, without, distilled.followers, widths=distilled.widths)
@@ -188,7 +189,7 @@ def network_ensemble(
     Ensemble
     """
     begun = search(fitted, split, seed, progress, effort)
-    members, weights = stack(fitted, finish(fitted, split, begun, progress, effort))
+    members, weights = stack(fitted, finish(fitted, split, begun, progress, effort), effort)
     found = cross_validated(fitted, split, members, weights, smoother(fitted, split, begun, members), seed, progress, effort)
     judged = [unweighted(problem, split, candidate) for candidate in (*found.candidates, found.mean)]
     return replace(found, candidates=judged[:-1], mean=judged[-1])

@@ -18,7 +18,7 @@ from constitutive.fitting.levenberg_marquardt import STEPS
 from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.problem import FitProblem
 from constitutive.fitting.series_network import SeriesNetworkFit, SeriesNetworkResidual, Shape
-from constitutive.tensors.polynomials import invariant_polynomials
+from constitutive.tensors.polynomials import invariant_counts
 
 SERIES_RIDGES = tuple(10.0**k for k in range(-12, 1, 2))  # relative to the largest singular value, squared
 PATH_RIDGES = tuple(10.0**k for k in range(-4, 1))  # where groups are left out: a path hardly excites the directions beside it
@@ -156,9 +156,9 @@ def series_choices(problem: FitProblem, highest: int = 6, share: float = 0.7) ->
     list of tuple
         (2,), (2, 3), (2, 3, 4), …
     """
-    choices, columns = [], 0
+    choices, columns, counts = [], 0, invariant_counts(problem.rotations, highest)
     for degree in range(2, highest + 1):
-        columns += len(invariant_polynomials(problem.rotations, degree))
+        columns += counts[degree]
         if degree > 2 and columns > share * 6 * len(problem):
             break
         choices.append(tuple(range(2, degree + 1)))

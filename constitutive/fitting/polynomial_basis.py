@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from jaxtyping import Float
 
-from constitutive.tensors.polynomials import SIZE, differentiate, exponents, invariant_polynomials, monomials
+from constitutive.tensors.polynomials import SIZE, differentiate, exponents, invariant_counts, invariant_polynomials, monomials
 
 if TYPE_CHECKING:
     from constitutive.laws import SeriesLaw
 
 CLOUD = 400  # random strains on which the columns of one degree are made orthonormal
 REFERENCE_STRESS = 6  # columns of a free stress at zero strain
+HIGHEST = 6  # degree up to which invariants are counted at once
 PARALLEL = 0.02  # what is left of the columns of second order beside the others, below which they are parallel (random strains: 0.08)
 NEGLIGIBLE = 1e-3  # part of the other columns, relative to their largest, that would need coefficients too large to be believed
 
@@ -187,6 +188,7 @@ class LaueGroup:
         self.rotations = np.asarray(rotations, dtype=np.float64)
         self.symbol = symbol
         self._bases: dict[int, np.ndarray] = {}
+        self._counts: list[int] = []
 
     @property
     def order(self) -> int:
@@ -226,7 +228,9 @@ class LaueGroup:
         int
             Six for the reference stress, and one for each invariant.
         """
-        return REFERENCE_STRESS + sum(len(self.basis(d)) for d in range(2, degree + 1))
+        if len(self._counts) <= degree:
+            self._counts = invariant_counts(self.rotations, max(degree, HIGHEST))
+        return REFERENCE_STRESS + sum(self._counts[2 : degree + 1])
 
 
 @lru_cache(maxsize=1)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from constitutive.data import GroupContradictionError, StressStrainData
-from constitutive.data.hdf5 import HDF5File, is_hdf5
+from constitutive.data import GroupContradictionError, StressStrainData, open_large
+from constitutive.data.hdf5 import SAMPLES_AT_ONCE, HDF5File, is_hdf5
 from constitutive.data.storage import read_json
+from constitutive.errors import DataError
 from constitutive.intake.check import check
 from constitutive.intake.findings import Finding, IntakeReport, in_order
 from constitutive.intake.samples import drop_option
@@ -69,16 +71,56 @@ def _every(path: str | Path, step: int) -> JsonObject:
 
 
 def _of_every(path: str | Path, step: int, structure: Any) -> IntakeReport:
-    """The report on every so many samples of a large file, with the numbers that its samples have there."""
+    """The report on every so many samples of a large file, with the numbers that its samples have there; all are read for what is cheap."""
+    whole = _look_at_all(path)
     data = StressStrainData.from_document(_every(path, step), source=str(path))
     data = data if structure is None else data.with_structure(read_structure(structure))
     report = check(data)
     remark = (
-        f"all samples: every {step}th was looked at, {len(data)} in all, so that repetitions and outliers among the others do not show; "
-        f"number k in a message is sample {step} k of the file"
+        f"all samples: every {step}th was looked at, {len(data)} in all, so that outliers among the others do not show; number k in a message "
+        f"is sample {step} k of the file; {whole}"
     )
     findings = tuple(replace(f, samples=tuple(step * k for k in f.samples), mend=_spread(f, step)) for f in report.findings)
     return replace(report, findings=findings, undecided=(remark, *report.undecided))
+
+
+def _look_at_all(path: str | Path) -> str:
+    """Read all samples in pieces and say what they are: valid, how stiff from piece to piece, and how many repeat a state.
+
+    Memory holds one piece, and eight bytes for each sample.
+
+    Raises
+    ------
+    DataError
+        A sample is none: a number that is not finite, det F <= 0.
+    """
+    prints, stiffness, largest = [], [], 0.0
+    with open_large(path) as file:
+        for start in range(0, len(file), SAMPLES_AT_ONCE):
+            end = min(start + SAMPLES_AT_ONCE, len(file))
+            try:
+                piece = file.read(slice(start, end))
+            except GroupContradictionError:
+                raise
+            except DataError as error:
+                raise DataError(f"samples {start} to {end - 1}, counted from {start}: {error}") from error
+            prints.append(_fingerprints(piece.F))
+            E = piece.green_lagrange_strain
+            largest = max(largest, float(np.linalg.norm(E, axis=(1, 2)).max()))
+            stiffness.append(float((piece.stress("second_piola_kirchhoff") * E).sum()) / max(float((E * E).sum()), 1e-300))
+    every = np.concatenate(prints)
+    repeated = len(every) - len(np.unique(every))
+    return (
+        f"of all {len(every)}, read in pieces of {SAMPLES_AT_ONCE}, F and stress are valid, |E| is up to {largest:.3g}, S:E / E:E of the pieces "
+        f"{min(stiffness):.3g} to {max(stiffness):.3g} GPa (another unit or sign in a part would show); {repeated} repeat an F"
+    )
+
+
+def _fingerprints(F: Float[np.ndarray, "n 3 3"]) -> Int[np.ndarray, " n"]:
+    """One number for each F, equal where all components agree to 1e-9: a sum of the rounded components with random odd factors."""
+    factors = np.random.default_rng(0).integers(1, 2**62, size=9) * 2 + 1
+    with np.errstate(over="ignore"):
+        return np.asarray((np.round(F.reshape(-1, 9) * 1e9).astype(np.int64) * factors).sum(axis=1))
 
 
 def _spread(finding: Finding, step: int) -> str:

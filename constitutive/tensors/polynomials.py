@@ -22,7 +22,7 @@ from constitutive.tensors.packing import Array, like, mandel_matrix
 
 SIZE = 6  # Mandel components of a symmetric tensor
 ROUNDING = 1e-15  # entries of an orthogonal matrix below this are zeros
-KEPT = 4  # degree up to which substitutions are kept: 127 kB each
+KEPT = {2: 256, 3: 256, 4: 256, 5: 48}  # substitutions kept of each degree: 127 kB each of degree 4, 0.5 MB of degree 5
 
 
 @lru_cache(maxsize=64)
@@ -185,6 +185,40 @@ def apolar_weights(degree: int, variables: int = SIZE) -> Float[np.ndarray, " te
     return weights
 
 
+def invariant_counts(rotations: Float[np.ndarray, "g 3 3"], highest: int) -> list[int]:
+    r"""How many independent polynomials of each degree every rotation leaves unchanged, without making them.
+
+    Molien: the mean over the group of the character :math:`h_d` of the polynomials of degree d, which follows from traces of powers by
+    :math:`d\, h_d = \sum_{k=1}^d \operatorname{tr}(D^k)\, h_{d-k}` (Sturmfels, *Algorithms in Invariant Theory*, 2008, sec. 2.2).
+
+    Parameters
+    ----------
+    rotations : array (g, 3, 3)
+        The whole group, Cartesian.
+    highest : int
+        Highest degree.
+
+    Returns
+    -------
+    list of int
+        For degree 0, 1, …, ``highest``.
+
+    Examples
+    --------
+    >>> invariant_counts(np.eye(3)[None], 3)
+    [1, 6, 21, 56]
+    """
+    D = np.asarray(mandel_matrix(np.asarray(rotations, dtype=np.float64)))
+    powers, traces = np.broadcast_to(np.eye(SIZE), D.shape), []
+    for _ in range(highest):
+        powers = powers @ D
+        traces.append(np.einsum("gii->g", powers))
+    characters = [np.ones(len(D))]
+    for degree in range(1, highest + 1):
+        characters.append(sum(traces[k - 1] * characters[degree - k] for k in range(1, degree + 1)) / degree)
+    return [round(float(character.mean())) for character in characters]
+
+
 def invariant_polynomials(rotations: Float[np.ndarray, "g 3 3"], degree: int) -> Float[np.ndarray, "invariants terms"]:
     """Orthonormal basis of the polynomials of one degree that every rotation leaves unchanged.
 
@@ -221,7 +255,7 @@ def _range(average: Float[np.ndarray, "terms terms"], root: Float[np.ndarray, " 
 
 
 def _average(matrices: Float[np.ndarray, "g 6 6"], degree: int) -> Float[np.ndarray, "terms terms"]:
-    of = _kept_substitution if degree <= KEPT else _substitution
+    of = _KEPT_SUBSTITUTIONS.get(degree, _substitution)
     total: np.ndarray = np.zeros(())
     for matrix in matrices:  # one at a time: 24 matrices of degree 6 together would take 40 MB
         total = total + of(matrix.tobytes(), degree)
@@ -233,7 +267,7 @@ def _substitution(matrix: bytes, degree: int) -> Float[np.ndarray, "terms terms"
     return substitution(numbers.reshape(1, isqrt(len(numbers)), -1), degree)[0]
 
 
-_kept_substitution = lru_cache(maxsize=256)(_substitution)  # the subgroups of a group share their operations
+_KEPT_SUBSTITUTIONS = {d: lru_cache(maxsize=size)(_substitution) for d, size in KEPT.items()}  # subgroups share their group's operations
 
 
 def _fix_signs(rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k n"]:
@@ -281,7 +315,7 @@ def _of_one_multidegree(matrices: list[np.ndarray], degrees: tuple[int, ...]) ->
     for k in range(order):
         product = np.ones((1, 1))
         for block, degree in zip(matrices, degrees, strict=True):
-            of = _kept_substitution if degree <= KEPT else _substitution
+            of = _KEPT_SUBSTITUTIONS.get(degree, _substitution)
             product = np.kron(product, of(block[k].tobytes(), degree))
         total = total + product
     root = np.ones(1)
