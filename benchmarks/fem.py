@@ -9,8 +9,8 @@ For each law (St Venant–Kirchhoff, a series of degree 5, a network of 768 orbi
     solve / native        a whole solve with load steps over the same with the UFL form
 Then the same network through the same hook by other means on Q1: torch's closed form, torch's autograd, e3nn layers under autograd, and JAX
 where it is installed (through dolfinx-external-operator where that is installed too).
---materials measures the laws of the shipped crystals on Q1 instead, with tangents in double and in single precision; --without-avx512 compiles
-all laws as for a machine that has AVX2 only (the native form is compiled by FFCx, for any machine, in both cases).
+--materials measures the laws of the shipped crystals on Q1 instead, with tangents in double and in single precision; --without-avx512
+compiles all laws as for a machine that has AVX2 only (the native form is FFCx's, for any machine, in both cases).
 --memory adds the peak memory of a model with 10⁶ points, --scaling strong and weak scaling on 1 and 2 ranks (or `--ranks 1 2 4 8`).
 """
 
@@ -237,6 +237,20 @@ def material_row(name: str, repeat: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def materials(options: argparse.Namespace) -> dict[str, Any]:
+    """The table of the shipped crystals."""
+    if options.without_avx512:
+        code_cache.FLAGS = (*code_cache.FLAGS, "-mno-avx512f", "-mprefer-vector-width=256")  # the key of a compiled module holds the flags
+    rows: list[dict[str, Any]] = []
+    for name in options.materials or shipped_names():
+        rows.append(material_row(name, options.repeat))
+        if not options.json:
+            print_material(rows[-1], header=len(rows) == 1)
+    if options.json:
+        print(json.dumps(rows))
+    return {"materials": rows}
+
+
 def print_material(found: dict[str, Any], *, header: bool = False) -> None:
     if header:
         print("| crystal | Laue class | units | cost / native | with tangents in single precision | iterations: double, single, native |")
@@ -398,21 +412,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--scaling", action="store_true", help="also strong and weak scaling")
     parser.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--materials", nargs="*", metavar="NAME", help="the laws of shipped crystals instead; all where none is named")
-    parser.add_argument("--without-avx512", action="store_true", help="compile laws as for a machine that has AVX2 only")
+    parser.add_argument("--without-avx512", action="store_true", help="with --materials: compile as for a machine that has AVX2 only")
     parser.add_argument("--only", nargs=2, metavar=("WHAT", "ARGUMENT"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if options.without_avx512:
-        code_cache.FLAGS = (*code_cache.FLAGS, "-mno-avx512f", "-mprefer-vector-width=256")  # the key of a compiled module holds the flags
     if options.materials is not None:
-        rows = []
-        for name in options.materials or shipped_names():
-            rows.append(material_row(name, options.repeat))
-            if not options.json:
-                print_material(rows[-1], header=len(rows) == 1)
-        if options.json:
-            print(json.dumps(rows))
-        return {"materials": rows}
+        return materials(options)
     if options.only:
         what, argument = options.only
         found = memory(argument) if what == "memory" else scaling("Q1", int(argument))

@@ -50,7 +50,7 @@ def test_all_samples_are_read_for_what_is_cheap(large, sets):
     with HDF5File(path) as file:
         document = file.document(slice(0, 144))
     document["F"][7] = document["F"][3]  # neither is looked at by itself
-    write_documents(path, [document])
+    write_documents(path, [dict(document)])
     assert "1 repeat an F" in check_file(path).undecided[0]
     document["F"][7] = np.diag([1.0, 1.0, -1.0])
     write_documents(path, [document])

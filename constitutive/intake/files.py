@@ -77,8 +77,8 @@ def _of_every(path: str | Path, step: int, structure: Any) -> IntakeReport:
     data = data if structure is None else data.with_structure(read_structure(structure))
     report = check(data)
     remark = (
-        f"all samples: every {step}th was looked at, {len(data)} in all, so that outliers among the others do not show; number k in a message "
-        f"is sample {step} k of the file; {whole}"
+        f"all samples: every {step}th was looked at, {len(data)} in all, so that outliers among the others do not show; number k in a "
+        f"message is sample {step} k of the file; {whole}"
     )
     findings = tuple(replace(f, samples=tuple(step * k for k in f.samples), mend=_spread(f, step)) for f in report.findings)
     return replace(report, findings=findings, undecided=(remark, *report.undecided))
@@ -111,8 +111,8 @@ def _look_at_all(path: str | Path) -> str:
     every = np.concatenate(prints)
     repeated = len(every) - len(np.unique(every))
     return (
-        f"of all {len(every)}, read in pieces of {SAMPLES_AT_ONCE}, F and stress are valid, |E| is up to {largest:.3g}, S:E / E:E of the pieces "
-        f"{min(stiffness):.3g} to {max(stiffness):.3g} GPa (another unit or sign in a part would show); {repeated} repeat an F"
+        f"of all {len(every)}, read in pieces of {SAMPLES_AT_ONCE}, F and stress are valid, |E| is up to {largest:.3g}, S:E / E:E of the "
+        f"pieces {min(stiffness):.3g} to {max(stiffness):.3g} GPa (another unit or sign in a part would show); {repeated} repeat an F"
     )
 
 

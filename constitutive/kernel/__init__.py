@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from constitutive.kernel.batch import orientation_map, pack_map
     from constitutive.kernel.compiling import KernelWarning, compile, generate  # noqa: A004 - kernel.compile is its name
     from constitutive.kernel.evaluate import CompiledKernel, Kernel, TorchKernel
-    from constitutive.kernel.information import Information, which
+    from constitutive.kernel.information import Information, cost_over_native, which
 
 __all__ = [
     "CompiledKernel",
@@ -27,6 +27,7 @@ __all__ = [
     "KernelWarning",
     "TorchKernel",
     "compile",
+    "cost_over_native",
     "generate",
     "orientation_map",
     "pack_map",
@@ -39,6 +40,6 @@ __getattr__, __dir__ = lazy_names(
         f"{__name__}.compiling": ["KernelWarning", "compile", "generate"],
         f"{__name__}.batch": ["orientation_map", "pack_map"],
         f"{__name__}.evaluate": ["CompiledKernel", "Kernel", "TorchKernel"],
-        f"{__name__}.information": ["Information", "which"],
+        f"{__name__}.information": ["Information", "cost_over_native", "which"],
     },
 )

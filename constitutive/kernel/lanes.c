@@ -32,12 +32,17 @@ typedef double vec __attribute__((vector_size(8 * LANES)));
 typedef struct { vec v[WIDTH]; } pack;
 typedef float fvec __attribute__((vector_size(4 * POINTS * GROUP)));
 
-/* 1/√q to the last bits: an estimate of 14 bits and one step of fourth order, where the machine has the estimate. */
+/* 1/√q to the last bits: an estimate of 14 bits and one step of fourth order, or of 12 bits and one of fifth order, where the machine has
+ * the estimate. A square root and a division would take longer than all other operations of a unit together. */
 INLINE vec inverse_root(vec q) {
 #if defined(__AVX512F__)
     vec y = (vec)_mm512_rsqrt14_pd((__m512d)q);
     vec e = 1.0 - (q * y) * y;
     return y + (y * e) * (0.5 + e * (0.375 + e * 0.3125));
+#elif defined(__AVX__)
+    vec y = (vec)_mm256_cvtps_pd(_mm_rsqrt_ps(_mm256_cvtpd_ps((__m256d)q)));
+    vec e = 1.0 - (q * y) * y;
+    return y + (y * e) * (0.5 + e * (0.375 + e * (0.3125 + e * 0.2734375)));
 #else
     vec y;
     for (int l = 0; l < LANES; l++) y[l] = 1.0 / sqrt(q[l]);
