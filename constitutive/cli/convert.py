@@ -66,6 +66,13 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    charges: Annotated[
+        str | None,
+        typer.Option(
+            help="Polarisation of displaced ions, by charges as Si=4,O=-2 or by the Born charges of a file (OUTCAR, ph.x, JSON).",
+            metavar="CHARGES", show_default=False,
+        ),
+    ] = None,
     allow: Annotated[
         list[str] | None, typer.Option("--allow", help="Accept what is else refused: vacuum, reference_cell.", show_default=False)
     ] = None,
@@ -126,6 +133,8 @@ def convert(
     data, energies = with_energy_zero(data)
     if energies:
         data = _assuming(data, energies)
+    if charges is not None:
+        data = _polarized(data, charges)
     if point_group is not None:
         data = data.with_point_group(point_group)
     if remove_reference_stress is not None:
@@ -134,6 +143,36 @@ def convert(
         raise DataError(f"{output}: found a reference structure without atoms; needed one; nothing was written")
     data.save(output)
     emit(as_json, _payload(output, data), lambda: _render(output, data))
+
+
+def _polarized(data: StressStrainData, charges: str) -> StressStrainData:
+    """The data with the polarisation of their ions."""
+    import numpy as np
+
+    from constitutive.data.electric import polarization_of_ions  # deferred: quick --help
+    from constitutive.readers import read_responses  # deferred: quick --help
+
+    if data.positions is None or data.lattice is None or data.species is None or data.frac_coords is None:
+        raise DataError("--charges: found no positions of ions in the data, or no structure; needed both, as outputs of a code give them")
+    if data.polarization is not None:
+        raise DataError("--charges: the data hold polarisations already; needed data without")
+    if "=" in charges:
+        pairs = dict(word.partition("=")[::2] for word in charges.replace(",", " ").split())
+        try:
+            each = np.array([float(pairs[name]) for name in data.species])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"--charges: found {charges!r}; needed a number for each species, as Si=4,O=-2 ({error})") from error
+    else:
+        born = read_responses(charges).born_charges
+        if born is None or len(born) != len(data.species):
+            raise DataError(f"--charges: found {0 if born is None else len(born)} Born charges in {charges}; needed {len(data.species)}")
+        each = born
+    total = np.abs(each.sum(0)).max()
+    if total > 0.05 * np.abs(each).max():
+        raise DataError(f"--charges: they add up to {total:.2g} e; needed zero, or P would depend on the choice of the origin")
+    each = each - each.mean(0)
+    found = polarization_of_ions(data.positions, data.frac_coords, data.lattice, each)
+    return data.replace(polarization=found, electric_frame="reference")
 
 
 def _averaged(data: StressStrainData, wanted: bool | None, sources: list[Path]) -> StressStrainData:

@@ -101,3 +101,35 @@ def unwrapped(
         nearer = left & ((to_k < distance) | (neighbour < 0))
         distance[nearer], neighbour[nearer] = to_k[nearer], k
     return found, np.nonzero(np.abs(found - polarization).max(1) > ROUNDING * np.abs(rows).max())[0]
+
+
+def polarization_of_ions(
+    positions: Float[np.ndarray, "n m 3"],
+    reference: Float[np.ndarray, "m 3"],
+    lattice: Float[np.ndarray, "3 3"],
+    charges: Float[np.ndarray, "m 3 3"] | Float[np.ndarray, " m"],
+) -> Float[np.ndarray, "n 3"]:
+    r"""Reference polarisation of displaced ions, :math:`P_0 = \frac{1}{V_0}\sum_i Z_i\, h_0^T (s_i - s_i^{ref})`.
+
+    With rigid charges it is exact; with Born charges it is the part of the ions, to first order.
+
+    Parameters
+    ----------
+    positions : array (n, m, 3)
+        s, in fractions of the strained cells; each ion is taken nearest to its place in the reference.
+    reference : array (m, 3)
+        In fractions of the reference cell.
+    lattice : array (3, 3)
+        Rows of the reference cell h₀, Å.
+    charges : array (m,) or (m, 3, 3)
+        e; Born charges as ∂(dipole i)/∂(displacement j).
+
+    Returns
+    -------
+    array (n, 3)
+        C/m², 0 in the reference; a common displacement of all ions counts for nothing where the charges add up to zero.
+    """
+    moved = positions - reference
+    moved = (moved - np.rint(moved)) @ lattice
+    Z = charges[:, None, None] * np.eye(3) if charges.ndim == 1 else charges
+    return np.asarray(np.einsum("mij,nmj->ni", Z, moved) / abs(np.linalg.det(lattice)) * CHARGE_PER_SQUARE_ANGSTROM)
