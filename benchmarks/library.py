@@ -4,20 +4,27 @@
     ./dev python benchmarks/library.py --measure quartz     # measure again and print
     ./dev python benchmarks/library.py --write              # measure all and write the cards
     ./dev python benchmarks/library.py --calibrate --write  # calibrate all again first (all samples, seed 0)
+    ./dev python benchmarks/library.py --docs               # put the tables into README.md and docs/materials.md
 
 The law of `silicon` is judged on the strain paths of its data; the others on `unseen.json`, made with another seed.
 """
 
 import argparse
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from constitutive import Material, StressStrainData, calibrate, shipped
 from constitutive.audit.library import library_figures
 from constitutive.files import write_text
-from constitutive.library import library, shipped_names
+from constitutive.library import LibraryEntry, library, shipped_names
+from constitutive.report import facts
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/materials.md")
 
 
 def unseen_states(folder, data):
@@ -35,7 +42,66 @@ def measure(folder):
 
 
 def percent(value):
-    return "" if value is None else f"{100 * value:.2g}"
+    return "–" if value is None else f"{100 * value:.2g}"
+
+
+def errors_table(entries: list[LibraryEntry]) -> str:
+    """One line a material: errors on unseen states of the law, of a network without symmetry and of linear elasticity."""
+    lines = ["| crystal | group, Laue class | samples, up to | law, % | without symmetry | linear | source |", "|---" * 7 + "|"]
+    for e in entries:
+        others = "".join(f"; {name.replace('_', ' ')} {percent(value)}" for name, value in e.conjugate_errors.items())
+        errors = f"{percent(e.unseen_error)}{others} | {percent(e.unconstrained_error)} | {percent(e.linear_error)}"
+        source = re.sub(r" [\d.]+(?: pw\.x)? \((?:Debian|PyPI).*?\)", "", e.source)  # the card has the version
+        crystal = f"{e.name} ({e.formula}) | {e.point_group}, {e.laue_class} | {e.samples}, {e.strain_size:.2f}"
+        lines.append(f"| {crystal} | {errors} | {source} |")
+    return "\n".join(lines)
+
+
+def constants_table(entries: list[LibraryEntry]) -> str:
+    """One line a material: constants with 90 % intervals, and measured ones behind a slash."""
+    lines = ["| crystal | order 2, GPa | order 3, GPa |", "|---" * 3 + "|"]
+    for e in entries:
+        material = Material.load(e.name)
+        lines.append(f"| {e.name} | {' | '.join(constants_cell(material, order) for order in (2, 3))} |")
+    return "\n".join(lines)
+
+
+def constants_cell(material: Material, order: int) -> str:
+    """Constants in the standard axes, or in those of the data where the errors are known in these only."""
+    found = facts.constants(material, order)
+    errors = facts.constant_errors(material, [found])
+    names, values = found.names, found.values
+    if errors is None and "constants_GPa" not in material.card:  # a law that was not calibrated on strains alone
+        return ", ".join(f"{name} {value:.4g}".replace("-", "−") for name, value in zip(names, values, strict=True))
+    if errors is None:
+        stated = material.card["constants_GPa"][str(order)]
+        names, values = tuple(stated), tuple(value for value, _ in stated.values())
+        errors = np.array([np.nan if error is None else 1.645 * error for _, error in stated.values()])
+    measured = {} if names != found.names else {k: v for entry in facts.published(material).values() for k, v in entry.values.items()}
+    return ", ".join(
+        f"{name} {rounded(value, error)}" + (f" / {measured[name]:.4g}".replace("-", "−") if name in measured else "")
+        for name, value, error in zip(names, values, errors, strict=True)
+    )
+
+
+def rounded(value: float, error: float) -> str:
+    """A value with its half-width, to the digits that the half-width allows."""
+    if not np.isfinite(error):
+        return f"{value:.3g} (not determined)"
+    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 1
+    return f"{value:.{min(digits, 1)}f} ± {error:.{min(digits, 2)}f}".replace("-", "−")
+
+
+def write_tables(entries: list[LibraryEntry]) -> None:
+    """Replace what stands between the markers of the pages."""
+    tables = {"errors": errors_table(entries), "constants": constants_table(entries)}
+    for page in PAGES:
+        path = CHECKOUT / page
+        text = path.read_text(encoding="utf-8")
+        for name, table in tables.items():
+            pattern = rf"(<!-- library: {name} -->\n).*?(\n<!-- end -->)"
+            text = re.sub(pattern, lambda found, table=table: found[1] + table + found[2], text, flags=re.DOTALL)
+        write_text(path, text)
 
 
 def main():
@@ -44,6 +110,7 @@ def main():
     parser.add_argument("--measure", action="store_true", help="measure, where the cards' figures would do")
     parser.add_argument("--calibrate", action="store_true", help="calibrate on all samples first, and save the law")
     parser.add_argument("--write", action="store_true", help="measure, and write the figures into the cards")
+    parser.add_argument("--docs", action="store_true", help="write the tables into README.md and docs/materials.md")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = options.names or shipped_names()
@@ -68,13 +135,12 @@ def main():
     if options.json:
         print(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False))
         return
-    print("| crystal | class | samples, up to | error on unseen states, % | without symmetry | linear | source |")
-    print("|---" * 7 + "|")
-    for e in entries:
-        errors = " | ".join(percent(value) for value in (e.unseen_error, e.unconstrained_error, e.linear_error))
-        others = "".join(f"; {name.replace('_', ' ')} {percent(value)}" for name, value in e.conjugate_errors.items())
-        errors = errors.replace(" | ", f"{others} | ", 1)
-        print(f"| {e.name} ({e.formula}) | {e.point_group}, {e.laue_class} | {e.samples}, {e.strain_size:.2f} | {errors} | {e.source} |")
+    if options.docs:
+        write_tables(library())
+        return
+    print(errors_table(entries))
+    print()
+    print(constants_table(entries))
 
 
 if __name__ == "__main__":

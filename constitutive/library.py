@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +12,10 @@ from constitutive.errors import ConstitutiveError, MaterialError
 from constitutive.plain import JsonObject
 
 CARD = "card.yaml"
+KEYS = (
+    "name", "point_group", "laue_class", "crystal_system", "samples", "unseen_error", "unconstrained_error", "linear_error", "strain_size",
+    "source",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,14 @@ class LibraryEntry:
     conjugate_errors: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> JsonObject:
-        """The entry in plain types.
+        """What ``constitutive materials --json`` prints of the entry.
 
         Returns
         -------
         dict
-            With the names of the attributes.
+            The attributes that `KEYS` names.
         """
-        return asdict(self)
+        return {key: getattr(self, key) for key in KEYS}
 
 
 def shipped(name: str) -> Path:

@@ -33,8 +33,10 @@ STRIP = {  # parts of the pictures, as left, top, right, bottom over width and h
     "buckling": (0.082, 0.1, 0.32, 0.74),
     "indentation": (0.306, 0.18, 0.603, 0.76),
     "sound": (0.02, 0.1, 0.315, 0.9),
+    "piezo_actuator": (0.0, 0.22, 0.5, 0.8),
+    "thermal_stress": (0.55, 0.095, 0.95, 0.88),
 }
-HEIGHT, GAP, COLUMNS = 240, 12, 4  # pixels
+HEIGHT, GAP, COLUMNS = 240, 12, 5  # pixels
 
 
 def main(names: list[str]) -> None:

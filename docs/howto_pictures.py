@@ -69,7 +69,26 @@ def axisymmetric(names: Names) -> Any:
     return figure
 
 
-PICTURES: dict[str, Callable[[Names], Any]] = {"axisymmetric": axisymmetric}
+@styled
+def size(_names: Names) -> Any:
+    """The table of the page."""
+    text = (DOCS / "howto" / "size.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+)" + r" \| ([\d.]+)" * 4 + r" \|$", text, re.MULTILINE)
+    number, *curves = np.array(rows, dtype=float).T
+    figure = new_figure(7.6, 3.2)
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, title, improved, random in zip(axes, ("Silicon (Stillinger–Weber)", "Copper (EAM)"), curves[::2], curves[1::2], strict=True):
+        axis.semilogy(number, improved, "o-", color=BLUE, ms=4, label="planned, then improved")
+        axis.semilogy(number, random, "s--", color=ORANGE, ms=4, label="random, |E| uniform")
+        axis.set(xlabel="samples", title=title)
+        axis.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2], labels=["0.05", "0.1", "0.2", "0.5", "1", "2"])
+        axis.minorticks_off()
+    axes[0].set_ylabel("error of S at unseen strains (%)")
+    axes[0].legend()
+    return figure
+
+
+PICTURES: dict[str, Callable[[Names], Any]] = {"axisymmetric": axisymmetric, "size": size}
 
 
 def main(pages: list[str]) -> None:

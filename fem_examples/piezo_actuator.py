@@ -17,7 +17,7 @@ from typing import Any
 import basix.ufl
 import numpy as np
 import ufl
-from bodies import grid, held, tagged
+from bodies import colour_bar, grid, held, show_view, tagged, view
 from crystals import fitted
 from dolfinx import fem
 from mpi4py import MPI
@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from constitutive.fem import Electrode, Metal, Problem, UserMaterial
-from constitutive.fem.pictures import Panel, draw
+from constitutive.fem.pictures import Panel
+from constitutive.plots.style import SEQUENTIAL, new_figure, styled
 
 LENGTH, WIDTH = 40.0, 0.3  # mm, along x and across (y)
 QUARTZ, SILICON = 0.1, 0.1  # mm: thickness of the layers
@@ -56,14 +57,28 @@ def main(out: Path = Path("results/actuator"), *, along: int = 24) -> dict[str, 
 
 def pictures(silicon: Any, out: Path) -> None:
     """A short, wide piece of both strips, the displacement magnified."""
-    panels = []
+    out.mkdir(parents=True, exist_ok=True)
+    limits, views = (0.0, LARGE / 1e3), {}
     for hand, R in HANDS.items():
         piece = Strip(silicon, R, 8, length=8.0, width=1.2).bend(LARGE, "small", steps=1)
-        title, label = f"{hand}-handed quartz on silicon, {LARGE / 1e3:g} kV", "electric potential (kV)"
-        panels.append(Panel(piece.displacement(), piece.potential(), title=title, label=label, warp=12.0, limits=(0.0, LARGE / 1e3)))
-    draw(out / "actuator.png", panels, size=(900, 620), view=(0.5, -1.0, 0.35), zoom=1.1)
+        panel = Panel(piece.displacement(), piece.potential(), "", warp=12.0, limits=limits)
+        views[hand] = view(panel, out, size=(1000, 700), view=(0.5, -1.0, 0.35), zoom=1.1)
     if MPI.COMM_WORLD.rank == 0:
+        picture(views, limits).savefig(out / "actuator.png", dpi=200)
         console.print(f"written: {out / 'actuator.png'}")
+
+
+@styled
+def picture(views: dict[str, np.ndarray | None], limits: tuple[float, float]) -> Any:
+    """Both hands side by side."""
+    figure = new_figure(11.0, 3.6)
+    axes = figure.subplots(1, 2)
+    for axis, (hand, image) in zip(axes, views.items(), strict=True):
+        show_view(axis, image, f"{hand}-handed quartz on silicon")
+    colour_bar(figure, axes, "electric potential (kV); displacements magnified 12 times", limits, SEQUENTIAL)
+    title = f"The same strip and {limits[1]:g} kV: the hand of the quartz decides which way it bends"
+    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 def curvature(silicon: Any, volts: float) -> float:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ufl
+from bodies import colour_bar, show_view, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from rich.console import Console
@@ -24,8 +26,9 @@ from constitutive import Material, PointGroup, StressStrainData, calibrate, plot
 from constitutive.calibration import fit_linear, fit_unconstrained
 from constitutive.cli.console import ProgressBar
 from constitutive.fem import Problem, SolveResult, UserMaterial
-from constitutive.fem.pictures import Panel, draw
+from constitutive.fem.pictures import Panel
 from constitutive.laws import Law
+from constitutive.plots.style import SEQUENTIAL, new_figure, styled
 
 LENGTH, WIDTH = 2.0, 1.0  # mm
 STRAIN = 0.05
@@ -176,17 +179,30 @@ def compare_blocks(material: Material, linear: Law, cells: int, picture: Path) -
     return figures
 
 
-def picture_of_blocks(solved: dict[str, tuple[UserMaterial, Problem, SolveResult]], picture: Path) -> None:
+def picture_of_blocks(solved: dict[str, tuple[UserMaterial, Problem, SolveResult]], path: Path) -> None:
     """Both blocks on one colour scale; the scale leaves out the two per cent at the clamps, where stress is singular."""
     stresses = {name: crystal.field("mises_stress", ("Lagrange", 1)) for name, (crystal, _, _) in solved.items()}
     for stress in stresses.values():
         stress.x.array[:] /= 1000
-    low, high = np.percentile(next(iter(stresses.values())).x.array, [1, 99])
-    panels = [
-        Panel(solved[name][0].u, stress, "Mises stress (GPa)", name, limits=(low, high), axes=ORIENTATION)
+    limits = tuple(np.percentile(next(iter(stresses.values())).x.array, [1, 99]))
+    views = {
+        name: view(Panel(solved[name][0].u, stress, "", limits=limits, axes=ORIENTATION), path.parent, size=(1000, 800), zoom=0.8)
         for name, stress in stresses.items()
-    ]
-    draw(picture, panels)
+    }
+    if MPI.COMM_WORLD.rank == 0:
+        picture(views, limits).savefig(path, dpi=200)
+
+
+@styled
+def picture(views: dict[str, np.ndarray | None], limits: tuple[float, float]) -> Any:
+    """Both blocks side by side."""
+    figure = new_figure(9.6, 4.4)
+    axes = figure.subplots(1, 2)
+    for axis, (name, image) in zip(axes, views.items(), strict=True):
+        show_view(axis, image, name)
+    colour_bar(figure, axes, "Mises stress (GPa)", limits, SEQUENTIAL)
+    figure.suptitle(f"A turned silicon block, stretched and sheared by {STRAIN:.0%}", fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 if __name__ == "__main__":

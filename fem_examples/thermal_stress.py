@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ufl
-from bodies import held, tagged
+from bodies import colour_bar, held, show_view, tagged, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from quartz_tables import ALPHA, about_x, quartz, stiffness
@@ -24,7 +25,8 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from constitutive.fem import Problem, UserMaterial
-from constitutive.fem.pictures import Panel, draw
+from constitutive.fem.pictures import Panel
+from constitutive.plots.style import SEQUENTIAL, new_figure, styled
 from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel, to_mandel
 
 WARMER = 100.0  # K
@@ -139,13 +141,32 @@ def draw_aggregate(body: Heated, turns: dict[int, np.ndarray], out: Path) -> Non
     inclination = fem.Function(fem.functionspace(body.mesh, ("DG", 0)))
     angles = np.degrees(np.arccos(np.abs([R[2, 2] for R in turns.values()])))
     inclination.x.array[:] = angles[body.tags.values]
-    panels = [
-        Panel(body.u, inclination, "angle of the crystal's axis to z (degrees)", "Grains of quartz", warp=60.0, colours="cividis"),
-        Panel(body.u, body.law.field("mises_stress"), "Mises stress (MPa)", f"Warmer by {WARMER:g} K, free", warp=60.0),
-    ]
-    draw(out / "thermal.png", panels, size=(900, 900), zoom=0.85)
+    mises = body.law.field("mises_stress")
+    shown = {
+        "angle of the crystal's axis to z (degrees)": (inclination, "cividis", "Grains of quartz"),
+        "Mises stress (MPa)": (mises, SEQUENTIAL, f"Warmer by {WARMER:g} K, free"),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    views, scales = [], []
+    for field, colours, _ in shown.values():
+        comm = field.function_space.mesh.comm
+        scales.append((comm.allreduce(field.x.array.min(), MPI.MIN), comm.allreduce(field.x.array.max(), MPI.MAX)))
+        views.append(view(Panel(body.u, field, "", warp=60.0, colours=colours, limits=scales[-1]), out, size=(1000, 1000), zoom=0.72))
     if MPI.COMM_WORLD.rank == 0:
+        picture(views, scales, shown).savefig(out / "thermal.png", dpi=200)
         console.print(f"written: {out / 'thermal.png'}")
+
+
+@styled
+def picture(views: list[Any], scales: list[tuple[float, float]], shown: dict[str, tuple[Any, str, str]]) -> Any:
+    """The grains and their stresses."""
+    figure = new_figure(9.0, 4.6)
+    for axis, image, limits, (label, (_, colours, title)) in zip(figure.subplots(1, 2), views, scales, shown.items(), strict=True):
+        show_view(axis, image, title)
+        colour_bar(figure, axis, label, limits, colours)
+    title = "Grains that expand differently hold each other back; displacements magnified 60 times"
+    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 def say(figures: dict[str, float]) -> None:

@@ -1,6 +1,5 @@
 """Materials that come with the toolkit: found by name, listed with what their cards state, and the figures are true."""
 
-import dataclasses
 import json
 import shutil
 
@@ -28,12 +27,12 @@ def test_a_folder_on_disk_comes_before_a_shipped_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shipped("quartz"), tmp_path / "copper")
     assert Material.load("copper").point_group.symbol == "32"
-    with pytest.raises(MaterialError, match=r"quartz: no such folder; .*, or one of those shipped: al2cu, al6fe, batio3, coesite, copper"):
+    with pytest.raises(MaterialError, match=r"quartz: no such folder; .*, or one of those shipped: .*al2cu, al6fe, batio3"):
         Material.load("./quartz")  # a path, and no name
 
 
 def test_an_unknown_name_is_answered_by_those_that_there_are():
-    with pytest.raises(ConstitutiveError, match="'unobtainium' is shipped; there are: al2cu, al6fe, batio3, coesite, copper"):
+    with pytest.raises(ConstitutiveError, match=r"'unobtainium' is shipped; there are: .*al2cu, al6fe, batio3, coesite, copper"):
         shipped("unobtainium")
 
 
@@ -65,7 +64,8 @@ def test_the_errors_on_a_card_can_be_measured_again():
 def test_the_command_lists_them():
     listed = json.loads(run("materials", "--json").stdout)
     assert [row["name"] for row in listed] == shipped_names()
-    assert all(set(row) == {field.name for field in dataclasses.fields(LibraryEntry)} for row in listed)
+    keys = ["name", "point_group", "laue_class", "crystal_system", "samples", "unseen_error", "unconstrained_error", "linear_error"]
+    assert all(list(row) == [*keys, "strain_size", "source"] for row in listed)
     lines = run("materials").stdout.splitlines()
     assert all(any(line.startswith(name) for line in lines) for name in shipped_names())
     assert max(map(len, lines)) <= 80
