@@ -147,6 +147,30 @@ def test_a_coupled_crystal_without_its_potential_is_said_to_be_at_zero_field() -
         UserMaterial(u, crystal)
 
 
+@pytest.mark.parametrize("kernel", ["c", "torch"])
+def test_a_law_is_continued_outside_its_domain_with_its_own_jacobian(kernel: str) -> None:
+    crystal = Material.from_coupled_law(quartz(), "32", name="quartz", domain=Domain(np.eye(6), 0.01))
+    body, rng = Body((1, 1, 2)), np.random.default_rng(0)
+    law = body.law(crystal, outside="extend", orientation=TURN, potential_unit="MV", kernel=kernel)
+    plain = body.law(crystal, orientation=TURN, potential_unit="MV", kernel=kernel)
+    residual = fem.form(law.residual(body.v, body.q))
+    jacobian = fem.form(law.jacobian(list(ufl.split(ufl.TrialFunction(body.W))), [body.v, body.q]))
+    base, direction = (scale * rng.standard_normal(body.w.x.array.size) for scale in (0.01, 1.0))
+
+    def at(values: np.ndarray) -> np.ndarray:
+        body.w.x.array[:] = values
+        assert not law.update()
+        return fem.assemble_vector(residual).array.copy()
+
+    difference = (at(base + 1e-6 * direction) - at(base - 1e-6 * direction)) / 2e-6
+    at(base)
+    exact = fem.assemble_matrix(jacobian).to_scipy() @ direction
+    assert np.linalg.norm(difference - exact) < 1e-7 * np.linalg.norm(difference)
+    plain.update()
+    assert law.count_outside() > 0
+    assert np.abs(law.point_values() - plain.point_values()).max() > 1.0  # MPa: control, it is another stress
+
+
 def test_results_as_files_and_what_is_not_there(tmp_path: Path) -> None:
     body = Body((1, 1, 1))
     law = body.law(Insulator(cubic(), 4.0))
@@ -154,8 +178,6 @@ def test_results_as_files_and_what_is_not_there(tmp_path: Path) -> None:
     text = "".join(path.read_text() for path in tmp_path.glob("*.vtu"))
     for name in ("displacement", "electric_potential", "electric_field"):
         assert f'Name="{name}"' in text
-    with pytest.raises(SolveError, match="not written for coupled laws"):
-        body.law(quartz(), outside="extend")
     if FEMExternalOperator is not None:
         with pytest.raises(SolveError, match="strain alone"):
             external_operator(law)

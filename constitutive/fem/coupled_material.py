@@ -114,8 +114,8 @@ class CoupledMaterial(UserMaterial, coupled=True):
     length_unit, potential_unit : str
         The mesh's unit of length, and that of φ.
     orientation, cell_tags, unit, strain, plane, axial_strain, stress_free_deformation, quadrature_degree, outside
-        As for ``UserMaterial``. An orientation may be improper (det R = −1): the crystal of the other hand. Laws are not extended outside
-        their domain.
+        As for ``UserMaterial``. An orientation may be improper (det R = −1): the crystal of the other hand. With "extend" strains outside
+        the domain are drawn back to its edge, fields and temperatures are not.
     chunk : int
         Points evaluated at once; 2,048 keep torch's arrays within the cache.
     kernel, tangent_precision, eigenstrain
@@ -159,8 +159,6 @@ class CoupledMaterial(UserMaterial, coupled=True):
     ) -> None:
         check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
         check_choices(tangent_precision=(tangent_precision, ("double",)))
-        if outside == "extend":
-            raise SolveError("outside='extend' is not written for coupled laws: take 'warn' or 'raise'")
         if eigenstrain is not None:
             raise SolveError("eigenstrain= is an old name: give stress_free_deformation=")
         self.mesh = mesh_of(u)
@@ -182,7 +180,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         def regions() -> list[CoupledRegion]:
             return make_coupled_regions(
                 material, orientation, cell_tags, stress_free_deformation, self.points, STRESS_UNITS[unit], kinematics,
-                native=kernel == "c",
+                native=kernel == "c", extend=outside == "extend",
             )  # fmt: skip
 
         self.regions = list(agreed(self.mesh.comm, regions))

@@ -9,6 +9,7 @@ energy is isotropic and belongs to the whole deformation: it is added in the lab
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from constitutive.fem.coupled_kinematics import FIELD, STRAIN, CoupledKinematics
 from constitutive.kernel.coupled import CoupledKernel
-from constitutive.laws.coupled import FreeSpace, LinearCoupledLaw, Variable, free_space
+from constitutive.laws.coupled import ExtendedCoupledLaw, FreeSpace, LinearCoupledLaw, Variable, free_space
 from constitutive.tensors.packing import mandel_matrix, to_mandel
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -231,7 +232,29 @@ class CoupledPointLaw:
         states = x.numpy()
         states = states if states.strides[1] == 8 else np.ascontiguousarray(states)
         self.compiled.evaluate(states, self.packed_map, active=active, vacuum=vacuum, finite=self.finite, **arguments)  # type: ignore[union-attr]  # as above
-        return torch.from_numpy(out)
+        found = torch.from_numpy(out)
+        if isinstance(self.law, ExtendedCoupledLaw):
+            self._extend(found, x, quantity, active)
+        return found
+
+    def _extend(self, found: Tensor, x: Tensor, quantity: str, active: tuple[int, ...] | None) -> None:
+        """Put what the extension gives where strains are outside the domain; those points are rare, and torch evaluates them."""
+        outside = torch.nonzero(self.law.outside(self.map.point(x)))[:, 0]  # type: ignore[attr-defined]  # an extended law
+        if not len(outside):
+            return
+        maps = [part[outside] if batched else part for part, batched in self._map_parts]
+        slow = dataclasses.replace(self, map=StateMap(*maps), compiled=None)
+        values = {"energy": slow.energy, "gradient": slow.stress}
+        if quantity in values:
+            found[outside] = values[quantity](x[outside])
+        else:
+            numbers = tuple(range(x.shape[1])) if active is None else active
+            found[outside] = slow.packed_tangent(x[outside], numbers)
+
+    @property
+    def _map_parts(self) -> list[tuple[Tensor, bool]]:
+        own = self.map.A.ndim == 3
+        return [(part, own) for part in (self.map.A, self.map.x0, self.map.weight, self.map.G)]
 
     @property
     def linear(self) -> bool:

@@ -23,7 +23,7 @@ from constitutive.kernel import KernelWarning
 from constitutive.kernel.coupled import CoupledKernel, compile_coupled
 from constitutive.kernel.flatten import UnsupportedLawError
 from constitutive.laws import Law
-from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, CoupledLaw, Variable
+from constitutive.laws.coupled import ELECTRIC_FIELD, STRAIN, CoupledLaw, ExtendedCoupledLaw, Variable
 from constitutive.material import Material
 from constitutive.units import VACUUM_PERMITTIVITY
 
@@ -241,6 +241,7 @@ def make_coupled_regions(
     kinematics: CoupledKinematics,
     *,
     native: bool = True,
+    extend: bool = False,
 ) -> list[CoupledRegion]:
     """Sort the cells of this rank by material.
 
@@ -254,6 +255,8 @@ def make_coupled_regions(
     kinematics : CoupledKinematics
     native : bool
         Evaluate the laws of this toolkit by compiled C.
+    extend : bool
+        Continue laws conservatively outside their domains.
 
     Returns
     -------
@@ -267,7 +270,10 @@ def make_coupled_regions(
 
     def make(given: object, cells: Cells, turn: TensorField, free: TensorField | None) -> CoupledRegion:
         energy, crystal = coupled_data(given, kinematics)
-        compiled = compiled_law(energy, kinematics) if native else None
+        inner = energy
+        if extend and isinstance(energy, CoupledLaw) and crystal.domain is not None:
+            energy = ExtendedCoupledLaw(energy, crystal.domain)
+        compiled = compiled_law(inner, kinematics) if native else None
         return CoupledRegion(
             crystal.law, crystal, cells, turn, free, unit, kinematics.finite, energy=energy, kinematics=kinematics, native=compiled
         )

@@ -219,17 +219,7 @@ class BoundedLaw(Law):
         return J.transpose(1, 2) @ T @ J + mixed + normal[:, None, None] * _outer(n, n) + along[:, None, None] * bend
 
     def _radial(self, x: Tensor, outside: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Factor f = ρ/r with its two derivatives in r, r itself, and n = ∂r/∂x; f = 1 inside."""
-        R, L = self.domain.radius, self.reach
-        r = torch.sqrt(((x @ self.metric) * x).sum(-1)).clamp_min(1e-300)
-        t = (r - R).clamp_min(0) / L
-        q = 1 + t * t
-        rho, rho1, rho2 = R + L * t * torch.rsqrt(q), q**-1.5, -3 * t * q**-2.5 / L
-        one, zero = torch.ones_like(r), torch.zeros_like(r)
-        f = torch.where(outside, rho / r, one)
-        df = torch.where(outside, rho1 / r - rho / r**2, zero)
-        ddf = torch.where(outside, rho2 / r - 2 * rho1 / r**2 + 2 * rho / r**3, zero)
-        return f, df, ddf, r, (x @ self.metric) / r[:, None]
+        return radial(x, outside, self.metric, self.domain.radius, self.reach)
 
     def derivative_mandel(self, x: Float[Tensor, " 6"], order: int) -> Tensor:
         """Derivative of the energy of order 1 to 4 at one strain inside the domain (GPa).
@@ -272,6 +262,35 @@ class BoundedLaw(Law):
         inner = under(arrays, "law.")
         domain = Domain(arrays["metric"].reshape(6, 6), float(settings["radius"]))
         return cls(law_from_state(settings["law"], inner, rotations), domain, settings["policy"])
+
+
+def radial(x: Tensor, outside: Tensor, metric: Tensor, radius: float, reach: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """What draws strains outside a domain back to its edge; theory, eq. (12).
+
+    Parameters
+    ----------
+    x : tensor (n, 6)
+        Strains, Mandel.
+    outside : bool tensor (n,)
+        Which of them are outside.
+    metric : tensor (6, 6)
+    radius, reach : float
+        R and L.
+
+    Returns
+    -------
+    tuple of tensor
+        Factor f = ρ/r with its two derivatives in r, r itself (n,), and n = ∂r/∂x (n, 6); f = 1 inside.
+    """
+    r = torch.sqrt(((x @ metric) * x).sum(-1)).clamp_min(1e-300)
+    t = (r - radius).clamp_min(0) / reach
+    q = 1 + t * t
+    rho, rho1, rho2 = radius + reach * t * torch.rsqrt(q), q**-1.5, -3 * t * q**-2.5 / reach
+    one, zero = torch.ones_like(r), torch.zeros_like(r)
+    f = torch.where(outside, rho / r, one)
+    df = torch.where(outside, rho1 / r - rho / r**2, zero)
+    ddf = torch.where(outside, rho2 / r - 2 * rho1 / r**2 + 2 * rho / r**3, zero)
+    return f, df, ddf, r, (x @ metric) / r[:, None]
 
 
 def _outer(a: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ after the other, in float64. For the strain and an electric field the energy is 
 
 from constitutive.laws.coupled.base import CoupledLaw, RotatedCoupledLaw, coupled_law_from_state
 from constitutive.laws.coupled.elastic import elastic_law
+from constitutive.laws.coupled.extended import ExtendedCoupledLaw
 from constitutive.laws.coupled.free_space import FreeSpace, FreeSpaceLaw, free_space, with_free_space
 from constitutive.laws.coupled.linear import LinearCoupledLaw
 from constitutive.laws.coupled.network import CoupledNetworkLaw
@@ -39,6 +40,7 @@ __all__ = [
     "CoupledSeriesLaw",
     "CoupledSumLaw",
     "EquivariantOutput",
+    "ExtendedCoupledLaw",
     "FreeSpace",
     "FreeSpaceLaw",
     "LinearCoupledLaw",
