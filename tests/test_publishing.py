@@ -70,8 +70,9 @@ def test_the_container_is_made_of_what_is_there(container: list[tuple[str, str]]
             assert isinstance(json.loads(arguments), list)
     assert container[0][0] == "FROM"
     assert ":" in container[0][1]  # a tag
-    assert [arguments for instruction, arguments in container if instruction == "USER"] == ["1000"]
     assert [arguments for instruction, arguments in container if instruction == "USER"] == ["1000"]  # the one that useradd makes
+
+
 def test_the_container_has_the_debian_packages_of_the_tests(container: list[tuple[str, str]], checkout: Path) -> None:
     """A subset of those of ./dev: whatever is in the image is tested."""
     (install,) = [arguments for instruction, arguments in container if "apt-get install" in arguments]
