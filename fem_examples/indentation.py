@@ -30,7 +30,7 @@ from rich.table import Table
 
 from constitutive import Material
 from constitutive.elasticity import DirectionalModuli
-from constitutive.fem import Problem, UserMaterial
+from constitutive.fem import Problem, Sphere, UserMaterial, contact
 from constitutive.plots.style import BLUE, MUTED, ORANGE, SEQUENTIAL, new_figure, styled
 from constitutive.tensors.packing import MANDEL_BASIS
 
@@ -118,7 +118,8 @@ class HalfSpace:
         self.V = fem.functionspace(self.mesh, ("Lagrange", 1, (3,)))
         self.u, self.v = fem.Function(self.V), ufl.TestFunction(self.V)
         self.law = UserMaterial(self.u, material, orientation=R, unit="GPa")
-        self.depth, self.radius = fem.Constant(self.mesh, 0.0), fem.Constant(self.mesh, 1.0)
+        self.centre, self.radius = fem.Constant(self.mesh, np.array([0.0, 0.0, 1.0])), fem.Constant(self.mesh, 1.0)
+        self.sphere = Sphere(self.centre, self.radius)
         far = lambda x: np.isclose(x[0], SIZE) | np.isclose(np.abs(x[1]), SIZE) | np.isclose(x[2], -SIZE)  # noqa: E731 - one expression
         self.far, self.unit_load = fem.Function(self.V), fem.Function(self.V)
         self._far_field(material)
@@ -128,8 +129,10 @@ class HalfSpace:
         ]
         if mirror:
             bcs.append(held(self.V, 1, lambda x: np.isclose(x[1], 0) & ~far(x)))
-        self._contact()
-        form = self.law.residual(self.v) + ufl.derivative(self.energy, self.u, self.v)
+        top = self._top()
+        form = self.law.residual(self.v) + contact(self.u, self.v, self.sphere, PENALTY * M, top)
+        up = ufl.as_vector([0.0, 0.0, 1.0])  # the work of the residual of contact in this motion is the load
+        self.load = fem.form(contact(self.u, up, self.sphere, PENALTY * M, top))
         options = {"ksp_type": "cg", "pc_type": "gamg", "ksp_rtol": 1e-7}
         self.problem = Problem(form, self.law, bcs=bcs, petsc_options=options)
 
@@ -140,16 +143,11 @@ class HalfSpace:
             lambda x: boussinesq(np.where(np.linalg.norm(x, axis=0) < 1, 1.0, x), averages.shear_hill, averages.poisson_hill)
         )
 
-    def _contact(self) -> None:
-        """½ κ ⟨p⟩² on the top face, p the depth of a point inside the sphere; κ lets it in by a part 0.4/300 of δ."""
+    def _top(self) -> ufl.Measure:
+        """The face that the sphere touches; the penalty lets it in by a part 0.4/300 of δ."""
         top = mesh.locate_entities_boundary(self.mesh, 2, lambda x: np.isclose(x[2], 0))
         tags = mesh.meshtags(self.mesh, 2, np.sort(top), np.ones(len(top), np.int32))
-        ds = ufl.ds(domain=self.mesh, subdomain_data=tags, subdomain_id=1, metadata={"quadrature_degree": 4})
-        place = ufl.SpatialCoordinate(self.mesh) + self.u - ufl.as_vector([0.0, 0.0, self.radius - self.depth])
-        distance = ufl.sqrt(ufl.inner(place, place))
-        inside = ufl.max_value(self.radius - distance, 0.0)
-        self.energy = 0.5 * PENALTY * self.M * inside**2 * ds
-        self.load = fem.form(-PENALTY * self.M * inside * place[2] / distance * ds)
+        return ufl.ds(domain=self.mesh, subdomain_data=tags, subdomain_id=1, metadata={"quadrature_degree": 4})
 
     def press(self, radius: float) -> float:
         """Load of a sphere pressed in by δ = 1/R, so that a = 1 by Hertz; starts from the last sphere's displacements, scaled."""
@@ -158,7 +156,7 @@ class HalfSpace:
         self.radius.value = radius
 
         def ramp(part: float) -> None:
-            self.depth.value = part / radius
+            self.centre.value[2] = radius - part / radius
             self.far.x.array[:] = 4 / 3 * self.M * np.sqrt(radius) * (part / radius) ** 1.5 / 1.0 * self.unit_load.x.array
 
         self.problem.resume_at(0.0)
@@ -175,7 +173,7 @@ class HalfSpace:
             "u": u[plane],
             "stress": values[plane, 0],
             "radius": float(self.radius.value),
-            "depth": float(self.depth.value),
+            "depth": float(self.radius.value - self.centre.value[2]),
         }
 
 

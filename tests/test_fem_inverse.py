@@ -7,7 +7,9 @@ from dolfinx import fem, mesh
 from fem_cases import COMM, HEX, TURN, block, cubic, facets_where, pulled
 
 from constitutive.errors import SolveError
-from constitutive.fem import Problem, UserMaterial, gradient, rotation_from_bunge, sensitivities
+from constitutive.fem import MeasuredForce, Problem, UserMaterial, gradient, identify, rotation_from_bunge, sensitivities
+from constitutive.laws import NetworkLaw, SumLaw
+from constitutive.symmetry import PointGroup
 
 CONSTANTS = np.array([153.4, 56.9, 74.3])
 ANGLES = np.array([30.0, 40.0, 20.0])
@@ -21,6 +23,17 @@ def of_orientation(values: np.ndarray) -> dict[str, object]:
     return {"material": cubic(), "orientation": rotation_from_bunge(values)}
 
 
+def network(amplitudes: np.ndarray) -> SumLaw:
+    """A cubic law and a network of three channels, whose amplitudes (output weights) are given."""
+    rng = np.random.default_rng(0)
+    rotations = np.asarray(PointGroup.from_symbol("m-3m").laue_rotations)
+    return SumLaw([cubic(), NetworkLaw(2.0 * rng.standard_normal((3, 6)), rng.standard_normal(3), amplitudes, 0.1, rotations)])
+
+
+def of_amplitudes(values: np.ndarray) -> dict[str, object]:
+    return {"material": network(values), "orientation": TURN}
+
+
 def of_stress_free_stretch(values: np.ndarray) -> dict[str, object]:
     return {
         "material": cubic(),
@@ -32,6 +45,7 @@ def of_stress_free_stretch(values: np.ndarray) -> dict[str, object]:
 KINDS = {
     "constants": (of_constants, CONSTANTS),
     "orientation": (of_orientation, ANGLES),
+    "network amplitudes": (of_amplitudes, np.array([0.6, -0.4, 0.5])),
     "stress-free deformation": (of_stress_free_stretch, np.array([0.01])),
 }
 
@@ -109,7 +123,7 @@ def test_sensitivities_are_differences_of_solutions_and_agree_with_the_adjoint()
         np.testing.assert_allclose(change.x.array, difference, atol=1e-5 * np.abs(difference).max())
 
 
-def plate() -> tuple[Problem, ufl.Form, fem.Function, object]:
+def plate() -> tuple[Problem, fem.Function, object]:
     """A (011) plate in plane stress, notched by its grip, pulled by a known traction."""
     m = mesh.create_rectangle(COMM, [[0.0, 0.0], [2.0, 1.0]], [8, 4], mesh.CellType.quadrilateral)
     V = fem.functionspace(m, ("Lagrange", 1, (2,)))
@@ -124,31 +138,53 @@ def plate() -> tuple[Problem, ufl.Form, fem.Function, object]:
     end = ufl.Measure("ds", m, subdomain_data=facets_where(m, {1: lambda x: np.isclose(x[0], 2) & (x[1] > 0.5)}))(1)
     held = fem.dirichletbc(np.zeros(2), fem.locate_dofs_geometrical(V, lambda x: np.isclose(x[0], 0)), V)
     load = 300.0 * v[0] * end
-    return Problem(law.residual(v) - load, law, bcs=[held]), load, u, make
+    return Problem(law.residual(v) - load, law, bcs=[held]), u, make
 
 
 def test_constants_of_a_plate_from_its_displacements() -> None:
     """C11, C12 and C44 of a (011) plate from one noisy field lie within three error bars; what is seen worst is a combination."""
-    problem, load, u, make = plate()
+    problem, u, make = plate()
     problem.solve().require()
     sigma = 1e-3 * np.abs(u.x.array).max()
-    free = np.setdiff1d(np.arange(u.x.array.size), problem.newton.constrained)
-    measured = u.x.array[free] + sigma * np.random.default_rng(4).standard_normal(len(free))
-    values = CONSTANTS * np.array([1.15, 0.9, 0.9])
-    for _ in range(8):
-        law = make(values)
-        now = Problem(law.residual(load.arguments()[0]) - load, law, bcs=problem.bcs)
-        now.solve().require()
-        J = np.column_stack([change.x.array[free] for change in sensitivities(now, law, make, values)]) / sigma
-        step = np.linalg.lstsq(J, (measured - u.x.array[free]) / sigma, rcond=None)[0]
-        values = values + step
-    bars = np.sqrt(np.diag(np.linalg.inv(J.T @ J)))
-    assert np.abs(step).max() < 1e-3 * bars.min()
-    assert (np.abs(values - CONSTANTS) < 3 * bars).all()
-    assert (bars < 0.1 * CONSTANTS).all()
-    _, seen, directions = np.linalg.svd(J * values)
-    assert seen[0] > 3 * seen[-1]
-    assert np.abs(directions[-1]).max() < 0.999  # no single constant
+    measured = fem.Function(u.function_space)
+    measured.x.array[:] = u.x.array + sigma * np.random.default_rng(4).standard_normal(u.x.array.size)
+    start = CONSTANTS * np.array([1.15, 0.9, 0.9])
+    found = identify(problem, problem.laws[0], make, start, measured, sigma)
+    assert (np.abs(found.values - CONSTANTS) < 3 * found.errors).all()
+    assert (found.errors < 0.1 * CONSTANTS).all()
+    assert 0.6 < found.chi2 < 1.5
+    assert found.combination_errors[-1] > 3 * found.combination_errors[0]
+    assert np.abs(found.combinations[-1]).max() < 0.999  # no single constant
+    assert len(found.unseen) == 0
+    assert np.abs(start - CONSTANTS).max() > 3 * found.errors.max()  # control: the start is not the answer
+
+
+def test_a_test_of_given_displacements_needs_a_force() -> None:
+    """Held and moved ends fix the field up to one factor of all constants, which only a force sees."""
+    problem, u, make = plate()
+    V = u.function_space
+    moved = fem.dirichletbc(np.array([0.01, 0.004]), fem.locate_dofs_geometrical(V, lambda x: np.isclose(x[0], 2)), V)
+    law = problem.laws[0]
+    pulled = Problem(law.residual(ufl.TestFunction(V)), law, bcs=[problem.bcs[0], moved])
+    pulled.solve().require()
+    sigma = 1e-3 * np.abs(u.x.array).max()
+    measured = fem.Function(V)
+    measured.x.array[:] = u.x.array + sigma * np.random.default_rng(5).standard_normal(u.x.array.size)
+    grip = fem.Function(V)
+    grip.x.array[moved.dof_indices()[0][::2]] = 1.0
+    force = value(law.residual(grip))
+    start = 1.1 * CONSTANTS
+    blind = identify(pulled, law, make, start, measured, sigma)
+    (factor,) = blind.unseen
+    assert abs(factor @ np.ones(3)) / np.sqrt(3) > 0.99
+    assert np.isinf(blind.errors).all()
+    seeing = identify(pulled, law, make, start, measured, sigma, forces=[MeasuredForce(law.residual(grip), 1.002 * force, 0.002 * force)])
+    assert len(seeing.unseen) == 0
+    assert (np.abs(seeing.values - CONSTANTS) < 3 * seeing.errors).all()
+    with pytest.raises(SolveError, match="standard errors"):
+        identify(pulled, law, make, start, measured, 0.0)
+    with pytest.raises(SolveError, match="space of the unknown"):
+        identify(pulled, law, make, start, fem.Function(fem.functionspace(V.mesh, ("DG", 0))), sigma)
 
 
 def test_numbers_that_are_not_the_laws_are_refused() -> None:

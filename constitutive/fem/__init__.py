@@ -45,6 +45,7 @@ from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
 from constitutive.fem.grains import GrainGrid, GrainMap, disorientation, read_damask_grid, read_grain_map, read_neper_mesh  # noqa: E402
 from constitutive.fem.heat import HeatConduction  # noqa: E402
+from constitutive.fem.identification import Identified, MeasuredForce, identify  # noqa: E402
 from constitutive.fem.inverse import gradient, sensitivities  # noqa: E402
 from constitutive.fem.mixed_volume import mixed_volume_space, volume_constraint  # noqa: E402
 from constitutive.fem.modes import Buckling, Modes, buckling, critical_shape, modes  # noqa: E402
@@ -75,7 +76,9 @@ __all__ = [
     "GrainGrid",
     "GrainMap",
     "HeatConduction",
+    "Identified",
     "Insulator",
+    "MeasuredForce",
     "Metal",
     "Modes",
     "Outcome",
@@ -100,6 +103,7 @@ __all__ = [
     "equal_where",
     "external_operator",
     "gradient",
+    "identify",
     "mixed_volume_space",
     "modes",
     "read_constituents",

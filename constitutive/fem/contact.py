@@ -80,11 +80,11 @@ class Sphere:
     ----------
     centre : vector or Constant
         A Constant may move between steps.
-    radius : float
+    radius : float or Constant
     """
 
     centre: Vector
-    radius: float
+    radius: float | fem.Constant
 
     def __post_init__(self) -> None:
         _require_radius(self.radius)
@@ -114,12 +114,12 @@ class Cylinder:
     point : vector or Constant
         On its axis; a Constant may move between steps.
     axis : vector
-    radius : float
+    radius : float or Constant
     """
 
     point: Vector
     axis: Vector
-    radius: float
+    radius: float | fem.Constant
 
     def __post_init__(self) -> None:
         _require_radius(self.radius)
@@ -210,6 +210,7 @@ def _unit(value: Vector) -> np.ndarray:
     return direction / length
 
 
-def _require_radius(radius: float) -> None:
-    if not (np.isfinite(radius) and radius > 0):
-        raise SolveError(f"radius={radius}: it has to be positive and finite")
+def _require_radius(radius: float | fem.Constant) -> None:
+    value = float(radius.value) if isinstance(radius, fem.Constant) else float(radius)
+    if not (np.isfinite(value) and value > 0):
+        raise SolveError(f"radius={value}: it has to be positive and finite")

@@ -156,17 +156,19 @@ class UnitCell:
                 "more than six entries of F are free: the rotation of the cell has to be given, as by zeros below the diagonal"
             )
         present = np.array(self._H.value, dtype=float) + np.eye(3)
-        state = self._to(np.where(free, present, goal), steps)
+        self._reach(np.where(free, present, goal), steps)
+        state = self._state()
         for _ in range(ITERATIONS):
             miss = (state.P - wanted)[free]
             if np.abs(miss).max(initial=0.0) <= ACCURACY * np.abs(state.tangent).max():
                 return state
             change = np.zeros((3, 3))
             change[free] = -np.linalg.solve(state.tangent[free][:, free], miss)
-            state = self._to(state.F + change, 1)
+            self._reach(state.F + change, 1)
+            state = self._state()
         raise SolveError(f"the given stresses are missed by {np.abs(miss).max():.3g} after {ITERATIONS} corrections: take more steps")
 
-    def _to(self, F: np.ndarray, steps: int) -> CellState:
+    def _reach(self, F: np.ndarray, steps: int) -> None:
         start = np.array(self._H.value, dtype=float)
 
         def ramp(load: float) -> None:
@@ -176,18 +178,30 @@ class UnitCell:
         if not result.converged:
             ramp(result.load)
             raise SolveError(f"the cell does not reach F = {np.array2string(F, precision=4)}: {result.reason}")
-        P, tangent = self._effective()
-        return CellState(F.copy(), P, self.law.total_energy() / self.volume, tangent)
 
-    def _effective(self) -> tuple[np.ndarray, np.ndarray]:
-        """Effective stress and tangent at the present state."""
+    def _state(self) -> CellState:
+        tangent = self._tangent()
+        return CellState(self._H.value + np.eye(3), self._stress(), self._energy(), tangent)
+
+    def _energy(self) -> float:
+        return self.law.total_energy() / self.volume
+
+    def _stress(self) -> np.ndarray:
+        """Effective stress at the present state."""
+        P = np.zeros(9)
+        for k in range(9):
+            self._G.value[:] = _unit(k)
+            P[k] = fem.assemble_scalar(self._stress_form)
+        return np.asarray(self.mesh.comm.allreduce(P, op=MPI.SUM).reshape(3, 3) / self.volume)
+
+    def _tangent(self) -> np.ndarray:
+        """Effective tangent at the present state."""
         newton, comm = self.problem.newton, self.mesh.comm
         require_law(newton, tangent=True)
         newton.assemble_jacobian()
-        P, forces, responses = np.zeros(9), [], []
+        forces, responses = [], []
         for k in range(9):
             self._G.value[:] = _unit(k)
-            P[k] = comm.allreduce(fem.assemble_scalar(self._stress_form), op=MPI.SUM) / self.volume
             b = fem.assemble_vector(self._force_form)
             b.scatter_reverse(la.InsertMode.add)
             forces.append(b.array[: newton.owned].copy())
@@ -198,7 +212,7 @@ class UnitCell:
             for m in range(9):
                 self._G2.value[:] = _unit(m)
                 A[m, k] = fem.assemble_scalar(self._stiffness_form) - forces[m] @ responses[k]
-        return P.reshape(3, 3), comm.allreduce(A, op=MPI.SUM).reshape(3, 3, 3, 3) / self.volume
+        return np.asarray(comm.allreduce(A, op=MPI.SUM).reshape(3, 3, 3, 3) / self.volume)
 
     def _response(self, force: np.ndarray) -> np.ndarray:
         newton = self.problem.newton
@@ -238,18 +252,24 @@ class UnitCell:
         SolveError
             A solve does not converge.
         """
-        states = []
-        for gradient in F:
+        gradients = np.array(F, dtype=float)
+        if gradients.ndim != 3 or gradients.shape[1:] != (3, 3) or not np.isfinite(gradients).all():
+            raise SolveError(f"F has the shape {gradients.shape}: (n, 3, 3) finite numbers; given stresses are for solve()")
+        stresses, energies = [], []
+        for gradient in gradients:
             self.fluctuation.x.array[:] = 0.0
             self._H.value[:] = 0.0
-            states.append(self.solve(np.asarray(gradient), steps=steps))
+            self._reach(gradient, steps)
+            require_law(self.problem.newton, tangent=False)
+            stresses.append(self._stress())
+            energies.append(self._energy())
         gigapascals = 1.0 / STRESS_UNITS[self.law.unit]
         return StressStrainData(
             name=name,
             units="GPa",
-            F=np.array([state.F for state in states]),
-            first_piola_kirchhoff=gigapascals * np.array([state.P for state in states]),
-            W=gigapascals * np.array([state.energy for state in states]),
+            F=gradients,
+            first_piola_kirchhoff=gigapascals * np.array(stresses),
+            W=gigapascals * np.array(energies),
             provenance={"made by": "constitutive.fem.UnitCell"},
         )
 
