@@ -81,8 +81,8 @@ def _error(law: Law, F: Float[np.ndarray, "n 3 3"], S: Float[np.ndarray, "n 3 3"
 
 def _coupled_errors(material: Material, law: CoupledLaw, data: StressStrainData, unseen: StressStrainData) -> JsonObject:
     """Errors of S on unseen states: of the law, of a kernel regression without symmetry, and of the best linear law under the group."""
-    found = evaluate(material, unseen).as_dict()
-    others = {v.conjugate: float(found[f"{v.conjugate}_relative_error"]) for v in law.variables if not v.is_strain}
+    found = evaluate(material, unseen)
+    others = {v.conjugate: found.conjugates[v.conjugate] for v in law.variables if not v.is_strain}
     inputs = material_inputs(material, unseen)
     strain = np.asarray(to_mandel(unseen.green_lagrange_strain))
     x = np.concatenate([strain if v.is_strain else inputs[v.name].reshape(len(unseen), -1) for v in law.variables], 1)
@@ -100,7 +100,7 @@ def _coupled_errors(material: Material, law: CoupledLaw, data: StressStrainData,
     linear = sum(k * term.gradient(torch.from_numpy(x)).numpy()[:, :6] for k, term in zip(c, laws, strict=True))
     norm = float(np.linalg.norm(S))
     return {
-        "unseen_error": float(found["second_piola_relative_error"]),
+        "unseen_error": found.second_piola_relative_error,
         "unconstrained_error": float(np.linalg.norm(free - S)) / norm,
         "linear_error": float(np.linalg.norm(linear - S)) / norm,
         "conjugate_errors": others,
