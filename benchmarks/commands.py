@@ -63,6 +63,8 @@ def inputs(folder):
         "improve": [folder / "built", "-n", "2", "--calculator", "emt", "--out", folder / "improved"],
         "evaluate": [material, silicon],
         "constants": [material],
+        "wells": [material, "--starts", "4"],
+        "twins": ["--group", "m-3m", "--subgroup", "4mm", "--strain=-0.003,-0.003,0.01,0,0,0", "--polarization", "0,0,0.26"],
         "import": [table, "--point-group", "m-3m", "-o", folder / "imported"],
         "export": [material, "--to", "umat", "-o", folder / "law.f90"],
         "audit": [material],

@@ -22,6 +22,8 @@ EXAMPLES = {
     "quartz_resonator": "resonator.png",
     "piezo_actuator": "actuator.png",
     "thermal_stress": "thermal.png",
+    "ferroelectric": "ferroelectric.png",
+    "martensite": "martensite.png",
 }
 # silicon_block's pictures are the README's
 STRIP = {  # parts of the pictures, as left, top, right, bottom over width and height, for the README

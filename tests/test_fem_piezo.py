@@ -310,7 +310,7 @@ def test_what_cannot_be_meant() -> None:
         body.law(quartz(), T=fem.Constant(body.mesh, 1.0))
     with pytest.raises(SolveError, match=r"relative_permittivity=0\.5"):
         body.law(Insulator(cubic(), 0.5))
-    with pytest.raises(SolveError, match="belong to a law with an electric potential"):
+    with pytest.raises(SolveError, match="belong to a law with a potential"):
         UserMaterial(body.u, cubic(), length_unit="mm")
     with pytest.raises(SolveError, match="test functions of both"):
         body.law(quartz()).residual(body.v)

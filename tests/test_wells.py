@@ -1,63 +1,24 @@
 """Wells and saddles against energies that can be solved by hand: a cubic-to-tetragonal martensite, and a ferroelectric."""
 
-import itertools
+import json
 import warnings
-from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from command_line import run
+from landau import ferroelectric, martensite
 
 from constitutive import Material, StressStrainData, shipped
-from constitutive.calibration import evaluate
-from constitutive.errors import MaterialError
-from constitutive.laws import SeriesLaw
-from constitutive.laws.coupled import CoupledSeriesLaw
+from constitutive.calibration import calibrate_energy, evaluate
+from constitutive.errors import CalibrationError, MaterialError
+from constitutive.laws.coupled import STRAIN, CoupledSeriesLaw, Variable, coupled_law_from_state
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
-from constitutive.tensors.polynomials import exponents
 from constitutive.units import VACUUM_PERMITTIVITY
 from constitutive.variants import SymmetricStartWarning, find_wells, relax, walls
 
 CUBIC = PointGroup.from_symbol("m-3m")
-
-
-class Polynomial(Counter):
-    """Coefficients by exponents."""
-
-    def __mul__(self, other):
-        result = Polynomial()
-        for (a, x), (b, y) in itertools.product(self.items(), other.items()):
-            result[tuple(i + j for i, j in zip(a, b, strict=True))] += x * y
-        return result
-
-    def times(self, factor):
-        return Polynomial({e: factor * v for e, v in self.items()})
-
-    def plus(self, *others):
-        result = Polynomial(self)
-        for other in others:
-            for e, v in other.items():
-                result[e] += v
-        return result
-
-    def rows(self, size):
-        degrees = sorted({sum(e) for e in self})
-        return {d: np.array([self.get(tuple(int(i) for i in e), 0.0) for e in exponents(d, size)]) for d in degrees}
-
-
-def linear(*c):
-    return Polynomial({tuple(int(i == k) for i in range(len(c))): v for k, v in enumerate(c) if v})
-
-
-def martensite(A, B=-150.0, C=3e3):
-    """K/2 tr² + μ (shears) + A (e₂² + e₃²) + B e₃ (e₃² − 3 e₂²) + C (e₂² + e₃²)² (Ericksen's form), GPa."""
-    trace, e2, e3 = linear(1, 1, 1, 0, 0, 0), linear(2**-0.5, -(2**-0.5), 0, 0, 0, 0), linear(*[-(6**-0.5)] * 2, 2 * 6**-0.5, 0, 0, 0)
-    shears = [linear(*np.eye(6)[k]) for k in (3, 4, 5)]
-    q = (e2 * e2).plus(e3 * e3)
-    total = (trace * trace).times(50.0).plus(*[(s * s).times(30.0) for s in shears], q.times(A), (q * q).times(C))
-    total = total.plus((e3 * (e3 * e3).plus((e2 * e2).times(-3.0))).times(B))
-    return SeriesLaw(total.rows(6), CUBIC.laue_rotations)
 
 
 def roots(A, B=-150.0, C=3e3):
@@ -86,16 +47,6 @@ def test_a_martensite_above_its_transition_has_two_kinds_of_wells():
     assert "stays there" not in found.sentence
     single = find_wells(martensite(20.0), CUBIC, starts=12)  # control: far above, one well
     assert [(w.kind, w.count) for w in single.states] == [("minimum", 1)]
-
-
-def ferroelectric(b=1.0, a=0.5, d=1.5, q=3.0, C11=200.0):
-    """½ C11 ΣE_ii² + 50 ΣE_ij² − q Σ E_ii P_i² − a P² + b Σ P_i⁴ + d P⁴."""
-    E = [linear(*np.eye(9)[k]) for k in range(6)]
-    P2 = [linear(*np.eye(9)[k]) * linear(*np.eye(9)[k]) for k in (6, 7, 8)]
-    P = P2[0].plus(*P2[1:])
-    total = P.times(-a).plus((P * P).times(d), *[(p * p).times(b) for p in P2], *[(e * e).times(C11 / 2) for e in E[:3]])
-    total = total.plus(*[(e * e).times(50.0) for e in E[3:]], *[(e * p).times(-q) for e, p in zip(E[:3], P2, strict=True)])
-    return CoupledSeriesLaw(total.rows(9), ("strain", "polarization"), CUBIC)
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +172,85 @@ def constants_at(law, point, signs):
     C = H[:6, :6] - H[:6, 6:] @ chi @ H[6:, :6]
     e[:, 3:] /= np.sqrt(2)  # Mandel to Voigt
     return np.asarray(stiffness_mandel_to_voigt(C)), e, np.eye(3) + chi / VACUUM_PERMITTIVITY
+
+
+def tilts() -> Variable:
+    """The alternating tilts of the octahedra of a perovskite: they turn as an axial vector does."""
+    signs = np.linalg.det(CUBIC.operations)[:, None, None]
+    return Variable.of_matrices("tilt", CUBIC, signs * CUBIC.operations, conjugate="torque")
+
+
+def test_an_order_parameter_given_as_matrices_is_learned_with_its_wells():
+    """ψ(E, Q) of tilts from 60 states: the wells are those of the energy; an axial vector keeps 4/m where a polar one keeps 4mm."""
+    tilt = tilts()
+    coefficients = {d: getattr(ferroelectric(b=-0.3), f"energy_{d}").numpy() for d in (2, 3, 4)}  # even in P: the same in Q
+    true = CoupledSeriesLaw(coefficients, (STRAIN, tilt), CUBIC)
+    rng = np.random.default_rng(2)
+    values = {"strain": rng.uniform(-0.02, 0.02, (60, 6)), "tilt": rng.uniform(-0.6, 0.6, (60, 3))}
+    x = torch.from_numpy(np.concatenate(list(values.values()), 1))
+    gradient = true.gradient(x).numpy()
+    fit = calibrate_energy((STRAIN, tilt), "m-3m", values, {"stress": gradient[:, :6], "torque": gradient[:, 6:]}, effort="quick")
+    assert max(fit.report.held_out_errors.values()) < 0.1
+    found, exact = (find_wells(law, CUBIC, starts=4, sizes={"tilt": 0.6}) for law in (fit.law, true))
+    (well,), (expected,) = found.minima, exact.minima
+    assert (well.subgroup.symbol, well.count) == (expected.subgroup.symbol, expected.count) == ("4/m", 6)
+    assert find_wells(ferroelectric(b=-0.3), CUBIC, starts=4).minima[0].subgroup.symbol == "4mm"  # the control
+    assert np.linalg.norm(well.values["tilt"]) == pytest.approx(np.linalg.norm(expected.values["tilt"]), rel=0.02)
+    assert well.energy == pytest.approx(expected.energy, rel=0.05)
+    settings, arrays = fit.law.state()
+    again = coupled_law_from_state(settings, arrays, np.array(CUBIC.operations))
+    assert again.variables == fit.law.variables
+    assert torch.equal(again.gradient(x), fit.law.gradient(x))
+
+
+def test_wells_of_the_strain_alone_are_learned():
+    true, rng = martensite(-2.0), np.random.default_rng(3)
+    E = rng.uniform(-0.05, 0.05, (60, 6))
+    S = true.stress_mandel(torch.from_numpy(E)).numpy()
+    fit = calibrate_energy((STRAIN,), CUBIC, {"strain": E}, {"stress": S}, effort="quick")
+    (well,), (expected,) = (find_wells(law, CUBIC, starts=4).minima for law in (fit.law, true))
+    assert (well.subgroup.symbol, well.count) == ("4/mmm", 3)
+    assert np.abs(well.strain).max() == pytest.approx(np.abs(expected.strain).max(), rel=0.02)
+
+
+def test_representations_that_are_none_are_named():
+    turned = np.array(CUBIC.operations)
+    with pytest.raises(MaterialError, match="not orthogonal"):
+        Variable.of_matrices("q", CUBIC, 2 * turned)
+    with pytest.raises(MaterialError, match="one k×k matrix for each of 48"):
+        Variable.of_matrices("q", CUBIC, turned[:3])
+    with pytest.raises(MaterialError, match="no representation of the group"):
+        Variable.of_matrices("q", CUBIC, turned[::-1])
+    with pytest.raises(MaterialError, match="one that is none of them"):
+        tilts().matrices(PointGroup.from_symbol("6mm").operations)
+    with pytest.raises(CalibrationError, match="those of the variables are stress"):
+        calibrate_energy((STRAIN,), CUBIC, {"strain": np.zeros((5, 6))}, {"torque": np.zeros((5, 3))})
+    with pytest.raises(CalibrationError, match="stress: finite numbers of shape"):
+        calibrate_energy((STRAIN,), CUBIC, {"strain": np.zeros((5, 6))}, {"stress": np.zeros((5, 3))})
+
+
+def test_the_commands_print_wells_and_twins(tmp_path):
+    Material.from_coupled_law(ferroelectric(), "m-3m", name="landau").save(tmp_path / "landau")
+    words = ["wells", "landau", "--starts", "6", "--plot", "--out", "pictures"]
+    done = run(*words, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(s["subgroup"], s["variants"]) for s in found["states"]] == [("3m", 8), ("mm2", 12), ("4mm", 6), ("m-3m", 1)]
+    assert (tmp_path / found["picture"]).stat().st_size > 10_000
+    table = run("twins", "landau", "--starts", "6", "--plot", cwd=tmp_path)
+    assert table.returncode == 0, table.stderr
+    assert "m-3m to 3m: 8 variants" in table.stdout
+    assert "neutral" in table.stdout
+    assert (tmp_path / "twins_landau.png").stat().st_size > 10_000
+    plain = ["twins", "--group", "m-3m", "--subgroup", "4mm", "--strain=-0.003,-0.003,0.01,0,0,0", "--polarization", "0,0,0.26", "--json"]
+    rows = json.loads(run(*plain, cwd=tmp_path).stdout)["walls"]
+    assert [(r["angle"], r["plane"], r["charge"], r["walls"]) for r in rows] == [(90, "{110}", "charged", 12), (90, "{110}", "neutral", 12)]
+    for wrong, text in (
+        (["twins"], "--group, --subgroup, --strain missing"),
+        (["twins", "landau", "--group", "m-3m"], "not both"),
+        (["twins", "landau", "--well", "2", "--starts", "6"], "1 kinds of wells"),
+        (["twins", "--group", "m-3m", "--subgroup", "4mm", "--strain", "1,nan"], "6 finite numbers"),
+    ):
+        answer = run(*wrong, cwd=tmp_path)
+        assert answer.returncode == 2
+        assert text in " ".join(answer.stderr.split())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from constitutive.calibration.candidates import Progress
 from constitutive.calibration.coupled_data import CoupledSamples, coupled_samples
@@ -17,12 +18,13 @@ from constitutive.calibration.effort import Effort
 from constitutive.calibration.report import Errors, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
+from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.laws import Domain
 from constitutive.laws.coupled import CoupledLaw
 from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
-from constitutive.tensors.variables import Variable
+from constitutive.tensors.variables import Variable, variables_named
 
 CERTAIN = 4.0  # a slope in the reference state counts where it exceeds so many times the error of samples left out
 
@@ -130,6 +132,82 @@ def calibrate_coupled(
     report = replace(report, training=evaluate(material, data))
     progress("done", 1.0)
     return replace(material, card={**material.card, "calibration": report.as_dict()}, report=report)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EnergyFit:
+    """An energy of any variables.
+
+    Attributes
+    ----------
+    law : CoupledLaw
+    report : CoupledReport
+    """
+
+    law: CoupledLaw
+    report: CoupledReport
+
+
+def calibrate_energy(
+    variables: Sequence[Variable | str],
+    group: PointGroup | str,
+    values: Mapping[str, Float[np.ndarray, "n _"]],
+    conjugates: Mapping[str, Float[np.ndarray, "n _"]],
+    *,
+    seed: int = 0,
+    effort: str = "full",
+    units: int | None = None,
+) -> EnergyFit:
+    """Calibrate an energy of any variables: order parameters of every kind, a concentration, a strain.
+
+    Parameters
+    ----------
+    variables : sequence of Variable or str
+        Such as ``(STRAIN, Variable.of_matrices("tilt", …))``.
+    group : PointGroup or str
+        In the frame of the values.
+    values : mapping of array (n, components)
+        Of each variable by name; a strain in Mandel components, counted from the state of the full symmetry.
+    conjugates : mapping of array (n, components)
+        ``sign`` times the derivative of the energy by the variables, by the names of the variables' conjugates ("stress", …); some may be
+        missing.
+    seed : int
+    effort : {"full", "quick"}
+    units : int, optional
+        Orbit units of the law, instead of the fewest.
+
+    Returns
+    -------
+    EnergyFit
+
+    Raises
+    ------
+    CalibrationError
+        Values are missing or of the wrong shape, or no conjugate is given.
+    """
+    found = variables_named(variables)
+    crystal = PointGroup.from_symbol(group) if isinstance(group, str) else group
+    unknown = [name for name in conjugates if name not in {v.conjugate for v in found}]
+    if unknown:
+        raise CalibrationError(f"conjugates {', '.join(unknown)} found; those of the variables are {', '.join(v.conjugate for v in found)}")
+    count = len(next(iter(values.values()), ()))
+    for name, size in [(v.name, v.size) for v in found] + [(v.conjugate, v.size) for v in found if v.conjugate in conjugates]:
+        array = values.get(name, conjugates.get(name))
+        if array is None or array.shape != (count, size) or not np.isfinite(array).all():
+            shape = None if array is None else array.shape
+            raise CalibrationError(f"{name}: finite numbers of shape {(count, size)} are needed, {shape} found")
+    problem = CoupledProblem.of(
+        found, np.array(crystal.operations), [values[v.name] for v in found], [conjugates.get(v.conjugate) for v in found]
+    )
+    tried = Effort.of(effort)
+    teacher = learn(problem, tried)
+    slope, remarks = _slope_of_reference(teacher)
+    students, best = teach(teacher, 1 if slope else 2, seed, tried, lambda what, share: None, units=units)
+    own = teacher.problem.relative_errors(teacher.left_out)
+    errors = {name: float(np.hypot(error, best.deviation[name])) for name, error in own.items()}
+    weights = {str(f.kernel): float(w) for f, w in zip(teacher.fits, teacher.weights, strict=True)}
+    return EnergyFit(law_of(best.fit, problem), CoupledReport(best.label, errors, weights, students, notes=remarks))
 
 
 def refuse_elastic_options(residual_stress: str | None, anchors: Mapping[str, object] | None, *, elliptic: bool, laws: str) -> None:

@@ -31,6 +31,8 @@ COMMANDS = (
     "build",
     "evaluate",
     "constants",
+    "wells",
+    "twins",
     "import",
     "export",
     "audit",

@@ -43,6 +43,7 @@ from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
 from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
 from constitutive.fem.dynamics import Dynamics  # noqa: E402
 from constitutive.fem.electrodes import Electrode  # noqa: E402
+from constitutive.fem.gradient_energy import GradientEnergy, PinnedWallsWarning, gradient_tensor  # noqa: E402
 from constitutive.fem.grains import GrainGrid, GrainMap, disorientation, read_damask_grid, read_grain_map, read_neper_mesh  # noqa: E402
 from constitutive.fem.heat import HeatConduction  # noqa: E402
 from constitutive.fem.identification import Identified, MeasuredForce, identify  # noqa: E402
@@ -61,6 +62,7 @@ from constitutive.fem.time_outcome import DynamicsResult, TimeRecord  # noqa: E4
 from constitutive.fem.time_schemes import TimeScheme  # noqa: E402
 from constitutive.fem.unit_cell import CellState, UnitCell  # noqa: E402
 from constitutive.fem.user_material import UserMaterial  # noqa: E402
+from constitutive.fem.viscous_flow import FlowRecord, FlowResult, ViscousFlow, strain_gradient_energy  # noqa: E402
 from constitutive.fem.visited import write_visited  # noqa: E402
 
 __all__ = [
@@ -73,6 +75,9 @@ __all__ = [
     "Dynamics",
     "DynamicsResult",
     "Electrode",
+    "FlowRecord",
+    "FlowResult",
+    "GradientEnergy",
     "GrainGrid",
     "GrainMap",
     "HeatConduction",
@@ -82,6 +87,7 @@ __all__ = [
     "Metal",
     "Modes",
     "Outcome",
+    "PinnedWallsWarning",
     "Plane",
     "PointDisplacement",
     "Problem",
@@ -92,6 +98,7 @@ __all__ = [
     "TimeScheme",
     "UnitCell",
     "UserMaterial",
+    "ViscousFlow",
     "attach",
     "axial_force",
     "buckling",
@@ -103,6 +110,7 @@ __all__ = [
     "equal_where",
     "external_operator",
     "gradient",
+    "gradient_tensor",
     "identify",
     "mixed_volume_space",
     "modes",
@@ -116,6 +124,7 @@ __all__ = [
     "rotation_from_quaternion",
     "sensitivities",
     "solve",
+    "strain_gradient_energy",
     "volume_constraint",
     "write_fields",
     "write_visited",

@@ -97,6 +97,9 @@ class CoupledPointState(PointState):
         -------
         tensor (n, 3)
         """
+        places = getattr(self.evaluation.kinematics, "places", {})
+        if "polarization" in places:
+            return self._forward(self.state[:, places["polarization"]])
         vacuum = free_space(self.state[:, : STRAIN + FIELD], small_strain=not self.finite).gradient[:, STRAIN:]
         return self._forward(self.reference_displacement() + vacuum)
 

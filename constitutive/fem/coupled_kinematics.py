@@ -1,10 +1,10 @@
-r"""Kinematics of coupled solids in UFL: strain, electric field and temperature at which a law is evaluated, and their variations.
+r"""Kinematics of coupled solids in UFL: the state at which a law is evaluated, and its variations.
 
-The state is :math:`x = (E, E_0, \theta)` with the strain of :mod:`~constitutive.fem.strain_kinematics`, the electric field of
-the reference configuration :math:`E_0 = -\partial\varphi/\partial X = F^T e` and the temperature :math:`\theta` less that of the
-reference. With :math:`g = \partial\Omega/\partial x = (S, -D_0, -\eta)` the residual is
-:math:`\int g\cdot\delta x` and its derivative :math:`\int \Delta x\cdot H\,\delta x + S\cdot\Delta\delta E`: E₀ and θ are linear
-in the unknowns.
+The state is :math:`x = (E, E_0, P_0, \theta)` with the strain of :mod:`~constitutive.fem.strain_kinematics`, the electric field of
+the reference configuration :math:`E_0 = -\partial\varphi/\partial X = F^T e`, the polarisation :math:`P_0 = J F^{-1} p` where it is an
+unknown, and the temperature :math:`\theta` less that of the reference. With :math:`g = \partial\Omega/\partial x` the residual is
+:math:`\int g\cdot\delta x` and its derivative :math:`\int \Delta x\cdot H\,\delta x + S\cdot\Delta\delta E`: E₀, P₀ and θ are
+linear in the unknowns.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ufl.core.expr import Expr
 from constitutive.errors import SolveError
 from constitutive.fem.strain_kinematics import StrainKinematics
 
-Parts: TypeAlias = tuple[Expr, ...] | list[Expr]  # displacement, and potential and temperature where the state has them
+Parts: TypeAlias = tuple[Expr, ...] | list[Expr]  # displacement, and potential, polarisation and temperature where the state has them
 STRAIN, FIELD = 6, 3  # numbers of a state
 
 
 @dataclass(frozen=True)
 class CoupledKinematics(StrainKinematics):
-    """The state at which a coupled law is evaluated: six strains, three electric fields, one temperature.
+    """The state at which a coupled law is evaluated: six strains, three electric fields, three polarisations, one temperature.
 
     Attributes
     ----------
@@ -32,15 +32,29 @@ class CoupledKinematics(StrainKinematics):
         Electric field in GV/m of a slope of one unit of the potential per unit of length; None without a potential.
     thermal : bool
         Whether the state has a temperature.
+    polar : int
+        Components of the polarisation that are unknowns; 0 where it is none.
     """
 
     field_scale: float | None = None
     thermal: bool = False
+    polar: int = 0
 
     @property
     def width(self) -> int:
         """Numbers of a state."""
-        return STRAIN + FIELD * self.electric + self.thermal
+        return STRAIN + FIELD * self.electric + FIELD * bool(self.polar) + self.thermal
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where each variable stands in a state, by name; only those that the state has."""
+        found, start = {}, 0
+        sizes = {"strain": STRAIN, "electric_field": FIELD * self.electric, "polarization": FIELD * bool(self.polar)}
+        for name, size in {**sizes, "temperature": int(self.thermal)}.items():
+            if size:
+                found[name] = slice(start, start + size)
+            start += size
+        return found
 
     @property
     def electric(self) -> bool:
@@ -51,16 +65,18 @@ class CoupledKinematics(StrainKinematics):
     def active(self) -> tuple[int, ...]:
         """Numbers of a state that the unknowns change."""
         field = range(STRAIN, STRAIN + self.dimension) if self.electric else ()
-        return (*self.strains, *field, *((self.width - 1,) if self.thermal else ()))
+        first = self.places["polarization"].start if self.polar else 0
+        return (*self.strains, *field, *range(first, first + self.polar), *((self.width - 1,) if self.thermal else ()))
 
-    def _split(self, parts: Parts) -> tuple[Expr, Expr | None, Expr | None]:
-        """Displacement, potential and temperature; the latter two None where they are not among the parts."""
-        most = 1 + self.electric + self.thermal
+    def _split(self, parts: Parts) -> tuple[Expr, Expr | None, Expr | None, Expr | None]:
+        """Displacement, potential, polarisation and temperature; None where they are not among the parts."""
+        most = 1 + self.electric + bool(self.polar) + self.thermal
         if not 1 <= len(parts) <= most:
-            raise SolveError(f"found {len(parts)} parts (displacement, potential, temperature) where 1 to {most} are needed")
+            raise SolveError(f"found {len(parts)} parts (displacement, potential, polarisation, temperature) where 1 to {most} are needed")
         rest = list(parts[1:])
         potential = rest.pop(0) if self.electric and rest else None
-        return parts[0], potential, rest[0] if rest else None
+        polarization = rest.pop(0) if self.polar and rest else None
+        return parts[0], potential, polarization, rest[0] if rest else None
 
     def electric_field(self, potential: Expr | None) -> list[Expr]:
         """Components of E₀ in the plane or in space (GV/m); zero without a potential.
@@ -78,8 +94,9 @@ class CoupledKinematics(StrainKinematics):
         slope = ufl.grad(potential)
         return [-self.field_scale * slope[i] for i in range(self.dimension)]
 
-    def _state(self, strain: Expr, potential: Expr | None, temperature: Expr | None) -> Expr:
+    def _state(self, strain: Expr, potential: Expr | None, polarization: Expr | None, temperature: Expr | None) -> Expr:
         parts = [*strain, *self.electric_field(potential)]
+        parts += [ufl.as_ufl(0.0) if polarization is None else polarization[i] for i in range(self.polar)]
         if self.thermal:
             parts.append(ufl.as_ufl(0.0) if temperature is None else temperature)
         return ufl.as_vector(parts)
@@ -95,8 +112,8 @@ class CoupledKinematics(StrainKinematics):
         -------
         UFL expression (active numbers,)
         """
-        u, potential, temperature = self._split(unknowns)
-        return self._state(super().strain(u), potential, temperature)
+        u, *others = self._split(unknowns)
+        return self._state(super().strain(u), *others)
 
     def variation(self, unknowns: Parts, tests: Parts) -> Expr:
         """Active numbers of δx; parts of the directions that are left out are zero.
@@ -105,14 +122,14 @@ class CoupledKinematics(StrainKinematics):
         ----------
         unknowns : sequence of UFL expressions
         tests : sequence of UFL expressions
-            Directions of displacement, potential and temperature.
+            Directions of displacement, potential, polarisation and temperature.
 
         Returns
         -------
         UFL expression (active numbers,)
         """
-        v, w, s = self._split(tests)
-        return self._state(super().variation(unknowns[0], v), w, s)
+        v, *others = self._split(tests)
+        return self._state(super().variation(unknowns[0], v), *others)
 
     def displacement_gradient(self, unknowns: Parts | Expr) -> Expr:
         """H = ∂u/∂X padded to 3×3.

@@ -21,6 +21,7 @@ from constitutive.fem.coupled_kinematics import STRAIN, CoupledKinematics
 from constitutive.fem.coupled_regions import CoupledRegion, make_coupled_regions
 from constitutive.fem.evaluation import Evaluation
 from constitutive.fem.fields import METRES, PointState
+from constitutive.fem.gradient_energy import GradientEnergy, GradientInput
 from constitutive.fem.locking import warn_of_locking
 from constitutive.fem.quadrature import QuadraturePoints, default_degree, function_degree
 from constitutive.fem.regions import TagsInput, tags_of_cells
@@ -34,7 +35,7 @@ GIGA = 1e9
 
 
 class CoupledEvaluation(Evaluation):
-    """The laws of a mesh and the states (strain, electric field, temperature) at which they are evaluated."""
+    """The laws of a mesh and the states (strain, electric field, polarisation, temperature) at which they are evaluated."""
 
     @property
     def width(self) -> int:
@@ -86,15 +87,19 @@ class CoupledEvaluation(Evaluation):
         str
         """
         rest = ", ".join(f"{float(value):.3g}" for value in x[6:])
-        return f"{super().describe_point(cell, point, x[:6], J)}, electric field (GV/m) and temperature ({rest})"
+        return f"{super().describe_point(cell, point, x[:6], J)}, electric field (GV/m), polarisation (C/m²) and temperature ({rest})"
 
 
 class CoupledMaterial(UserMaterial, coupled=True):
     r"""Stress, electric displacement and entropy of coupled crystals, as coefficients of forms.
 
-    ``UserMaterial(u, …, phi=…, T=…)`` makes it. The residual is that of the stationary :math:`\Pi = \int \Omega(E, E_0, \theta)` for
+    ``UserMaterial(u, …, phi=…, P=…, T=…)`` makes it. The residual is that of the stationary :math:`\Pi = \int \Omega(E, E_0, \theta)` for
     given θ, :math:`\int S\cdot\delta E - D_0\cdot\delta E_0` with :math:`E_0 = -\nabla_X\varphi`; the free-space energy of
     the field is part of Ω and exact. The Jacobian is symmetric and indefinite.
+
+    With a polarisation P₀ among the unknowns the law is ψ(E, P₀), and Π the integral of :math:`\psi - E_0\cdot P_0` and the free-space
+    energy of the field, plus :math:`\tfrac12 \nabla P_0\cdot G\,\nabla P_0` where ``gradient`` is given. Where ∂Π/∂P₀ vanishes,
+    E₀ = ∂ψ/∂P₀ less the force of the gradient; boundaries are free (G∇P₀ N = 0) unless values are given.
 
     Units: E₀ is φ over length. With ``length_unit`` and ``potential_unit`` (volts) named, every field is in GV/m inside, where GPa, GV/m
     and C/m² fit without factors; charges are read out in coulombs. ``Problem`` scales the rows and columns of φ, so that neither the choice
@@ -109,6 +114,10 @@ class CoupledMaterial(UserMaterial, coupled=True):
         As for ``UserMaterial``. A strain energy alone says nothing of the field: wrap it in ``Insulator`` or ``Metal``.
     phi : UFL expression, optional
         The electric potential.
+    P : UFL expression, optional
+        The polarisation P₀ of the reference configuration (C/m²), a vector of three components or, in the plane, of two.
+    gradient : float, mapping or array, optional
+        Coefficients of its gradient in J m³/C², see ``gradient_tensor``; {tag: coefficients} where materials differ. Needs ``length_unit``.
     T : UFL expression, optional
         The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
     length_unit, potential_unit : str
@@ -124,7 +133,9 @@ class CoupledMaterial(UserMaterial, coupled=True):
     Attributes
     ----------
     unknowns : tuple of UFL expression
-        Displacement, potential and temperature, as far as they are given.
+        Displacement, potential, polarisation and temperature, as far as they are given.
+    gradient_energy : GradientEnergy or None
+        The energy of the gradient of the polarisation.
 
     Raises
     ------
@@ -140,6 +151,8 @@ class CoupledMaterial(UserMaterial, coupled=True):
         material: object,
         *,
         phi: Expr | None = None,
+        P: Expr | None = None,
+        gradient: GradientInput | None = None,
         T: Expr | None = None,
         length_unit: str | None = None,
         potential_unit: str | None = None,
@@ -162,9 +175,10 @@ class CoupledMaterial(UserMaterial, coupled=True):
         if eigenstrain is not None:
             raise SolveError("eigenstrain= is an old name: give stress_free_deformation=")
         self.mesh = mesh_of(u)
-        self.u, self.phi, self.T, self.unit, self.outside = u, phi, T, unit, outside
-        self.unknowns = tuple(part for part in (u, phi, T) if part is not None)
+        self.u, self.phi, self.P, self.T, self.unit, self.outside = u, phi, P, T, unit, outside
+        self.unknowns = tuple(part for part in (u, phi, P, T) if part is not None)
         _require_scalars(phi=phi, T=T)
+        polar = _components(P, self.mesh)
         check_choices(length_unit=(length_unit or "mm", METRES), potential_unit=(potential_unit or "V", VOLTS))
         scale = None if phi is None else _field_scale(length_unit, potential_unit)
         self.length = METRES.get(length_unit or "", math.nan)
@@ -172,7 +186,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         if plane == "axisymmetric":
             raise SolveError("plane='axisymmetric' is for laws of strain alone: give a mesh in 3D, or plane strain")
         mechanical = make_kinematics(u, self.mesh, strain, plane, axial_strain)
-        kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None)
+        kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None, polar=polar)
         self.kinematics = kinematics
         self.points = QuadraturePoints(self.mesh, quadrature_degree or _default_degree(self.unknowns, T, self.mesh))
         self.dx = self.points.dx
@@ -186,13 +200,25 @@ class CoupledMaterial(UserMaterial, coupled=True):
         self.regions = list(agreed(self.mesh.comm, regions))
         warn_of_locking(self.mesh.comm, self.regions, function_degree(u), volumetric=plane != "stress")
         self._tags = None if cell_tags is None else tags_of_cells(cell_tags, self.points)
+        self.gradient_energy = self._gradient_energy(gradient)
         self.evaluation = CoupledEvaluation(self.mesh, self.unknowns, self.kinematics, self.points, self.regions, chunk)
         self._allocate()
 
+    def _gradient_energy(self, coefficients: GradientInput | None) -> GradientEnergy | None:
+        if coefficients is None:
+            return None
+        if self.P is None or not math.isfinite(self.length):
+            raise SolveError("gradient= is of the polarisation: give P= and length_unit= of the mesh too")
+        factor = STRESS_UNITS[self.unit] / GIGA / self.length**2
+        P, regions, tags = self.P, self.regions, self._tags
+        found = agreed(self.mesh.comm, lambda: GradientEnergy(P, coefficients, regions, self.points, tags, factor))
+        found.warn_of_pinning()
+        return found
+
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
-    def residual(self, v: Expr, w: Expr | None = None) -> ufl.Form:
-        r"""Virtual work :math:`\int S\cdot\delta E(v) + D_0\cdot\nabla w` of stress and electric displacement.
+    def residual(self, v: Expr, w: Expr | None = None, p: Expr | None = None) -> ufl.Form:
+        r"""Virtual work :math:`\int S\cdot\delta E(v) + D_0\cdot\nabla w`, and of the polarisation :math:`\delta\Pi(p)`.
 
         Parameters
         ----------
@@ -200,16 +226,24 @@ class CoupledMaterial(UserMaterial, coupled=True):
             Test function of the displacement.
         w : UFL expression, optional
             Test function of the potential.
+        p : UFL expression, optional
+            Test function of the polarisation.
 
         Returns
         -------
         ufl.Form
             In the law's unit times the mesh's length cubed (over the unit of the potential, for w).
         """
-        if self.phi is not None and w is None:
-            raise SolveError("the residual of a law with phi needs the test functions of both: law.residual(v, w)")
-        tests = [v] if self.phi is None or w is None else [v, w]
-        return ufl.inner(self.stress, self.kinematics.variation(self.unknowns, tests)) * self.dx
+        given = [("phi", self.phi, w), ("P", self.P, p)]
+        if any(part is not None and test is None for _, part, test in given):
+            names = ", ".join(["v", *(test for (_, part, _), test in zip(given, ("w", "p=p"), strict=True) if part is not None)])
+            raise SolveError(f"the residual of a law with {' and '.join(n for n, part, _ in given if part is not None)} needs the test "
+                             f"functions of all: law.residual({names})")
+        tests = [v, *(test for _, part, test in given if part is not None and test is not None)]
+        work = ufl.inner(self.stress, self.kinematics.variation(self.unknowns, tests))
+        if self.gradient_energy is not None and p is not None:
+            work = work + self.gradient_energy.variation(p)
+        return work * self.dx
 
     def material_jacobian(self, du: Sequence[Expr], v: Sequence[Expr]) -> ufl.Form:
         r"""Material part of the residual's derivative, :math:`\int \delta x\cdot H\,\Delta x`.
@@ -217,7 +251,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         Parameters
         ----------
         du, v : sequence of UFL expression
-            Trial and test functions of displacement, potential and temperature; those that are left out are zero.
+            Trial and test functions of displacement, potential, polarisation and temperature; those that are left out are zero.
 
         Returns
         -------
@@ -232,13 +266,17 @@ class CoupledMaterial(UserMaterial, coupled=True):
         Parameters
         ----------
         du, v : sequence of UFL expression
-            Trial and test functions of displacement, potential and temperature.
+            Trial and test functions of displacement, potential, polarisation and temperature.
 
         Returns
         -------
         ufl.Form
         """
         material = self.material_jacobian(du, v)
+        if self.gradient_energy is not None:
+            place = self.unknowns.index(self.P)
+            if place < min(len(du), len(v)):
+                material = material + self.gradient_energy.second_variation(du[place], v[place]) * self.dx
         if not self.kinematics.finite:
             return material
         second = self.kinematics.second_variation(du[0], v[0])
@@ -271,6 +309,16 @@ class CoupledMaterial(UserMaterial, coupled=True):
         return -self.stress[len(self.kinematics.active) - 1]
 
     # ---- evaluation ----------------------------------------------------------------------------------------------------
+
+    def total_energy(self) -> float:
+        """Integral of Ω over all cells with a law, with the energy of the gradient of the polarisation; collective.
+
+        Returns
+        -------
+        float
+            In the law's unit times the mesh's length cubed (per thickness in the plane), the same on all ranks.
+        """
+        return super().total_energy() + (0.0 if self.gradient_energy is None else self.gradient_energy.total())
 
     def point_values(self) -> np.ndarray:
         """Active numbers of (S, −D₀, −η) at the points of this rank, as ``update`` left them.
@@ -323,6 +371,17 @@ def _field_scale(length_unit: str | None, potential_unit: str | None) -> float:
             "(and potential_unit= where phi is not in volts)"
         )
     return VOLTS[potential_unit or "V"] / METRES[length_unit] / GIGA
+
+
+def _components(P: Expr | None, mesh: Mesh) -> int:
+    """Components of the polarisation; 0 where it is no unknown."""
+    if P is None:
+        return 0
+    shape = ufl.as_ufl(P).ufl_shape
+    allowed = (3,) if mesh.geometry.dim == 3 else (2, 3)
+    if len(shape) != 1 or shape[0] not in allowed:
+        raise SolveError(f"P has shape {shape}: a vector of {' or '.join(map(str, allowed))} components is needed, a part of ufl.split(w)")
+    return int(shape[0])
 
 
 def _require_scalars(**parts: Expr | None) -> None:

@@ -1,10 +1,12 @@
 r"""Coupled laws at quadrature points: turned into the lab, with a stress-free reference, and with the field's free-space energy.
 
-The state in the lab is :math:`x = (E, E_0, \theta)`, see :mod:`~constitutive.fem.coupled_kinematics`. With the orientation R (crystal →
-lab; improper for a crystal of the other hand) and a stress-free reference F₀, :math:`G = F_0^{-T} R^T` takes the strain and the field to
-the crystal's, :math:`E_c = G (E - E_0^{free}) G^T` and :math:`E_{0c} = G E_0` (the field of a configuration is :math:`F^T e`), so that
-:math:`x_c = A (x - x_0)` with one block matrix A, the gradient is :math:`J_0 A^T g_c` and the Hessian :math:`J_0 A^T H_c A`. The free-space
-energy is isotropic and belongs to the whole deformation: it is added in the lab (Dorfmann & Ogden, Acta Mechanica 174 (2005) 167).
+The state in the lab is :math:`x = (E, E_0, P_0, \theta)`, see :mod:`~constitutive.fem.coupled_kinematics`. With the orientation R
+(crystal → lab; improper for a crystal of the other hand) and a stress-free reference F₀, :math:`G = F_0^{-T} R^T` takes the strain and the
+field to the crystal's, :math:`E_c = G (E - E_0^{free}) G^T` and :math:`E_{0c} = G E_0` (the field of a configuration is :math:`F^T e`),
+and the polarisation :math:`J F^{-1} p` to :math:`P_{0c} = G^{-T} P_0/J_0`, so that :math:`x_c = A (x - x_0)` with one block matrix A, the
+gradient is :math:`J_0 A^T g_c` and the Hessian :math:`J_0 A^T H_c A`. The free-space energy is isotropic and belongs to the whole
+deformation: it is added in the lab (Dorfmann & Ogden, Acta Mechanica 174 (2005) 167), and so is :math:`-E_0\cdot P_0` of a law of strain
+and polarisation, which is the same in every configuration.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from constitutive.laws.coupled import ExtendedCoupledLaw, FreeSpace, LinearCoupl
 from constitutive.tensors.packing import mandel_matrix, to_mandel
 from constitutive.units import VACUUM_PERMITTIVITY
 
-PLACES = {"strain": slice(0, STRAIN), "electric_field": slice(STRAIN, STRAIN + FIELD), "temperature": slice(-1, None)}
+KNOWN = ("strain", "electric_field", "polarization", "temperature")
 
 
 @runtime_checkable
@@ -176,13 +178,18 @@ def state_map(
     F0 = np.eye(3) if stress_free is None else stress_free
     E0 = (F0.swapaxes(-1, -2) @ F0 - np.eye(3)) / 2 if finite else (F0 + F0.swapaxes(-1, -2)) / 2 - np.eye(3)
     G = np.linalg.inv(F0).swapaxes(-1, -2) @ R.swapaxes(-1, -2) if finite else R.swapaxes(-1, -2)
-    blocks = {"strain": mandel_matrix(G), "electric_field": G, "temperature": np.ones((*G.shape[:-2], 1, 1))}
-    present = {"strain": True, "electric_field": kinematics.electric, "temperature": kinematics.thermal}
+    J0 = np.linalg.det(F0)[..., None, None] if finite else 1.0
+    blocks = {
+        "strain": mandel_matrix(G),
+        "electric_field": G,
+        "polarization": np.linalg.inv(G).swapaxes(-1, -2) / J0,
+        "temperature": np.ones((*G.shape[:-2], 1, 1)),
+    }
     A = np.zeros((*G.shape[:-2], sum(v.size for v in law.variables), width))
     start = 0
     for variable in law.variables:
-        if present[variable.name]:
-            A[..., start : start + variable.size, PLACES[variable.name]] = blocks[variable.name]
+        if variable.name in kinematics.places:
+            A[..., start : start + variable.size, kinematics.places[variable.name]] = blocks[variable.name]
         start += variable.size
     free = to_mandel(R @ E0 @ R.swapaxes(-1, -2))
     x0 = np.zeros((*free.shape[:-1], width))
@@ -209,6 +216,8 @@ class CoupledPointLaw:
         Whether states have a field, and strains are finite.
     compiled : CoupledKernel or None
         The law as compiled C; without it torch evaluates.
+    polar : bool
+        Whether states have a polarisation.
     """
 
     law: EnergyLaw
@@ -217,6 +226,7 @@ class CoupledPointLaw:
     electric: bool
     finite: bool
     compiled: CoupledKernel | None = None
+    polar: bool = False
 
     @cached_property
     def packed_map(self) -> np.ndarray:
@@ -290,11 +300,19 @@ class CoupledPointLaw:
     def _free(self, x: Tensor) -> FreeSpace:
         return free_space(x[:, : STRAIN + FIELD], small_strain=not self.finite)
 
+    def _pair(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Field and polarisation of a state that has both."""
+        return x[:, STRAIN : STRAIN + FIELD], x[:, STRAIN + FIELD : STRAIN + 2 * FIELD]
+
     def _with_free_hessian(self, H: Tensor, x: Tensor) -> Tensor:
         if not self.electric:
             return H
         H = H.expand(len(x), *H.shape[1:]).clone()
         H[:, : STRAIN + FIELD, : STRAIN + FIELD] += self.unit * self._free(x).hessian
+        if self.polar:
+            k = torch.arange(STRAIN, STRAIN + FIELD)
+            H[:, k, k + FIELD] -= self.unit
+            H[:, k + FIELD, k] -= self.unit
         return H
 
     def crystal_strain(self, x: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
@@ -326,10 +344,16 @@ class CoupledPointLaw:
         if self.compiled is not None:
             return self._by_compiled_code(x, "energy")
         energy = self.law.energy(self.map.point(x)) * self.map.weight
-        return energy + self.unit * self._free(x).energy if self.electric else energy
+        if not self.electric:
+            return energy
+        energy = energy + self.unit * self._free(x).energy
+        if self.polar:
+            field, polarization = self._pair(x)
+            energy = energy - self.unit * (field * polarization).sum(1)
+        return energy
 
     def stress(self, x: Float[Tensor, "n w"]) -> Float[Tensor, "n w"]:
-        """Conjugate quantities ∂Ω/∂x = (S, −D₀, −η) in the lab.
+        """Conjugate quantities ∂Ω/∂x in the lab: (S, −D₀, −η), and with a polarisation (S, −D₀, ∂ψ/∂P₀ − E₀, −η).
 
         Parameters
         ----------
@@ -348,6 +372,10 @@ class CoupledPointLaw:
         g = self._law_slope + x @ self._law_matrix if self.constant_law else self.map.gradient(self.law.gradient(self.map.point(x)))
         if self.electric:
             g[:, : STRAIN + FIELD] += self.unit * self._free(x).gradient
+            if self.polar:
+                field, polarization = self._pair(x)
+                g[:, STRAIN : STRAIN + FIELD] -= self.unit * polarization
+                g[:, STRAIN + FIELD : STRAIN + 2 * FIELD] -= self.unit * field
         return g
 
     def tangent(self, x: Float[Tensor, "n w"]) -> Float[Tensor, "n w w"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from constitutive.errors import DataError, SolveError
 from constitutive.fem.coupled_kinematics import CoupledKinematics
-from constitutive.fem.coupled_point import PLACES, CoupledPointLaw, EnergyLaw, state_map
+from constitutive.fem.coupled_point import KNOWN, CoupledPointLaw, EnergyLaw, state_map
 from constitutive.fem.material_point import StressLaw
 from constitutive.fem.orientations import rotation_from_quaternion
 from constitutive.fem.quadrature import QuadraturePoints
@@ -211,7 +211,7 @@ class CoupledRegion(Region):
         kin = self.kinematics
         F0 = None if self.stress_free is None else self.stress_free.at(cells)
         turn = state_map(self.orientation.at(cells), F0, self.energy, self.unit, kin)
-        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite, self.native)
+        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite, self.native, bool(kin.polar))
         if self.fixed:
             self._point = law
         return law
@@ -273,7 +273,7 @@ def make_coupled_regions(
         inner = energy
         if extend and isinstance(energy, CoupledLaw) and crystal.domain is not None:
             energy = ExtendedCoupledLaw(energy, crystal.domain)
-        compiled = compiled_law(inner, kinematics) if native else None
+        compiled = compiled_law(inner, kinematics) if native and not kinematics.polar else None  # torch evaluates polarisations
         return CoupledRegion(
             crystal.law, crystal, cells, turn, free, unit, kinematics.finite, energy=energy, kinematics=kinematics, native=compiled
         )
@@ -322,6 +322,11 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
         It has no coupled law, or one of other variables.
     """
     if isinstance(given, Insulator | Metal):
+        if kinematics.polar:
+            raise SolveError(
+                f"{type(given).__name__} has no energy of the polarisation, which is an unknown: give a law of strain and polarisation "
+                "there, or the polarisation on a mesh of its own"
+            )
         if kinematics.thermal:
             raise SolveError(
                 f"{type(given).__name__} says nothing of temperature: give a law with thermal expansion and heat capacity "
@@ -345,10 +350,18 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
 
 def _require_variables(law: EnergyLaw, kinematics: CoupledKinematics) -> None:
     names = [variable.name for variable in law.variables]
-    unknown = [name for name in names if name not in PLACES]
-    hint = "; a law of polarisation is to be turned into one of the electric field first" if "polarization" in unknown else ""
+    unknown = [name for name in names if name not in KNOWN]
     if unknown or names[:1] != ["strain"]:
-        raise SolveError(f"the law is a function of {', '.join(names)}: needed are strain, electric_field and temperature{hint}")
+        raise SolveError(f"the law is a function of {', '.join(names)}: needed are strain, electric_field or polarization, and temperature")
+    if kinematics.polar:
+        if "polarization" not in names:
+            raise SolveError(f"P is given, and the law is a function of {', '.join(names)} only: leave P out or give a law of polarization")
+        names = [*names, "electric_field"]  # whose energy with P₀ is that of every law
+    elif "polarization" in names:
+        raise SolveError(
+            f"the law is a function of {', '.join(names)}: its polarisation is an unknown too, u, phi, P = ufl.split(w) and P=P, or the "
+            "law is to be turned into one of the electric field first"
+        )
     for name, given, word in (("electric_field", kinematics.electric, "phi"), ("temperature", kinematics.thermal, "T")):
         if given and name not in names:
             raise SolveError(

@@ -14,6 +14,7 @@ from constitutive.plots.quality import coverage, domain, elastic_constants, lear
 from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
 from constitutive.plots.walls import wall_stereogram
+from constitutive.plots.wells import well_levels
 
 __all__ = [
     "Curve",
@@ -42,4 +43,5 @@ __all__ = [
     "styled",
     "surface",
     "wall_stereogram",
+    "well_levels",
 ]

@@ -303,7 +303,7 @@ class CoupledLaw(torch.nn.Module, ABC):
         return [float(size)] * len(self.variables) if isinstance(size, int | float) else [float(s) for s in size]
 
     def _settings(self) -> JsonObject:
-        return {"kind": self.kind, "variables": [v.name for v in self.variables]}
+        return {"kind": self.kind, "variables": [v.as_plain() for v in self.variables]}
 
     @staticmethod
     def _in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
