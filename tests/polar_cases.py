@@ -20,7 +20,7 @@ from constitutive.fem import Electrode, Problem, UserMaterial, ViscousFlow, equa
 
 COMM = MPI.COMM_SELF
 TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
-GRADIENT = {"G11": 3e-8, "G12": -1e-8, "G44": 2e-8}  # J m³/C²
+GRADIENT = {"G11": 4e-8, "G12": -1e-8, "G44": 2e-8}  # J m³/C²
 
 
 class Body:

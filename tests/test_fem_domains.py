@@ -27,7 +27,7 @@ def test_domains_of_a_ferroelectric_and_its_loop(tmp_path: Path) -> None:
 
 
 def test_a_martensite_becomes_a_laminate(tmp_path: Path) -> None:
-    figures = martensite.main(tmp_path, cells=12, size=8.0)
+    figures = martensite.main(tmp_path, cells=12, size=7.5)
     assert figures["variants"] == 3
     assert figures["predicted normals"] == 2
     assert figures["change of the energy without noise"] < 1e-6  # nothing happens

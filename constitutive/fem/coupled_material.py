@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -210,7 +210,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         if self.P is None or not math.isfinite(self.length):
             raise SolveError("gradient= is of the polarisation: give P= and length_unit= of the mesh too")
         factor = STRESS_UNITS[self.unit] / GIGA / self.length**2
-        P, regions, tags = self.P, self.regions, self._tags
+        P, regions, tags = self.P, cast("list[CoupledRegion]", self.regions), self._tags
         found = agreed(self.mesh.comm, lambda: GradientEnergy(P, coefficients, regions, self.points, tags, factor))
         found.warn_of_pinning()
         return found
