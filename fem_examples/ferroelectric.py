@@ -3,7 +3,7 @@
 The claim: below its transition the symmetric state of a ferroelectric stays where it is until something breaks the symmetry. From noise a
 clamped block breaks up into variants; the walls between each pair are normal to the direction that compatibility and neutrality predict:
 (P_i − P_j)·n = 0. The energy falls in every step. A poled block in a reversed field switches where its single-domain state loses
-stability (the intrinsic coercive field), and traces the loop of that state.
+stability (the intrinsic coercive field), and traces the loop of that state. Its sides are free of charge, which keeps P from turning.
 
 The energy is a Landau polynomial of `landau.py` with six tetragonal wells, of no particular crystal; `materials/batio3` has a learned one.
 
@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from constitutive.fem import Electrode, UserMaterial, ViscousFlow, equal_where
+from constitutive.units import VACUUM_PERMITTIVITY
 from constitutive.variants import find_wells, walls
 
 GRADIENT = 1e-9  # J m³/C²: 1 nm² of GPa over (C/m²)²
@@ -153,10 +154,14 @@ def noise(x: np.ndarray, size: float) -> np.ndarray:
 
 
 def single_domain(law: object) -> tuple[float, np.ndarray]:
-    """Free of stress in a field along −z: the field at which the poled state loses stability, and (field, P) on the way there."""
+    """Free of stress in a field along −z: the field at which the poled state loses stability, and (field, P) on the way there.
+
+    The sides carry no charge: a turn of P meets the field −P/ε₀ of its own there.
+    """
     point, states = np.zeros(9), []
     point[8] = 0.5
-    matrix = lambda x: law.hessian(torch.from_numpy(x)[None])[0].numpy()  # noqa: E731 - one expression
+    sides = np.diag([0.0] * 6 + [1 / VACUUM_PERMITTIVITY] * 2 + [0.0])
+    matrix = lambda x: law.hessian(torch.from_numpy(x)[None])[0].numpy() + sides  # noqa: E731 - one expression
     for field in np.linspace(0.4, -3.0, 3401):
         force = np.zeros(9)
         force[8] = field
