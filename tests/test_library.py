@@ -12,6 +12,7 @@ from constitutive.audit.library import library_figures
 from constitutive.errors import MaterialError
 from constitutive.library import LibraryEntry, library, material_folder, shipped_names
 from constitutive.symmetry import PointGroup
+from constitutive.symmetry.tables import SYMBOLS, SYSTEMS
 
 NUMBERS = ("unseen_error", "unconstrained_error", "linear_error")
 
@@ -34,6 +35,13 @@ def test_a_folder_on_disk_comes_before_a_shipped_name(tmp_path, monkeypatch):
 def test_an_unknown_name_is_answered_by_those_that_there_are():
     with pytest.raises(ConstitutiveError, match=r"'unobtainium' is shipped; there are: .*al2cu, al6fe, batio3, coesite, copper"):
         shipped("unobtainium")
+
+
+def test_all_laue_classes_and_crystal_systems_ship():
+    entries = library()
+    assert len(entries) >= 16
+    assert {entry.laue_class for entry in entries} == {PointGroup.from_symbol(symbol).laue_class for symbol in SYMBOLS}
+    assert len({entry.crystal_system for entry in entries}) == len(SYSTEMS)
 
 
 @pytest.mark.parametrize("entry", library(), ids=lambda entry: entry.name)
