@@ -20,7 +20,7 @@ test: setup      ## all tests, and the checks of style, types and layers
 
 test-newest:     ## the finite-element tests on the newest DOLFINx (Debian sid)
 	@SUITE=sid ./dev --route
-	@SUITE=sid ./dev python -m pytest tests/test_fem.py tests/test_fem_features.py tests/test_fem_examples.py
+	@SUITE=sid ./dev python -m pytest tests/test_fem.py tests/test_fem_solve.py tests/test_fem_results.py tests/test_fem_examples.py
 
 lint: setup      ## style, types and layers only
 	@./dev python -m pytest -q tests/test_architecture.py

@@ -23,9 +23,13 @@ from constitutive.fem import (
     Outcome,
     Problem,
     UserMaterial,
+    modes,
+    rotation_from_bunge,
 )
 from constitutive.fem.faults import Trouble
 from constitutive.fem.newton import set_function_domain_error
+
+TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
 
 
 def test_steps_are_cut_and_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +183,56 @@ def test_multigrid_takes_as_many_iterations_on_a_finer_mesh(cell: mesh.CellType)
     assert linear_iterations(12, cell, petsc_options=jacobi)[0] > 4 * fine[0]
     with pytest.raises(SolveError, match="solver='multigrid'"):
         linear_iterations(1, cell, solver="multigrid")
+
+
+@pytest.mark.parametrize("cell", [HEX, TET])
+def test_the_action_of_the_tangent_solves_as_the_matrix_does(cell: mesh.CellType) -> None:
+    """One component is free at the end, so that the components' matrices have supports of their own."""
+    V = block(4, cell, 1, COMM)
+    v = ufl.TestFunction(V)
+    sub, _ = V.sub(0).collapse()
+    moved = fem.Function(sub)
+    moved.x.array[:] = 0.05
+    end = fem.locate_dofs_geometrical((V.sub(0), sub), lambda x: np.isclose(x[0], 1))
+    bcs = [pulled(V)[0], fem.dirichletbc(moved, end, V.sub(0))]
+    found, problems = {}, {}
+    for solver in ("direct", "matrix_free"):
+        u = fem.Function(V)
+        law = UserMaterial(u, cubic(), orientation=TURN)
+        problems[solver] = Problem(law.residual(v), law, bcs=bcs, solver=solver)
+        result = problems[solver].solve(steps=2).require()
+        found[solver] = (u.x.array.copy(), result.iterations)
+    np.testing.assert_allclose(found["matrix_free"][0], found["direct"][0], atol=1e-9)
+    assert found["matrix_free"][1] == found["direct"][1]
+    free, assembled = problems["matrix_free"].newton, problems["direct"].newton
+    for problem in problems.values():
+        problem.u.x.array[:] = found["direct"][0]
+        problem.newton.update_laws(tangent=True)
+        problem.newton.assemble_jacobian()
+    x, y, z = (assembled.A.createVecRight() for _ in range(3))
+    x.array[:] = np.random.default_rng(0).standard_normal(x.local_size)
+    free.A.mult(x, y)
+    assembled.A.mult(x, z)
+    np.testing.assert_allclose(y.array, z.array, atol=1e-12 * np.abs(z.array).max())
+    problems["direct"].newton.laws[0].tangent.x.array[:] *= 1.01  # control: the product reads the tangents anew
+    problems["matrix_free"].newton.laws[0].tangent.x.array[:] *= 1.01
+    free.A.mult(x, y)
+    assert np.abs(y.array - z.array).max() > 1e-3 * np.abs(z.array).max()
+
+
+def test_what_needs_a_matrix_says_so() -> None:
+    V = block(2, HEX, 1, COMM)
+    u, v = fem.Function(V), ufl.TestFunction(V)
+    law = UserMaterial(u, cubic())
+    problem = Problem(law.residual(v), law, bcs=pulled(V), solver="matrix_free")
+    with pytest.raises(SolveError, match=r"matrix.*take solver='direct' or 'amg'"):
+        modes(problem, 2, density=1.0)
+    with pytest.raises(SolveError, match="control of a path"):
+        problem.solve(control="arc_length")
+    with pytest.raises(SolveError, match="needs a matrix"):
+        Problem(law.residual(v), law, bcs=pulled(V), solver="matrix_free", petsc_options={"pc_type": "lu"})
+    with pytest.raises(SolveError, match="neither potentials nor ties"):
+        Problem(law.residual(v), law, bcs=pulled(V), solver="matrix_free", ties=[np.array([0, 3])])
 
 
 def test_loads_grow_with_the_load_factor_and_springs_do_not() -> None:

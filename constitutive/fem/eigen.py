@@ -44,6 +44,7 @@ def stiffness(problem: Problem) -> Iterator[PETSc.Mat]:
     SolveError
         A law fails here, or the stiffness is not symmetric.
     """
+    problem.newton.require_matrix("modes and buckling")
     with at_load(problem.loading):
         require_law(problem.newton, tangent=True)
         problem.newton.assemble_jacobian()

@@ -252,6 +252,15 @@ class Newton:
             What needs it, for the message.
         """
 
+    def require_matrix(self, what: str) -> None:
+        """Require that the tangent is assembled as a matrix.
+
+        Parameters
+        ----------
+        what : str
+            What needs it, for the message.
+        """
+
     def _set(self, values: np.ndarray) -> None:
         """Set the unknown to the solver's owned values."""
         self.u.x.array[: self.owned] = values

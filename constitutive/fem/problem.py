@@ -20,6 +20,7 @@ from constitutive.fem.electrodes import Electrode
 from constitutive.fem.faults import Trouble
 from constitutive.fem.load_steps import Loading, LoadSteps
 from constitutive.fem.loads import with_load_factor
+from constitutive.fem.matrix_free import MatrixFreeNewton
 from constitutive.fem.newton import Newton, PetscOptions
 from constitutive.fem.outcome import Outcome, SolveResult, StepRecord
 from constitutive.fem.path_control import Control, control_named
@@ -31,6 +32,7 @@ from constitutive.fem.user_material import UserMaterial
 
 SOLVERS: dict[str, PetscOptions] = {
     "direct": {},
+    "matrix_free": {},
     "amg": {"ksp_type": "cg", "ksp_rtol": 1e-8, "ksp_max_it": 500, "pc_type": "gamg", "pc_gamg_threshold": 0.01},
 }
 
@@ -54,9 +56,10 @@ class Problem:
         not to be used.
     load_factor : dolfinx.fem.Constant, optional
         A Constant in the form that the solve takes from 0 to 1; dead loads are then left as they are written.
-    solver : {"direct", "amg"}
-        Linear solver: a factorisation, or conjugate gradients with algebraic multigrid (PETSc's GAMG, which gets the rigid motions), for
-        large meshes and stable states.
+    solver : {"direct", "amg", "matrix_free"}
+        Linear solver: a factorisation; conjugate gradients with algebraic multigrid (PETSc's GAMG, which gets the rigid motions), for
+        large meshes and stable states; or conjugate gradients with the tangent's action only (``constitutive.fem.matrix_free``), where
+        the matrix would not fit.
     petsc_options : dict, optional
         Any options of SNES, KSP and PC, without prefix. The defaults are Newton with a line search and a direct solver.
     electrodes : sequence of Electrode, optional
@@ -107,6 +110,7 @@ class Problem:
         self._electrodes, self._ties = list(electrodes), list(ties)
         if solver not in SOLVERS:
             raise SolveError(f"solver={solver!r}: it is one of {', '.join(map(repr, SOLVERS))}; petsc_options= takes any other")
+        self._matrix_free = solver == "matrix_free"
         self._compile(jacobian, {**SOLVERS[solver], **(petsc_options or {})})
 
     def _compile(self, jacobian: ufl.Form | None, options: PetscOptions) -> None:
@@ -115,14 +119,18 @@ class Problem:
         J = add_tangents(J, self.form, self.laws, self.u, du)
         self._residual = fem.form(with_shared_tags(self.form))
         self._jacobian = fem.form(with_shared_tags(J))
-        self.newton = self._make_newton(options)
+        self.newton = self._make_newton(options, J)
         loaded = isinstance(self.newton, CoupledNewton) and self.newton.loaded
         dead = loaded or (not self._own_factor and self.load_factor in self.form.constants())
         self.loading = Loading(self.newton, self.load_factor, own=self._own_factor, dead=dead)
 
-    def _make_newton(self, options: PetscOptions) -> Newton:
-        coupled = any(isinstance(law, CoupledMaterial) for law in self.laws)
-        if not (coupled or self._electrodes or self._ties):
+    def _make_newton(self, options: PetscOptions, tangent: ufl.Form) -> Newton:
+        coupled = any(isinstance(law, CoupledMaterial) for law in self.laws) or bool(self._electrodes) or bool(self._ties)
+        if self._matrix_free:
+            if coupled:
+                raise SolveError("solver='matrix_free' takes neither potentials nor ties: take solver='direct'")
+            return MatrixFreeNewton(self._residual, self._jacobian, tangent, self.u, self.bcs, self.laws, options)
+        if not coupled:
             return Newton(self._residual, self._jacobian, self.u, self.bcs, self.laws, options)
         return CoupledNewton(
             self._residual,
@@ -197,7 +205,7 @@ class Problem:
             checkpoints.require_cells_everywhere(self.u)
         run = self._steps(control_named(control), steps, ramp, smallest_step)
         comm = self.mesh.comm
-        with Interrupt(self.newton) as interrupt, Progress(comm, lambda: self.load, enabled=progress) as line:
+        with Interrupt(self.newton) as interrupt, self._progress(enabled=progress) as line:
             self.newton.on_iteration = line.iteration
             while not run.done and run.trouble is None:
                 record = run.step()
@@ -213,6 +221,12 @@ class Problem:
             if checkpoint is not None and run.trouble is not None:
                 checkpoints.write(self.u, self.load, checkpoint)
         return run.result()
+
+    def _progress(self, *, enabled: bool) -> Progress:
+        space, dim = self.u.function_space, self.mesh.topology.dim
+        cells, unknowns = self.mesh.topology.index_map(dim).size_global, space.dofmap.index_map.size_global * space.dofmap.index_map_bs
+        size = f"{cells:,} cells, {unknowns:,} unknowns, {self.mesh.comm.size} ranks"
+        return Progress(self.mesh.comm, lambda: self.load, enabled=enabled, size=size)
 
     def _steps(self, control: Control | None, steps: int, ramp: Callable[[float], None] | None, smallest: float) -> LoadSteps | PathSteps:
         if control is not None:

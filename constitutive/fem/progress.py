@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -75,13 +77,17 @@ class Progress:
         Gives the part of the load reached.
     enabled : bool
         Without it nothing is shown.
+    size : str
+        Of the problem, shown first.
     """
 
-    def __init__(self, comm: MPI.Comm, load: Callable[[], float], *, enabled: bool) -> None:
-        self._load = load
+    def __init__(self, comm: MPI.Comm, load: Callable[[], float], *, enabled: bool, size: str = "") -> None:
+        self._load, self._comm, self._enabled = load, comm, enabled
         self._status: Status | None = None
         if enabled and comm.rank == 0:
             self._status = Status("starting", console=Console(stderr=True))
+            if size:
+                self._status.console.print(size, highlight=False, soft_wrap=True)
         self._steps, self._worst, self._first = 0, 0.0, 0.0
 
     def __enter__(self) -> Progress:
@@ -112,18 +118,31 @@ class Progress:
         )
 
     def step(self, record: StepRecord) -> None:
-        """Print a converged step.
+        """Print a converged step; collective.
 
         Parameters
         ----------
         record : StepRecord
         """
         self._steps, self._worst = self._steps + 1, record.worst_strain
+        memory = self._comm.allreduce(peak_memory()) if self._enabled else 0.0
         if self._status is not None:
             outside = f", [yellow]{record.outside} points outside their domain[/]" if record.outside else ""
             self._status.console.print(
                 f"step {self._steps:3d}  load {record.load:6.1%}  {record.iterations} iterations  "
                 f"|R| {record.norms[-1] if record.norms else 0:.1e}"
-                f"  worst strain {record.worst_strain:.2%}{outside}", highlight=False,
+                f"  worst strain {record.worst_strain:.2%}  memory {memory / 1e9:.2f} GB{outside}", highlight=False,
                 soft_wrap=True,
             )  # fmt: skip
+
+
+def peak_memory() -> float:
+    """Peak memory of this process.
+
+    Returns
+    -------
+    float
+        Bytes.
+    """
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
