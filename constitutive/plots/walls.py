@@ -46,7 +46,8 @@ def wall_stereogram(table: WallTable) -> Figure:
                 what = "" if members[0].charge is None else ", neutral" if full else ", charged"
                 face = colour if full else "none"
                 axes.scatter(x, y, s=26 if full else 70, facecolor=face, edgecolor=colour, linewidth=1.2, label=family + what, zorder=3)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
+    if families:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
     found = table.variants
     axes.set_title(f"{found.group.symbol} → {found.subgroup.symbol}: walls of {len(found)} variants")
     return figure
