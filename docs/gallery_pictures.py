@@ -31,7 +31,7 @@ STRIP = {  # parts of the pictures, as left, top, right, bottom over width and h
     "polycrystal": (0.0, 0.1, 0.315, 0.85),
     "torsion_quartz": (0.5, 0.25, 0.75, 0.8),
     "epitaxial_layer": (0.15, 0.09, 0.41, 0.29),
-    "micro_beam": (0.14, 0.1, 0.38, 0.32),
+    "micro_beam": (0.09, 0.1, 0.45, 0.39),
     "buckling": (0.082, 0.1, 0.32, 0.74),
     "indentation": (0.306, 0.18, 0.603, 0.76),
     "sound": (0.02, 0.1, 0.315, 0.9),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import ufl
-from bodies import held
+from bodies import colour_bar, held, show_view, view
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -29,8 +29,8 @@ from scipy.optimize import brentq
 
 from constitutive import Material
 from constitutive.fem import Problem, UserMaterial, modes
-from constitutive.fem.pictures import Panel, draw
-from constitutive.plots.style import BLUE, ORANGE, new_figure, styled
+from constitutive.fem.pictures import Panel
+from constitutive.plots.style import BLUE, ORANGE, SEQUENTIAL, new_figure, styled
 
 LENGTH, WIDTH, HEIGHT = 20.0, 1.5, 1.0  # µm
 LOAD = 1e-6  # GPa µm² = mN; at the tip
@@ -171,24 +171,22 @@ def pictures(beams: dict[float, Beam], out: Path) -> None:
         full = fem.Function(fem.functionspace(beam.mesh, ("Lagrange", 1, (3,))))
         full.interpolate(beam.u)
         size.x.array[:] = np.abs(full.x.array.reshape(-1, 3)[:, 2]) / largest
-        panels.append(Panel(beam.u, size, "displacement / the largest", warp=4.0 / largest, limits=(0.0, 1.0)))
-    views = [draw(out / f"beam_{k}.png", panel, size=(1100, 520), view=(-0.25, -1.0, 0.25), zoom=1.5) for k, panel in enumerate(panels)]
+        panels.append(Panel(beam.u, size, "", warp=4.0 / largest, limits=(0.0, 1.0)))
+    out.mkdir(parents=True, exist_ok=True)
+    views = [view(panel, out, size=(1100, 520), view=(-0.25, -1.0, 0.25), zoom=1.2) for panel in panels]
     if MPI.COMM_WORLD.rank == 0:
         picture(beams, views).savefig(out / "beam.png", dpi=200)
         console.print(f"written: {out / 'beam.png'}")
 
 
 @styled
-def picture(beams: dict[float, Beam], views: list[Path]) -> Any:
-    from matplotlib.image import imread
-
+def picture(beams: dict[float, Beam], views: list[np.ndarray | None]) -> Any:
     figure = new_figure(11.0, 4.2)
     layout = figure.add_gridspec(2, 2, width_ratios=(1.3, 1))
-    for row, (name, view) in enumerate(zip(("[100]", "[110]"), views, strict=True)):
-        axis = figure.add_subplot(layout[row, 0])
-        axis.imshow(imread(view))
-        axis.set_title(f"along {name}")
-        axis.set_axis_off()
+    sides = [figure.add_subplot(layout[row, 0]) for row in range(2)]
+    for side, name, image in zip(sides, ("[100]", "[110]"), views, strict=True):
+        show_view(side, image, f"along {name}")
+    colour_bar(figure, sides, "displacement / the largest", (0.0, 1.0), SEQUENTIAL)
     angles = np.linspace(0, 90, 91)
     beam = next(iter(beams.values()))
     curves = []
