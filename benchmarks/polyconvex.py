@@ -6,6 +6,9 @@ The lattice is a formula, not published data: beams along the edges and diagonal
 filling. States lie on uniaxial, biaxial, planar, shear and volumetric paths, as in Klein, Fernández, Martin, Neff & Weeger 2022; unseen
 ones are combinations of them. "cubic invariants" is the law of that paper in its setting (the model with invariants): an input-convex
 network, 16 softplus units, of I1, I2, J, -J and the two invariants of degree four of the cubic group, written here from its equations.
+
+--data FOLDER takes published states instead: text files named CELL_PATH.txt with F (9 numbers), P (9) and the energy in each row, such as
+data/beam_lattice_metamaterials of https://github.com/CPShub/sim-data (CC BY 4.0); --cell BCC or X chooses the files.
 """
 
 import argparse
@@ -110,14 +113,28 @@ def ours(law):
     return law.first_piola_kirchhoff, law
 
 
+def published(folder, cell, count):
+    """F and P (over the largest) of the files of a cell: every n-th state to fit, the states half way between them unseen."""
+    rows = np.concatenate([np.loadtxt(path)[:, :18] for path in sorted(folder.glob(f"{cell}_*.txt"))])
+    F, P = rows[:, :9].reshape(-1, 3, 3), rows[:, 9:].reshape(-1, 3, 3)
+    P = P / np.abs(P).max()
+    fitted = np.linspace(0, len(F) - 1, count).astype(int)
+    between = (fitted[1:] + fitted[:-1]) // 2
+    return F[fitted], P[fitted], F[between], P[between]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--states", type=int, default=56)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, help="folder of published states")
+    parser.add_argument("--cell", default="BCC")
     given = parser.parse_args()
     F, unseen = states(given.states)
     P, wanted = lattice(F), lattice(unseen)
+    if given.data:
+        F, P, unseen, wanted = published(given.data, given.cell, given.states)
     far = random_deformations(200, np.random.default_rng(0))
     found = {}
     for seed in range(given.seeds):

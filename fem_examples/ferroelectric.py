@@ -144,11 +144,11 @@ class Block:
 
 
 def noise(x: np.ndarray, size: float) -> np.ndarray:
-    """Smooth periodic random numbers of size one, the same on any number of ranks."""
+    """Smooth periodic random numbers of size one and mean zero, the same on any number of ranks."""
     rng, total = np.random.default_rng(7), np.zeros((2, x.shape[1]))
     for k in range(-4, 5):
         for m in range(-4, 5):
-            phase, amplitude = rng.uniform(0, 2 * np.pi, 2), rng.normal(size=2)
+            phase, amplitude = rng.uniform(0, 2 * np.pi, 2), rng.normal(size=2) * bool(k or m)
             wave = 2 * np.pi * (k * x[0] + m * x[1]) / size
             total += amplitude[:, None] * np.cos(wave[None] + phase[:, None]) / 9
     return total
