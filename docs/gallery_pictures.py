@@ -18,6 +18,7 @@ EXAMPLES = {
     "micro_beam": "beam.png",
     "buckling": "buckling.png",
     "indentation": "indentation.png",
+    "lattice_metamaterial": "lattice.png",
     "sound": "sound.png",
     "quartz_resonator": "resonator.png",
     "piezo_actuator": "actuator.png",

@@ -6,6 +6,7 @@ import buckling
 import epitaxial_layer
 import fem_example_cases
 import indentation
+import lattice_metamaterial
 import micro_beam
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_a_sphere_on_two_faces_carries_the_load_of_anisotropic_hertz(tmp_path: P
     rise = [figures[f"load / Hertz {face} 0.3"] / figures[f"load / Hertz {face} 0.01"] for face in indentation.FACES]
     assert rise[1] > rise[0] + 0.03
     assert png(tmp_path / "indentation.png")
+
+
+def test_a_lattice_is_a_cubic_material_for_many_cells(tmp_path: Path) -> None:
+    figures = lattice_metamaterial.main(tmp_path, blocks=(2, 3))
+    assert figures["largest group"] == "m-3m"
+    assert figures["error on unseen strains"] < 1e-4
+    assert figures["Zener ratio"] < 0.6  # control: the metal of the struts has 1
+    for axis, bar in (("shear", 0.05), ("press", 0.025)):
+        errors = [abs(figures[f"error of the {axis} force {n}"]) for n in (2, 3)]
+        assert errors[1] < min(bar, 0.8 * errors[0])
+    assert figures["unknowns 3 struts"] > 30 * figures["unknowns 3 law"]
+    assert png(tmp_path / "lattice.png")
 
 
 def test_the_indentation_modulus_against_closed_forms() -> None:
