@@ -15,13 +15,13 @@ from constitutive.fem import strain_gradient_energy
 
 
 def test_domains_of_a_ferroelectric_and_its_loop(tmp_path: Path) -> None:
-    figures = ferroelectric.main(tmp_path, cells=24, size=8.0, fields=6)
+    figures = ferroelectric.main(tmp_path, cells=24, size=8.0, fields=5)
     assert figures["wells"] == 6
-    assert figures["90° walls"] >= 1
+    assert figures["90° walls"] == 4  # a closed loop of P
     assert figures["largest angle of 90° walls to the predicted normal"] < 12
     assert figures["largest rise of the energy"] < 1e-9
-    assert 0.5 < figures["energy / energy of the well"] < 1
-    assert 0.95 < figures["coercive / limit"] < 1.3  # of the field's steps one is 0.23
+    assert 0 < figures["energy / energy of the well"] < 1
+    assert 0.8 < figures["coercive / limit"] < 1.2  # of the field's steps one is 0.28
     assert figures["remanent polarisation / well"] == pytest.approx(1, abs=0.02)
     assert png(tmp_path / "ferroelectric.png")
 
