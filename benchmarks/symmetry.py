@@ -192,7 +192,7 @@ def large_cells():
     """Processor time of each part for cells of 1,000 and 3,000 atoms; and of the former ways: all tolerances, all images."""
     headings = ("space group", "atoms", "group", "frames", "scan", "all ten tolerances", "vacuum", "bonds, k-d tree / all images")
     table = Table(*headings, title="Large cells (s of processor time)", title_justify="left")
-    for number, sites in ((1, 1000), (19, 250), (221, 20), (225, 16)):
+    for number, sites in ((1, 1000), (1, 3000), (2, 500), (2, 1500), (19, 250), (221, 20), (225, 16)):
         cell = dense_crystal(number, sites)
         found, report = seconds(find_symmetry, cell)
         framed, _ = seconds(lambda report=report: report.frames)
