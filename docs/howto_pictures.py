@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Circle, Rectangle
 
 from constitutive.plots.style import BLUE, MUTED, ORANGE, SEQUENTIAL, new_figure, styled
 
@@ -88,7 +90,109 @@ def size(_names: Names) -> Any:
     return figure
 
 
-PICTURES: dict[str, Callable[[Names], Any]] = {"axisymmetric": axisymmetric, "size": size}
+@styled
+def parts(names: Names) -> Any:
+    figure = new_figure(8.4, 3.6)
+    upper, lower = figure.subplots(1, 2)
+    mises = names["law"].field("mises_stress", ("DG", 1))
+    x, triangles, stress = section(mises, ())
+    die = x.reshape(-1, 4, 2)[:, :, 1].mean(axis=1) > 0.4
+    image = upper.tripcolor(x[:, 0], x[:, 1], triangles[np.repeat(die, 2)], stress, shading="gouraud", cmap=SEQUENTIAL)
+    figure.colorbar(image, ax=upper, location="bottom", shrink=0.9).set_label("Mises stress of the die (MPa)")
+    cells = x.reshape(-1, 4, 2)[:, [0, 1, 3, 2]]
+    hardened = names["hardened"].x.array.reshape(-1, 4).mean(axis=1)
+    patches = PolyCollection(cells[~die], array=1e3 * hardened[~die], cmap=SEQUENTIAL)
+    lower.add_collection(patches)
+    figure.colorbar(patches, ax=lower, location="bottom", shrink=0.9).set_label("plastic strain of the pad (10⁻³)")
+    for axis in (upper, lower):
+        axis.add_patch(Rectangle((0, 0), 3, 1, fill=False, color=MUTED, lw=0.7))
+        axis.axhline(0.4, xmin=0, xmax=1, color=MUTED, lw=0.7)
+        axis.set_aspect("equal")
+        axis.set(xlim=(-0.02, 3.02), ylim=(-0.02, 1.02))
+        axis.set_axis_off()
+    figure.suptitle("A silicon die on a copper pad, heated by 120 K (half)", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def inverse(names: Names) -> Any:
+    figure = new_figure(9.6, 3.3)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+    x = names["V"].tabulate_dof_coordinates()
+    found, truth = names["found"], names["truth"]
+    field = names["measured"].x.array.reshape(-1, 2)
+    image = left.tricontourf(x[:, 0], x[:, 1], 1e3 * field[:, 0], levels=20, cmap=SEQUENTIAL)
+    figure.colorbar(image, ax=left, location="bottom", shrink=0.9).set_label("measured displacement along x (10⁻³)")
+    left.set_aspect("equal")
+    left.set_axis_off()
+    middle.errorbar(range(3), found.values / truth, 2 * found.errors / truth, fmt="o", color=BLUE, capsize=4)
+    middle.axhline(1, color=MUTED, lw=0.7)
+    middle.set(xticks=range(3), xticklabels=["C11", "C12", "C44"], xlim=(-0.5, 2.5), ylabel="found / true, two errors")
+    right.bar(range(3), 100 * found.combination_errors, color=ORANGE)
+    signs = [" ".join(f"{c:+.2f} {n}" for c, n in zip(row, ("C11", "C12", "C44"), strict=True)) for row in found.combinations]
+    right.set(xticks=range(3), xticklabels=[sign.replace(" ", "\n", 5) for sign in signs], ylabel="error (%)", yscale="log")
+    right.tick_params(axis="x", labelsize=7)
+    right.set_title("Combinations that the test sees")
+    figure.suptitle("Three constants from one field of a (011) plate", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def locking(names: Names) -> Any:
+    figure = new_figure(8.4, 3.6)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    law, shift = names["membrane"]("Q1/P0", 16)
+    stress = law.field("mises_stress", ("DG", 1))
+    x, triangles, values = section(stress, ())
+    V = shift.function_space
+    nodes, moved = V.tabulate_dof_coordinates()[:, :2], shift.x.array.reshape(-1, 2)
+    place = x + moved[np.argmin(((x[:, None] - nodes[None]) ** 2).sum(axis=2), axis=1)]
+    image = left.tripcolor(place[:, 0], place[:, 1], triangles, values, shading="gouraud", cmap=SEQUENTIAL)
+    figure.colorbar(image, ax=left, shrink=0.8).set_label("Mises stress (MPa)")
+    left.set_aspect("equal")
+    left.set_axis_off()
+    for (kind, found), marker, colour in zip(names["deflection"].items(), "soD", (MUTED, BLUE, ORANGE), strict=True):
+        right.plot((4, 8, 16), found, marker + "-", color=colour, label=kind)
+    right.set(xlabel="elements along a side", ylabel="deflection of the corner (mm)", xticks=(4, 8, 16), ylim=(0, None))
+    right.legend(loc="lower right")
+    figure.suptitle("Cook's membrane at ν = 0.4999, small strain", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def contact(names: Names) -> Any:
+    figure = new_figure(9.0, 3.5)
+    left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
+    x, triangles, stress = section(names["law"].field("mises_stress", ("DG", 1)), ())
+    image = left.tripcolor(x[:, 0], x[:, 1], triangles, stress / 1e3, shading="gouraud", cmap=SEQUENTIAL)
+    figure.colorbar(image, ax=left, shrink=0.8).set_label("Mises stress (GPa)")
+    left.add_patch(Circle((0, float(names["centre"].value[1])), names["radius"], facecolor="#e8ebee", edgecolor=MUTED))
+    left.set_aspect("equal")
+    left.set(xlim=(-1.5, 1.5), ylim=(-1.5, 0.5))
+    left.set_axis_off()
+    u, V = names["u"], names["V"]
+    top = np.isclose(V.tabulate_dof_coordinates()[:, 1], 0)
+    along, down = V.tabulate_dof_coordinates()[top, 0], u.x.array.reshape(-1, 2)[top]
+    depth = names["radius"] - np.hypot(along + down[:, 0], down[:, 1] - names["centre"].value[1])
+    order = np.argsort(along)
+    right.plot(along[order], names["penalty"] * np.maximum(depth[order], 0) / 1e3, "o", color=BLUE, ms=4, label="penalty × penetration")
+    a, F = names["width"], names["force"]
+    s = np.linspace(-a, a, 100)
+    right.plot(s, 2 * F / (np.pi * a) * np.sqrt(1 - (s / a) ** 2) / 1e3, color=ORANGE, label="Hertz")
+    right.set(xlabel="x (mm)", ylabel="pressure (GPa)", xlim=(-2 * a, 2 * a))
+    right.legend(loc="upper right")
+    figure.suptitle("A cylinder on silicon", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+PICTURES: dict[str, Callable[[Names], Any]] = {
+    "axisymmetric": axisymmetric,
+    "contact": contact,
+    "inverse": inverse,
+    "locking": locking,
+    "parts": parts,
+    "size": size,
+}
 
 
 def main(pages: list[str]) -> None:
