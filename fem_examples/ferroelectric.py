@@ -1,9 +1,10 @@
 """Domains of a ferroelectric that grow from noise, and a poled block that switches under a field.
 
-The claim: below its transition the symmetric state of a ferroelectric stays where it is until something breaks the symmetry. From noise a
-block with held edges that carry no charge breaks up into variants; the walls between each pair are normal to the direction that
-compatibility and neutrality predict: (P_i − P_j)·n = 0. The energy falls in every step. A poled block in a reversed field switches where its single-domain state loses
-stability (the intrinsic coercive field), and traces the loop of that state. Its sides are free of charge, which keeps P from turning.
+The claim: below its transition the symmetric state of a ferroelectric stays where it is until something breaks the symmetry. From noise
+a block with held edges that carry no charge breaks up into variants; the walls between each pair are normal to the direction that
+compatibility and neutrality predict: (P_i − P_j)·n = 0. The energy falls in every step. A poled block in a reversed field switches where
+its single-domain state loses stability (the intrinsic coercive field), and traces the loop of that state. Its sides are free of charge,
+which keeps P from turning.
 
 The energy is a Landau polynomial of `landau.py` with six tetragonal wells, of no particular crystal; `materials/batio3` has a learned one.
 
