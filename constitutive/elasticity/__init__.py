@@ -17,6 +17,7 @@ from constitutive.elasticity.directional import (
     Extreme,
 )
 from constitutive.elasticity.directions import half_sphere, plane_axes, unit
+from constitutive.elasticity.piezoelectric import longitudinal_coupling, longitudinal_piezoelectric
 from constitutive.elasticity.stability import BLIND_SPOT, Ellipticity, StabilityMap, born_stable, ellipticity, stability_map
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "ellipticity",
     "half_sphere",
     "independent_places",
+    "longitudinal_coupling",
+    "longitudinal_piezoelectric",
     "plane_axes",
     "stability_map",
     "unit",

@@ -8,6 +8,7 @@ from constitutive.report.known import FREE, LAW, LINEAR, Known, Section
 from constitutive.report.limits import audit_table, domain, stability
 from constitutive.report.moduli import directional, elastic_constants
 from constitutive.report.origin import choice, crystal, provenance
+from constitutive.report.piezoelectricity import piezoelectricity
 from constitutive.report.quality import accuracy, along_paths, learning
 
 __all__ = ["FREE", "LAW", "LINEAR", "SECTIONS", "Known", "Section"]
@@ -21,6 +22,7 @@ SECTIONS: tuple[Callable[[Known], Section | None], ...] = (
     along_paths,
     elastic_constants,
     directional,
+    piezoelectricity,
     stability,
     domain,
     audit_table,

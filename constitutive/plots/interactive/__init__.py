@@ -2,6 +2,7 @@
 
 from constitutive.plots.interactive.crystal import crystal
 from constitutive.plots.interactive.directional import pole_figure, sections, surface
+from constitutive.plots.interactive.piezoelectric import response_surface
 from constitutive.plots.interactive.quality import coverage, domain, elastic_constants, learning_curve, stability_map
 from constitutive.plots.interactive.stresses import error_by_strain, parity, path_errors, paths
 
@@ -16,6 +17,7 @@ __all__ = [
     "path_errors",
     "paths",
     "pole_figure",
+    "response_surface",
     "sections",
     "stability_map",
     "surface",
