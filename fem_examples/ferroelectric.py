@@ -226,7 +226,7 @@ def picture(out: Path, block: Block, frames: list[np.ndarray], loop: np.ndarray,
     for axis, P, text in zip(axes, frames, ("time 1", "time 3", "time 5", "time 7", "at rest"), strict=False):
         angle, size = np.arctan2(P[..., 1], P[..., 0]), np.linalg.norm(P, axis=2)
         colour = plt.get_cmap("twilight_shifted")((angle / (2 * np.pi) + 0.5 + 0.125) % 1.0)
-        colour[..., :3] = 1 - (1 - colour[..., :3]) * np.clip(size / np.linalg.norm(frames[-1], axis=2).max(), 0, 1)[..., None]
+        colour[..., :3] = 1 - (1 - colour[..., :3]) * np.clip(size / size.max(), 0, 1)[..., None]
         axis.imshow(colour.transpose(1, 0, 2), origin="lower", extent=(0, block.size, 0, block.size), interpolation="bilinear")
         step = max(1, block.cells // 12)
         x = np.linspace(0, block.size, block.cells + 1)[step // 2 :: step]
