@@ -80,7 +80,7 @@ def longitudinal_coupling(constants: CoupledConstants, n: Float[np.ndarray, "*m 
     MaterialError
         The law has no piezoelectric constants.
     """
-    d = longitudinal_piezoelectric(constants, n) / PICO
+    d, permittivity = longitudinal_piezoelectric(constants, n) / PICO, np.asarray(constants.permittivity_constant_stress)
     pairs = _pairs(n)
-    epsilon = VACUUM_PERMITTIVITY * np.einsum("...i,ij,...j->...", n, constants.permittivity_constant_stress, n)
+    epsilon = VACUUM_PERMITTIVITY * np.einsum("...i,ij,...j->...", n, permittivity, n)
     return np.asarray(d / np.sqrt(epsilon * np.einsum("...p,pq,...q->...", pairs, constants.s_constant_field, pairs)))
