@@ -20,6 +20,8 @@ MEANT = {  # what may be said: a pressure can be a tension or nothing, a seed ca
     ("improve", "workers"): ("0",),
     ("build", "workers"): ("0",),
     ("improve", "seed"): ("0",),
+    ("wells", "seed"): ("0",),
+    ("twins", "seed"): ("0",),
     ("build", "seed"): ("0",),
 }
 
