@@ -14,6 +14,7 @@ from constitutive.data import StressStrainData
 from constitutive.data.electric import polarization_of_ions
 from constitutive.elasticity import coupled_constants
 from constitutive.errors import DataError
+from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.readers import read_berry_polarization, read_responses
 from constitutive.simulate.cells import structure_of
 from constitutive.symmetry import PointGroup
@@ -85,7 +86,7 @@ def test_an_outcar_is_put_into_the_ieee_order_with_the_part_of_the_ions(tmp_path
     assert found.permittivity_electronic == pytest.approx(2.4 * np.eye(3))
     assert found.born_charges[:, 0, 0] == pytest.approx([3.0, -1.5, -1.5])
     assert np.abs(found.piezoelectric_e - E[:, VASP]).max() > 0.1  # control: the columns as they stand are another crystal's
-    law = found.law(PointGroup.from_symbol("32"))
+    law = LinearCoupledLaw.from_constants(PointGroup.from_symbol("32"), **found.tables())
     assert coupled_constants(law).d[0, 0] == pytest.approx(2.307, abs=1e-3)
 
 
@@ -94,7 +95,7 @@ def test_clamped_ions_alone_are_not_taken_for_the_whole(tmp_path):
     assert found.permittivity is None
     assert found.piezoelectric_e is None
     with pytest.raises(DataError, match="set IBRION=8"):
-        found.law(PointGroup.from_symbol("32"))
+        found.tables()
 
 
 def test_what_is_cut_off_is_said(tmp_path):

@@ -20,10 +20,8 @@ from jaxtyping import Float
 
 from constitutive.data.storage import read_text
 from constitutive.errors import DataError
-from constitutive.laws.coupled import LinearCoupledLaw
 from constitutive.plain import JsonObject
 from constitutive.readers.documents import load
-from constitutive.symmetry import PointGroup
 from constitutive.units import BOHR, CHARGE_PER_SQUARE_ANGSTROM
 
 IEEE_OF_VASP = [0, 1, 2, 4, 5, 3]  # places of xx yy zz yz xz xy in XX YY ZZ XY YZ ZX
@@ -60,32 +58,29 @@ class Responses:
     born_charges: Float[np.ndarray, "n 3 3"] | None = None
     notes: tuple[str, ...] = ()
 
-    def law(self, group: PointGroup, stiffness: Float[np.ndarray, "6 6"] | None = None) -> LinearCoupledLaw:
-        """The linear law of these constants.
+    def tables(self, stiffness: Float[np.ndarray, "6 6"] | None = None) -> dict[str, Float[np.ndarray, "_ _"] | None]:
+        """The constants of a linear law, as arguments by name of ``laws.coupled.LinearCoupledLaw.from_constants(group, …)``.
 
         Parameters
         ----------
-        group : PointGroup
-            In the frame of the file.
         stiffness : array (6, 6)
             GPa, IEEE order, where the file holds none.
 
         Returns
         -------
-        LinearCoupledLaw
+        dict of array
+            ``stiffness`` (GPa), ``piezoelectric_e`` (C/m²), ``permittivity`` (relative), in the frame of the file.
 
         Raises
         ------
         DataError
             A stiffness or the permittivity of relaxed ions is missing.
-        MaterialError
-            A tensor breaks the symmetry of the group.
         """
         C = self.stiffness if stiffness is None else stiffness
         if C is None or self.permittivity is None:
             missing = "stiffness" if C is None else "permittivity of relaxed ions"
             raise DataError(f"found no {missing}; needed both for a law of these constants" + "".join(f"; {note}" for note in self.notes))
-        return LinearCoupledLaw.from_constants(group, stiffness=C, piezoelectric_e=self.piezoelectric_e, permittivity=self.permittivity)
+        return {"stiffness": C, "piezoelectric_e": self.piezoelectric_e, "permittivity": self.permittivity}
 
 
 def read_responses(path: str | Path) -> Responses:
