@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Circle, Rectangle
 
-from constitutive.plots.style import BLUE, MUTED, ORANGE, SEQUENTIAL, new_figure, styled
+from constitutive.plots.style import BLUE, INK, MUTED, ORANGE, SEQUENTIAL, new_figure, styled
 
 DOCS = Path(__file__).resolve().parent
 Names = dict[str, Any]
@@ -185,12 +185,88 @@ def contact(names: Names) -> Any:
     return figure
 
 
+@styled
+def dynamics(names: Names) -> Any:
+    figure = new_figure(9.0, 3.4)
+    left, right = figure.subplots(1, 2)
+    period, rest = names["period"], names["at_rest"]
+    for key, colour, label in (("free", BLUE, "generalised α, no damping"), ("damped", ORANGE, "Newmark, Rayleigh's damping")):
+        left.plot(names[key][:, 0] / period, 1e3 * names[key][:, 1], color=colour, label=label)
+    left.hlines(1e3 * rest, 0, 3.05, color=MUTED, lw=0.7)
+    left.text(3.08, 1e3 * rest, "static", color=MUTED, va="center", fontsize=8)
+    left.set_xlim(-0.1, 3.4)
+    left.set(xlabel="time / lowest period", ylabel="deflection of the tip (µm)")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=8)
+    records = names["energies"]
+    time = np.array([record.time for record in records]) / period
+    for name, colour in (("kinetic", BLUE), ("strain", ORANGE), ("balance", MUTED)):
+        right.plot(time, [1e6 * getattr(record, name) for record in records], color=colour, label=name)
+    right.plot(time, [1e6 * record.work for record in records], color=INK, lw=0.9, ls="--", label="work of the load")
+    right.set(xlabel="time / lowest period", ylabel="energy without damping (nJ per mm)")
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, fontsize=8)
+    figure.suptitle("A silicon cantilever, loaded at once", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def modes(names: Names) -> Any:
+    figure = new_figure(9.0, 3.6)
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    x = names["V"].tabulate_dof_coordinates()
+    middle = np.flatnonzero(np.isclose(x[:, 1], names["height"] / 2))
+    middle = middle[np.argsort(x[middle, 0])]
+    for number, (shape, frequency) in enumerate(zip(names["at_rest"].shapes, names["at_rest"].frequencies, strict=True)):
+        up = shape.x.array.reshape(-1, 2)[middle, 1]
+        left.hlines(-2.4 * number, 0, 1, color=MUTED, lw=0.7)
+        left.plot(x[middle, 0], up / up[np.abs(up).argmax()] - 2.4 * number, color=BLUE, lw=3)
+        left.text(1.02, -2.4 * number, f"{frequency / 1e3:.0f} kHz", va="center")
+    left.set(xlim=(0, 1.22))
+    left.set_axis_off()
+    left.set_title("Modes at rest")
+    part = names["shortenings"] / names["critical"]
+    right.plot(part, names["squares"], "o", color=BLUE, label="modes about the loaded state")
+    right.plot(part, 1 - part, color=ORANGE, label="straight line to the buckling load")
+    right.axhline(0, color=MUTED, lw=0.7)
+    right.set(xlabel="shortening / that of buckling", ylabel="(lowest frequency / that at rest)²")
+    right.legend()
+    figure.suptitle("A clamped silicon bridge", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def paths(names: Names) -> Any:
+    figure = new_figure(9.4, 4.0)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    rise, pressed, branch, stable = (names[key] for key in ("rise", "pressed", "branch", "stable"))
+    left.plot(pressed[:, 0] / rise, pressed[:, 1], color=BLUE, lw=0.9, label="symmetric path, point control")
+    left.plot(pressed[stable, 0] / rise, pressed[stable, 1], "o", color=BLUE, ms=4, label="its stable states")
+    left.plot(names["path"][:, 0] / rise, names["path"][:, 1], "s", mfc="none", color=INK, ms=6, label="arc length")
+    left.plot(branch[:, 0] / rise, branch[:, 1], color=ORANGE, lw=2, label="branch")
+    left.axhline(0, color=MUTED, lw=0.7)
+    left.set(xlabel="depth of the crown / rise", ylabel="pressure (MPa)", ylim=(-0.04, 0.4))
+    left.legend(loc="upper left", bbox_to_anchor=(0.34, 1.0), fontsize=8)
+    x = names["V"].tabulate_dof_coordinates()[:, :2]
+    base = x[:, 1] - rise / 2 * (1 - np.cos(2 * np.pi * x[:, 0]))
+    lower = np.flatnonzero(np.isclose(base, 0, atol=0.2 * names["height"]))
+    lower = lower[np.argsort(x[lower, 0])]
+    for key, colour, label in ((None, MUTED, "at rest"), ("symmetric", BLUE, "symmetric path"), ("tilted", ORANGE, "branch")):
+        place = x[lower] + (names["shapes"][key].reshape(-1, 2)[lower] if key else 0)
+        right.plot(place[:, 0], place[:, 1] / rise, color=colour, lw=4, solid_capstyle="butt", label=label)
+    right.set(xlabel="x (mm)", ylabel="height / rise (enlarged)", title="Both paths near a depth of one rise", ylim=(-0.55, 1.1))
+    right.legend(loc="upper right", fontsize=8)
+    figure.suptitle("A shallow silicon arch snaps", fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
 PICTURES: dict[str, Callable[[Names], Any]] = {
     "axisymmetric": axisymmetric,
     "contact": contact,
+    "dynamics": dynamics,
     "inverse": inverse,
     "locking": locking,
+    "modes": modes,
     "parts": parts,
+    "paths": paths,
     "size": size,
 }
 
