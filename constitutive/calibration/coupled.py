@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from constitutive.calibration.candidates import Progress
 from constitutive.calibration.coupled_data import CoupledSamples, coupled_samples
+from constitutive.calibration.coupled_errors import constant_errors
 from constitutive.calibration.coupled_student import Student, law_of, teach
 from constitutive.calibration.coupled_teacher import Teacher, learn
 from constitutive.calibration.effort import Effort
@@ -130,8 +131,10 @@ def calibrate_coupled(
     weights = {str(f.kernel): float(w) for f, w in zip(teacher.fits, teacher.weights, strict=True)}
     report = CoupledReport(best.label, errors, weights, students, notes=[*(notes or []), *samples.notes, *remarks])
     report = replace(report, training=evaluate(material, data))
+    uncertain = constant_errors(teacher, law, reference_temperature=samples.reference_temperature, seed=seed)
     progress("done", 1.0)
-    return replace(material, card={**material.card, "calibration": report.as_dict()}, report=report)
+    card = {**material.card, "calibration": report.as_dict(), "coupled_constants_errors": uncertain}
+    return replace(material, card=card, report=report)
 
 
 @final

@@ -77,12 +77,16 @@ def constants(
     if piezo and material.coupled is not None:
         temperature = material.card.get("reference_temperature_K")
         payload["piezo"] = coupled_constants(material.coupled, reference_temperature=temperature).as_dict()
+        payload["piezo_errors"] = material.card.get("coupled_constants_errors", {})
     emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
 
 
 def _errors(material: Material) -> dict[str, dict[str, float | None]]:
     """Standard errors on the card (GPa); None where no strain determines the constant."""
     stated = material.card.get("constants_GPa", {})
+    coupled = material.card.get("coupled_constants_errors", {}).get("C_constant_field_GPa")
+    if coupled is not None and not stated:
+        return {"2": {f"C{i + 1}{j + 1}": float(coupled[i][j]) for i in range(6) for j in range(i, 6)}}
     return {order: {name: None if pair[1] is None else float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
 
 
@@ -107,7 +111,7 @@ def _render(payload: JsonObject, scale: StressScale) -> None:
         out.print("strong ellipticity is lost at |E| = " + (", ".join(f"{s:.3f} ({n})" for n, s in lost.items()) or "nowhere looked at"))
         out.print(payload["note"])
     if "piezo" in payload:
-        render_constants(payload["piezo"])
+        render_constants(payload["piezo"], payload["piezo_errors"])
 
 
 def _with_error(name: str, value: float, error: float | None, scale: StressScale) -> str:

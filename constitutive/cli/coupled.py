@@ -85,23 +85,34 @@ TITLES = {
 }
 
 
-def render_constants(constants: JsonObject) -> None:
-    """Print the constants of a coupled law, order xx yy zz yz xz xy.
+def render_constants(constants: JsonObject, errors: JsonObject) -> None:
+    """Print the constants of a coupled law, order xx yy zz yz xz xy, and below each table the standard errors of its entries.
 
     Parameters
     ----------
     constants : dict
         As ``CoupledConstants.as_dict`` gives them.
+    errors : dict
+        Standard errors by the same names, None where no sample determines a constant; empty for a law of stated constants.
     """
-    import numpy as np
-
     for name, title in TITLES.items():
         if name not in constants:
             continue
         out.print(title)
-        rows = np.atleast_2d(np.asarray(constants[name], dtype=np.float64))
-        small = 1e-9 * float(np.abs(rows).max())
-        for row in rows:
-            out.print(" ".join(f"{0.0 if abs(v) < small else v:>11.5g}" for v in row))
+        _rows(constants[name])
+        if name in errors and errors[name] is None:
+            out.print("[yellow]not determined[/] by the samples: they do not state what this constant is a derivative of")
+        elif name in errors:
+            out.print("standard errors")
+            _rows(errors[name], digits=2)
     if not constants["stable"]:
         out.print("[yellow]note:[/] the state is unstable: stiffness or susceptibility is not positive definite there")
+
+
+def _rows(values: object, digits: int = 5) -> None:
+    import numpy as np
+
+    rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    small = 1e-9 * float(np.abs(rows).max())
+    for row in rows:
+        out.print(" ".join(f"{0.0 if abs(v) < small else v:>11.{digits}g}" for v in row))

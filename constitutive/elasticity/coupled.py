@@ -14,6 +14,7 @@ Legendre transform: :math:`\chi = \psi_{PP}^{-1}`, :math:`e = -\chi\,\psi_{PE}`,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -25,6 +26,7 @@ from constitutive.errors import MaterialError
 from constitutive.laws.coupled import CoupledLaw
 from constitutive.plain import JsonObject
 from constitutive.tensors.packing import ROOT2, stiffness_mandel_to_voigt
+from constitutive.tensors.variables import Variable
 from constitutive.units import VACUUM_PERMITTIVITY
 
 VOIGT = np.array([1, 1, 1, ROOT2, ROOT2, ROOT2])  # Mandel over Voigt components of a stress; Voigt over Mandel of a strain
@@ -148,14 +150,42 @@ def coupled_constants(
     point = torch.zeros(law.size, dtype=torch.float64) if x is None else torch.from_numpy(np.asarray(x, dtype=np.float64))
     if point.shape != (law.size,):
         raise MaterialError(f"a state of shape {tuple(point.shape)} found; the law has {law.size} components")
-    names = [variable.name for variable in law.variables]
-    third = law.derivative(point, 3).numpy()
-    M = law.derivative(point, 2).numpy()
-    strain = law.place("strain")
-    thermal = M[law.place("temperature"), :][0] if "temperature" in names else None
-    beta, heat = (None, None) if thermal is None else (-thermal[strain], -float(thermal[law.place("temperature")][0]))
-    if "polarization" in names:
-        P = law.place("polarization")
+    third, second = law.derivative(point, 3).numpy(), law.derivative(point, 2).numpy()
+    return constants_of_derivatives(law.variables, second, third, reference_temperature=reference_temperature)
+
+
+def constants_of_derivatives(
+    variables: Sequence[Variable],
+    second: Float[np.ndarray, "k k"],
+    third: Float[np.ndarray, "k k k"] | None = None,
+    *,
+    reference_temperature: float | None = None,
+) -> CoupledConstants:
+    """Constants from the derivatives of an energy without that of free space, in packed components.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+        The strain among them.
+    second : array (k, k)
+    third : array (k, k, k), optional
+        For electrostriction.
+    reference_temperature : float, optional
+        K, for heat capacities and adiabatic constants.
+
+    Returns
+    -------
+    CoupledConstants
+    """
+    M, places, start = second, {}, 0
+    for variable in variables:
+        places[variable.name] = slice(start, start + variable.size)
+        start += variable.size
+    strain, T = places["strain"], places.get("temperature")
+    thermal = None if T is None else M[T, :][0]
+    beta, heat = (None, None) if thermal is None or T is None else (-thermal[strain], -float(thermal[T][0]))
+    if "polarization" in places:
+        P = places["polarization"]
         chi = np.linalg.inv(M[P, P])
         C, e = M[strain, strain] - M[strain, P] @ chi @ M[P, strain], -chi @ M[P, strain]
         primary = None if thermal is None else -chi @ thermal[P]
@@ -163,11 +193,12 @@ def coupled_constants(
             beta = beta + M[strain, P] @ chi @ thermal[P]
             heat = None if heat is None else heat + float(thermal[P] @ chi @ thermal[P])
         return _assembled(C, e, chi, None, beta, primary, heat, reference_temperature)
-    if "electric_field" not in names:
+    if "electric_field" not in places:
         return _assembled(M[strain, strain], None, None, None, beta, None, heat, reference_temperature)
-    F = law.place("electric_field")
+    F = places["electric_field"]
     primary = None if thermal is None else -thermal[F]
-    return _assembled(M[strain, strain], -M[F, strain], -M[F, F], -third[strain, F, F], beta, primary, heat, reference_temperature)
+    cubic = None if third is None else -third[strain, F, F]
+    return _assembled(M[strain, strain], -M[F, strain], -M[F, F], cubic, beta, primary, heat, reference_temperature)
 
 
 def _assembled(

@@ -14,6 +14,7 @@ Keerthi, Neural Computation 13 (2001) 1103).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -86,6 +87,26 @@ class KernelFit:
         ]
         return np.concatenate(parts) @ self.lengths / len(D)
 
+    def second_derivatives(self) -> Float[np.ndarray, "k k"]:
+        """Second derivatives of the energy at the reference state x = 0, the slope of ``predict``, in closed form.
+
+        Returns
+        -------
+        array (k, k)
+            Of y over x of the problem.
+        """
+        D, k = self.problem.group, self.problem.x.shape[1]
+        b = np.einsum("gij,nj->gni", D, self.problem.x @ self.lengths).reshape(-1, k)
+        s = np.einsum("gij,nj->gni", D, self.factors @ self.lengths).reshape(-1, k)
+        if self.kernel == "exponential":
+            half = s.T @ b
+        else:
+            q = 1 + (b * b).sum(1) / (2 * NU)
+            second, third = (NU + 1) / NU * q ** (-NU - 2), (NU + 1) * (NU + 2) / NU**2 * q ** (-NU - 3)
+            along = (b * s).sum(1)
+            half = (second[:, None] * s).T @ b + ((second @ along) * np.eye(k) - (third * along)[:, None].T * b.T @ b) / 2
+        return self.lengths @ (half + half.T) @ self.lengths / len(D)
+
     def _predict(self, a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:
         """Σ over centres of (∂²κ/∂a∂b) s."""
         if self.kernel == "exponential":
@@ -154,6 +175,37 @@ def left_out_with(problem: CoupledProblem, kernel: Kernel, lengths: Float[np.nda
             noise *= 10
 
 
+def without_parts(fit: KernelFit, parts: Sequence[Int[np.ndarray, " _"]]) -> list[Float[np.ndarray, "n k"]]:
+    """Factors of the regressions that miss a part of the samples, of the same lengths and noise; zero at the samples that are missing.
+
+    By the inverse of the whole system: with A = K⁻¹ and the missing part D, α − A_{:D} (A_DD)⁻¹ α_D.
+
+    Parameters
+    ----------
+    fit : KernelFit
+    parts : sequence of int array
+        The samples that each misses.
+
+    Returns
+    -------
+    list of array (n, k)
+    """
+    problem = fit.problem
+    n, k = problem.x.shape
+    factor = _factor(problem, fit.kernel, fit.lengths, fit.noise)
+    solution = scipy.linalg.cho_solve(factor, problem.normed(problem.y).ravel(), check_finite=False)
+    found = []
+    for part in parts:
+        rows = (k * np.asarray(part)[:, None] + np.arange(k)).ravel()
+        columns = np.zeros((n * k, len(rows)))
+        columns[rows, np.arange(len(rows))] = 1.0
+        columns = scipy.linalg.cho_solve(factor, columns, overwrite_b=True, check_finite=False)
+        rest = solution - columns @ np.linalg.solve(columns[rows], solution[rows])
+        rest[rows] = 0.0
+        found.append(rest.reshape(n, k) * problem.weights)
+    return found
+
+
 def _left_out_error(problem: CoupledProblem, kernel: Kernel, parameters: np.ndarray) -> float:
     """Mean over the conjugates of the logarithm of their square error when left out; large where the system cannot be solved."""
     try:
@@ -177,17 +229,22 @@ def _split(problem: CoupledProblem, parameters: np.ndarray) -> tuple[np.ndarray,
 def _solve(problem: CoupledProblem, kernel: Kernel, lengths: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
     """Factors of the kernels, and the errors of samples left out."""
     n, k = problem.x.shape
-    K = _covariance(problem, kernel, lengths)
-    W = np.tile(problem.weights, n)
-    K *= W[:, None] * W
-    K[np.diag_indices_from(K)] += noise * np.trace(K) / len(K) + (W == 0)
-    factor = scipy.linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
+    factor = _factor(problem, kernel, lengths, noise)
     solution = scipy.linalg.cho_solve(factor, problem.normed(problem.y).ravel(), check_finite=False).reshape(n, k)
     inverse = scipy.linalg.lapack.dpotri(factor[0], lower=1)[0]
     blocks = np.stack([inverse[k * i : k * i + k, k * i : k * i + k] for i in range(n)])
     blocks = np.tril(blocks) + np.tril(blocks, -1).transpose(0, 2, 1)
     errors = np.linalg.solve(blocks, solution[:, :, None])[:, :, 0]
     return solution * problem.weights, errors / np.where(problem.weights == 0, 1, problem.weights)
+
+
+def _factor(problem: CoupledProblem, kernel: Kernel, lengths: np.ndarray, noise: float) -> tuple[np.ndarray, bool]:
+    """Cholesky factor of the covariances with noise, in the norm of the fit."""
+    K = _covariance(problem, kernel, lengths)
+    W = np.tile(problem.weights, len(problem))
+    K *= W[:, None] * W
+    K[np.diag_indices_from(K)] += noise * np.trace(K) / len(K) + (W == 0)
+    return scipy.linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
 
 
 def _covariance(problem: CoupledProblem, kernel: Kernel, lengths: np.ndarray) -> Float[np.ndarray, "m m"]:
