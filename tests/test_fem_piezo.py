@@ -312,7 +312,7 @@ def test_what_cannot_be_meant() -> None:
         body.law(Insulator(cubic(), 0.5))
     with pytest.raises(SolveError, match="belong to a law with a potential"):
         UserMaterial(body.u, cubic(), length_unit="mm")
-    with pytest.raises(SolveError, match="test functions of both"):
+    with pytest.raises(SolveError, match="test functions of all"):
         body.law(quartz()).residual(body.v)
 
 

@@ -83,7 +83,7 @@ def identify(
     problem: Problem,
     law: UserMaterial,
     make: Make,
-    start: np.ndarray,
+    start: Sequence[float] | np.ndarray,
     measured: fem.Function,
     error: float,
     *,
@@ -101,7 +101,7 @@ def identify(
         The law in it whose numbers are sought.
     make : callable
         Gives a ``UserMaterial`` of the same displacement and options for numbers, as for ``sensitivities``.
-    start : array (n,)
+    start : sequence of float or array (n,)
         First guess.
     measured : Function
         Displacements, in the space of the unknown.

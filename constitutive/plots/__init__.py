@@ -10,6 +10,7 @@ from constitutive.plots.grain_maps import draw_key, inverse_pole_figure_colours,
 from constitutive.plots.numbers import Curve, rms_error
 from constitutive.plots.parity import error_by_strain, parity
 from constitutive.plots.paths import Path, path_errors, paths, split_paths
+from constitutive.plots.piezoelectric import response_surface
 from constitutive.plots.quality import coverage, domain, elastic_constants, learning_curve, learning_curves, stability_map
 from constitutive.plots.shapes import span
 from constitutive.plots.style import Figure, styled
@@ -34,6 +35,7 @@ __all__ = [
     "paths",
     "plot_grain_map",
     "pole_figure",
+    "response_surface",
     "rms_error",
     "sections",
     "show_grains",

@@ -16,7 +16,7 @@ from mpl_toolkits.mplot3d import Axes3D
 
 from constitutive.elasticity.directional import DirectionalModuli, Quantity
 from constitutive.plots import shapes
-from constitutive.plots.style import INK, MUTED, RULE, SEQUENTIAL, Figure, colours, new_figure, styled
+from constitutive.plots.style import INK, MUTED, RULE, SEQUENTIAL, Figure, colours, draw_surface, new_figure, styled
 
 
 @styled
@@ -48,16 +48,8 @@ def surface(moduli: DirectionalModuli, quantity: Quantity = "youngs_modulus", *,
     reach = max(abs(low), abs(high))
     axes = [cast(Axes3D, figure.add_subplot(1, len(found), k + 1, projection="3d")) for k in range(len(found))]
     for ax, (name, value) in zip(axes, found.items(), strict=True):
-        x, y, z = np.moveaxis(n * value[..., None], -1, 0)
-        ax.plot_surface(x, y, z, facecolors=shades(norm(value)), rcount=61, ccount=121, linewidth=0, shade=True, antialiased=False)
-        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach), xlabel="x", ylabel="y", zlabel="z")
-        ax.set_box_aspect((1, 1, 1), zoom=0.88)
+        draw_surface(ax, n * value[..., None], shades(norm(value)), reach)
         ax.set_title(f"{name} over m" if name else "", fontweight="normal", loc="center")
-        ax.tick_params(pad=-2, labelsize=6.5)
-        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-            axis.labelpad = -5
-            axis.set_major_locator(MaxNLocator(4))
-            axis.set_pane_color((1, 1, 1, 0))
     bar = figure.colorbar(mpl.cm.ScalarMappable(norm, SEQUENTIAL), ax=axes, shrink=0.7, pad=0.1)
     bar.set_label(shapes.label(quantity))
     return figure

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.ticker import MaxNLocator
 
+from constitutive.elasticity import CoupledConstants, longitudinal_coupling, longitudinal_piezoelectric
 from constitutive.elasticity.directional import UNITS, DirectionalModuli, Quantity
 
 TITLES: dict[str, str] = {
@@ -17,6 +19,8 @@ TITLES: dict[str, str] = {
     "linear_compressibility": "linear compressibility β(n)",
 }
 SYMBOLS = {"youngs_modulus": "E", "shear_modulus": "G", "poisson_ratio": "ν", "linear_compressibility": "β"}
+Response = Literal["piezoelectric", "coupling"]
+RESPONSES = {"piezoelectric": "d (pm/V)", "coupling": "k"}
 BEYOND_EQUATOR = 1.04  # how far a map goes beyond the equator, so that its rim can be cut at the equator
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
@@ -37,6 +41,15 @@ def short(quantity: Quantity) -> str:
     """Symbol of a quantity with its unit, for scales: "E (GPa)"."""
     unit = UNITS[quantity]
     return f"{SYMBOLS[quantity]} ({unit})" if unit else SYMBOLS[quantity]
+
+
+def responses(
+    crystals: Mapping[str, CoupledConstants], quantity: Response, n: Float[np.ndarray, "*batch 3"]
+) -> tuple[dict[str, Float[np.ndarray, "*batch"]], float]:
+    """d(n) in pm/V or k(n) of each crystal, and the largest size of all, 1 where all vanish."""
+    of = longitudinal_piezoelectric if quantity == "piezoelectric" else longitudinal_coupling
+    found = {name: of(constants, n) for name, constants in crystals.items()}
+    return found, max(float(np.abs(value).max()) for value in found.values()) or 1.0
 
 
 def levels(low: float, high: float) -> list[float]:

@@ -13,8 +13,12 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
+from jaxtyping import Float
 from matplotlib import figure
+from matplotlib.ticker import MaxNLocator
+from mpl_toolkits.mplot3d import Axes3D
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5b6570", "#c9ced4", "#ffffff"
 BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#0a5ca8", "#d55e00", "#00805d", "#9a4f96", "#b3261e", "#4ba3d9"
@@ -104,6 +108,19 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure with a layout that fits its labels; width and height in inches (a column is 3.4, a page 7)."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def draw_surface(ax: Axes3D, points: Float[np.ndarray, "a b 3"], shades: Float[np.ndarray, "a b 4"], reach: float) -> None:
+    """A closed surface about the origin, its facets in given colours (RGBA), in axes from −reach to reach."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    ax.plot_surface(x, y, z, facecolors=shades, rcount=len(x), ccount=x.shape[1], linewidth=0, shade=True, antialiased=False)
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach), xlabel="x", ylabel="y", zlabel="z")
+    ax.set_box_aspect((1, 1, 1), zoom=0.88)
+    ax.tick_params(pad=-2, labelsize=6.5)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.labelpad = -5
+        axis.set_major_locator(MaxNLocator(4))
+        axis.set_pane_color((1, 1, 1, 0))
 
 
 def colours(names: list[str]) -> dict[str, str]:

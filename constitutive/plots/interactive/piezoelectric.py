@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from constitutive.elasticity import CoupledConstants, longitudinal_coupling, longitudinal_piezoelectric
+from constitutive.elasticity import CoupledConstants
 from constitutive.plots import shapes
 from constitutive.plots.interactive.theme import plain, scene, style
 
-Response = Literal["piezoelectric", "coupling"]
-LABELS = {"piezoelectric": "d (pm/V)", "coupling": "k"}
 
-
-def response_surface(crystals: Mapping[str, CoupledConstants], quantity: Response = "piezoelectric") -> go.Figure:
+def response_surface(crystals: Mapping[str, CoupledConstants], quantity: shapes.Response = "piezoelectric") -> go.Figure:
     """The surfaces whose distance from the origin along n is |d(n)| or |k(n)|, coloured by the value with its sign.
 
     Parameters
@@ -33,13 +29,11 @@ def response_surface(crystals: Mapping[str, CoupledConstants], quantity: Respons
         One scene for each crystal, on one scale.
     """
     n = shapes.sphere(61)
-    of = longitudinal_piezoelectric if quantity == "piezoelectric" else longitudinal_coupling
-    found = {name: of(constants, n) for name, constants in crystals.items()}
-    reach = max(float(np.abs(value).max()) for value in found.values()) or 1.0
+    found, reach = shapes.responses(crystals, quantity, n)
     titles = [plain(name) for name in found]
     figure = make_subplots(1, len(found), specs=[[{"type": "scene"}] * len(found)], subplot_titles=titles, horizontal_spacing=0.01)
     figure.update_layout(style(430, margin={"l": 0, "r": 0, "t": 26, "b": 0}))
-    bar = {"title": {"text": LABELS[quantity], "side": "top"}, "len": 0.7, "thickness": 14}
+    bar = {"title": {"text": shapes.RESPONSES[quantity], "side": "top"}, "len": 0.7, "thickness": 14}
     scale = {"cmin": -reach, "cmax": reach, "colorscale": "RdBu", "reversescale": True, "colorbar": bar}
     light = {"ambient": 0.65, "diffuse": 0.6, "specular": 0.1, "roughness": 0.8}
     hover = "<br>".join(["n = (%{customdata[0]:.2f}, %{customdata[1]:.2f}, %{customdata[2]:.2f})", "%{surfacecolor:.4g}"])
