@@ -21,6 +21,7 @@ from constitutive.library import material_folder
 from constitutive.material import storage
 from constitutive.material.constants import law_from_constants, warn_if_unstable
 from constitutive.material.coupled import held_at, require_whole, response_of
+from constitutive.material.coupled_tables import law_of_tables
 from constitutive.plain import JsonObject
 from constitutive.show import facts
 from constitutive.symmetry import PointGroup
@@ -141,8 +142,16 @@ class Material:
         name: str = "",
         structure: Structure | None = None,
         unit: str | None = None,
+        piezoelectric_e: np.ndarray | Sequence[Sequence[float]] | None = None,
+        piezoelectric_d: np.ndarray | Sequence[Sequence[float]] | None = None,
+        permittivity: np.ndarray | Sequence[Sequence[float]] | None = None,
+        permittivity_at_constant_stress: np.ndarray | Sequence[Sequence[float]] | None = None,
+        thermal_expansion: np.ndarray | Sequence[Sequence[float]] | None = None,
+        pyroelectric: np.ndarray | Sequence[float] | None = None,
+        heat_capacity: float | None = None,
+        reference_temperature: float = 298.15,
     ) -> Material:
-        """Material of known elastic constants, with no samples at all.
+        """Material of known elastic and other constants, with no samples at all.
 
         Parameters
         ----------
@@ -160,16 +169,30 @@ class Material:
         unit : str, optional
             Unit of the constants, such as ``"GPa"``, ``"Mbar"`` or ``"Pa"``; GPa by default, and then constants of a size that no
             crystal has in GPa are refused or warned of.
+        piezoelectric_e, piezoelectric_d : array (3, 6), optional
+            Stress constants e (C/m²), or strain constants d (pm/V, which is pC/N), in the order xx yy zz yz xz xy.
+        permittivity, permittivity_at_constant_stress : array (3, 3), optional
+            Relative to free space, at constant strain or at constant stress.
+        thermal_expansion : array (3, 3), optional
+            α (1/K), at constant stress and field.
+        pyroelectric : array (3,), optional
+            Primary coefficients, at constant strain (C/m²/K).
+        heat_capacity : float, optional
+            At constant strain and field (J/m³/K).
+        reference_temperature : float
+            K, at which the constants hold.
 
         Returns
         -------
         Material
-            With a series law of second (and third) order, and no domain.
+            With a series law of second (and third) order, and no domain; with other than elastic constants a linear coupled law, for
+            which ``C2`` are those at constant field.
 
         Raises
         ------
         MaterialError
-            The constants contradict the group, do not determine all those that it allows, are NaN or of another unit.
+            The constants contradict the group, do not determine all those that it allows, are NaN or of another unit; or other tables
+            are given beside third-order constants, twice, or without a permittivity.
 
         Warns
         -----
@@ -189,6 +212,23 @@ class Material:
         group = PointGroup.from_symbol(point_group) if isinstance(point_group, str) else point_group
         law = law_from_constants(group.laue_rotations, C2, C3, unit=unit)
         warn_if_unstable(law)
+        tables = {
+            "piezoelectric_e": piezoelectric_e,
+            "piezoelectric_d": piezoelectric_d,
+            "permittivity": permittivity,
+            "permittivity_at_constant_stress": permittivity_at_constant_stress,
+            "thermal_expansion": thermal_expansion,
+            "pyroelectric": pyroelectric,
+            "heat_capacity": heat_capacity,
+        }
+        if any(table is not None for table in tables.values()):
+            if C3 is not None:
+                raise MaterialError("found third-order constants beside coupled ones; a law of such tables is linear: leave C3 out")
+            stiffness = stiffness_mandel_to_voigt(law.derivative_mandel(torch.zeros(6, dtype=torch.float64), 2).numpy())
+            coupled = law_of_tables(group, stiffness, tables, temperature=reference_temperature)
+            names = [name for name, table in tables.items() if table is not None]
+            card = {"source": "constants", "orders": [2], "tables": names, "reference_temperature_K": reference_temperature}
+            return cls.from_coupled_law(coupled, group, name=name, structure=structure, card=card)
         return cls(law, group, structure, name, card={"source": "elastic constants", "orders": [2] if C3 is None else [2, 3]})
 
     def _repr_html_(self) -> str:
