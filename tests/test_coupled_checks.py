@@ -47,6 +47,24 @@ def test_faults_of_fields_are_named(data, change, fault: str, text: str) -> None
         check(change(data)).require_sound()
 
 
+@pytest.mark.parametrize("stated", ["reference", "current"])
+def test_the_frame_of_fields_is_named(data, stated: str) -> None:
+    """Lattices turned by up to half a radian: fields of the lab are not those of the crystal."""
+    angles = np.random.default_rng(3).uniform(-0.5, 0.5, len(data))
+    R = np.array([[[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]] for a in angles])
+    turned = data.replace(F=R @ data.F)
+    field, P = turned.electric_field, turned.polarization
+    if stated == "reference":  # numbers of the current configuration
+        F = turned.F
+        field = np.einsum("nji,nj->ni", np.linalg.inv(F), field)
+        P = np.einsum("nij,nj->ni", F, P) / np.linalg.det(F)[:, None]
+    wrong = turned.replace(electric_field=field, polarization=P, electric_frame=stated)
+    (finding,) = check(wrong).findings
+    assert finding.fault == "electric_frame"
+    assert f"state electric_frame: {'current' if stated == 'reference' else 'reference'}" in finding.message
+    assert check(turned).findings == ()  # control
+
+
 def test_a_subgroup_is_enlarged(data) -> None:
     assert check(data.replace(point_group="3")).largest_group == "32"
 

@@ -77,7 +77,7 @@ def test_no_alarm_on_the_dft_set(silicon_data):
 
 def test_all_faults_are_tried():
     # test_intake_reference_cell.py, test_intake_samples.py, test_coupled_checks.py
-    elsewhere = {"vacuum", "reference_cell", "pairing", "thermal_frames", "polarization_sign", "electric_unit"}
+    elsewhere = {"vacuum", "reference_cell", "pairing", "thermal_frames", "polarization_sign", "electric_unit", "electric_frame"}
     assert set(CASES) == set(INJECTORS) == set(FAULTS) - elsewhere
 
 

@@ -31,6 +31,7 @@ SCATTER = 0.35  # of one side of Maxwell's relation about the other, above which
 CLOSE = 0.2  # of a slope about 1, −1 or a ratio of units
 WORSE = 1.6  # error under a larger group relative to that under a smaller, above which the data contradict the larger
 CONTRADICTED = 2.0
+FRAME_BETTER = 3.0  # ratio of errors above which the other configuration of field and polarisation is the right one
 POOR = 0.05  # error under the declared group above which each subgroup is judged by its own best kernel
 
 
@@ -71,6 +72,9 @@ def check_fields(data: StressStrainData) -> IntakeReport:
     part = data.select(few)
     problem, chosen = _best_problem(part, group)
     error = _error(problem, chosen)
+    other = _other_frame(part, group, _separate_error(problem, chosen))
+    if other is not None:
+        return IntakeReport((other,), declared, declared, error, {declared: error}, ())
     findings, undecided = _maxwell(problem, chosen)
     residuals = {declared: error}
     largest = declared
@@ -105,6 +109,19 @@ def _best_problem(data: StressStrainData, group: PointGroup) -> tuple[CoupledPro
         trials += [(_separate_error(problem, setting), problem, setting) for setting in LENGTHS]
     best = min(trials, key=lambda trial: trial[0])
     return best[1], best[2]
+
+
+def _other_frame(data: StressStrainData, group: PointGroup, error: float) -> Finding | None:
+    """A finding where samples left out are predicted much better with field and polarisation read in the other configuration."""
+    other = "current" if data.electric_frame == "reference" else "reference"
+    turned = _separate_error(*_best_problem(data.replace(electric_frame=other), group))
+    if turned * FRAME_BETTER > error:
+        return None
+    message = (
+        f"found fields and polarisations that fit the stresses to {turned:.2%} in the {other} configuration and to {error:.2%} in the "
+        f"{data.electric_frame} one, as stated; needed the one in which they were computed; state electric_frame: {other}"
+    )
+    return Finding("electric_frame", 0.95, (), message, "")
 
 
 def _lengths(problem: CoupledProblem, setting: Setting) -> Float[np.ndarray, "k k"]:

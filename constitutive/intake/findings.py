@@ -23,6 +23,7 @@ FAULTS = (
     "unit",
     "polarization_sign",
     "electric_unit",
+    "electric_frame",
     "wrong_group",
     "clamped_mixture",
     "reference_stress",
