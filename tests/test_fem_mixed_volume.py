@@ -68,7 +68,7 @@ def test_the_converged_value_by_elements_of_degree_4() -> None:
     assert cook(TRIANGLE, 10, element="displacement", degree=4) == pytest.approx(CONVERGED, rel=0.01)
 
 
-@pytest.mark.parametrize(("cell", "n", "degree"), [(QUAD, 10, 2), (TRIANGLE, 10, 2), (HEX, 10, 2), (TET, 10, 2)])
+@pytest.mark.parametrize(("cell", "n", "degree"), [(QUAD, 10, 2), (TRIANGLE, 10, 2), (HEX, 10, 2), (TET, 7, 2)])
 def test_cooks_membrane_within_two_percent(cell: mesh.CellType, n: int, degree: int) -> None:
     assert cook(cell, n, degree=degree) == pytest.approx(CONVERGED, rel=0.02)
 
