@@ -22,11 +22,11 @@ from constitutive.data.storage import read_text
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.readers.documents import load
-from constitutive.units import BOHR, CHARGE_PER_SQUARE_ANGSTROM
+from constitutive.units import BOHR, CHARGE_PER_SQUARE_ANGSTROM, pressure_factor
 
 IEEE_OF_VASP = [0, 1, 2, 4, 5, 3]  # places of xx yy zz yz xz xy in XX YY ZZ XY YZ ZX
-KBAR = 0.1  # GPa
-RYDBERG_FIELD = 363.609  # GV/m
+KBAR = pressure_factor("kbar")  # to GPa
+RYDBERG_FIELD = 363.609  # GV/m: the unit of pw.x, in which e² = 2, not Ry/(e bohr)
 NUMBER = r"[-+]?\d*\.?\d+(?:[eEdD][-+]?\d+)?"
 
 
