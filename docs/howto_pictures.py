@@ -258,6 +258,22 @@ def paths(names: Names) -> Any:
     return figure
 
 
+@styled
+def solver(names: Names) -> Any:
+    figure = new_figure(8.4, 3.4)
+    left, right = figure.subplots(1, 2)
+    steps = names["bent"].steps
+    for step in (steps[0], steps[-1]):
+        label = f"to {step.load:.2g} of the weight"
+        left.semilogy(step.norms, "o-", ms=4, color=BLUE if step is steps[0] else ORANGE, label=label)
+    left.set(xlabel="Newton iteration", ylabel="residual (force)", title="A strip that bends: the residual rises first")
+    left.legend()
+    growth = names["growth"]
+    right.semilogx(list(growth), [max(counts) for counts in growth.values()], "s-", color=BLUE)
+    right.set(xlabel="unknowns", ylabel="linear iterations", ylim=(0, None), title='solver="amg" under refinement')
+    return figure
+
+
 PICTURES: dict[str, Callable[[Names], Any]] = {
     "axisymmetric": axisymmetric,
     "contact": contact,
@@ -268,6 +284,7 @@ PICTURES: dict[str, Callable[[Names], Any]] = {
     "parts": parts,
     "paths": paths,
     "size": size,
+    "solver": solver,
 }
 
 
