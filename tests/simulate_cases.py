@@ -88,6 +88,17 @@ def failing():
     return Failing()
 
 
+class Stuck(Spring):
+    """Never answers."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        time.sleep(600)
+
+
+def stuck():
+    return Stuck()
+
+
 class Slow(Spring):
     """Takes its time, and leaves a mark for every call."""
 

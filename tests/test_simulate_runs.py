@@ -170,11 +170,11 @@ def test_a_worker_that_dies_loses_no_sample(plan, tmp_path):
 
 def test_a_calculator_that_hangs_is_ended_at_the_time_limit(plan, tmp_path):
     hanging = spec("marked", what="hang", volume=volume(plan, 5), flag="always")
-    found = simulate(plan, hanging, tmp_path / "run", settings(workers=1, time_limit=0.7))
+    found = simulate(plan, hanging, tmp_path / "run", settings(time_limit=0.7))  # a process of its own without being asked for
     assert list(found.failed) == [5]
     assert "time limit of 0.7 s, in 2 attempts" in found.failed[5]
-    with pytest.raises(DataError, match="needed --workers"):
-        settings(time_limit=1.0)
+    with pytest.raises(DataError, match=r"time limit of 0\.3 s for one calculation of Po"):
+        simulate(plan, spec("stuck"), tmp_path / "stuck", settings(time_limit=0.3))  # in the examination
 
 
 def test_nothing_computed_is_an_error(plan, tmp_path):

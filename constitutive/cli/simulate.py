@@ -30,7 +30,8 @@ SchedulerOption = Annotated[
     str | None, typer.Option(help="Address of a dask scheduler, such as tcp://host:8786.", metavar="ADDRESS", show_default=False)
 ]
 TimeLimitOption = Annotated[
-    float | None, typer.Option(help="Seconds for one sample; needs --workers or --scheduler.", callback=positive, show_default=False)
+    float | None,
+    typer.Option(help="Seconds for one sample, and for one calculation of the relaxation.", callback=positive, show_default=False),
 ]
 ForceOption = Annotated[
     float | None,

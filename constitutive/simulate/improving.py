@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import final
 
@@ -22,8 +21,9 @@ from constitutive.simulate.examination import examine
 from constitutive.simulate.ions import force_constants
 from constitutive.simulate.preparation import USUAL_FORCE, Prepared, Progress, SimulationSettings
 from constitutive.simulate.reference import Reference
-from constitutive.simulate.run import STEPS, Simulation, simulate
-from constitutive.simulate.sample import Job, Task, compute, forget_calculator
+from constitutive.simulate.run import STEPS, Simulation, executor_of, simulate
+from constitutive.simulate.sample import Job, Task
+from constitutive.simulate.time_limit import calculator_made
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 
@@ -183,8 +183,7 @@ def prepared_from(data: StressStrainData, calculator: CalculatorSpec, settings: 
         raise DataError("found data without a structure; needed the reference cell, to strain it")
     atoms = atoms_of(data.structure)
     group = PointGroup.from_structure(data.structure)
-    with tempfile.TemporaryDirectory(prefix="constitutive-") as scratch:
-        atoms.calc = calculator.make(scratch)
+    with calculator_made(calculator, settings.time_limit) as atoms.calc:
         seen = examine(atoms, np.asarray(group.laue_rotations))
         hessian = force_constants(atoms) if settings.relaxation.look_for_instability else None
         bare = atoms.copy()
@@ -204,8 +203,8 @@ def _require_same_stress(data: StressStrainData, calculator: CalculatorSpec, set
         calculator, atoms.cell.array, tuple(atoms.get_chemical_symbols()), atoms.get_scaled_positions(wrap=False), settings.ions,
         prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale,
     )  # fmt: skip
-    record = compute(job, Task(number, data.F[number]))
-    forget_calculator()
+    with executor_of(job, settings) as executor:
+        record = next(executor.run(iter([Task(number, data.F[number])])))
     if record["status"] != "done":
         raise DataError(f"improve: the calculator fails at sample {number} of the data: {record['reason']}")
     off = float(np.linalg.norm(np.asarray(record["cauchy"]) - given[number]) / np.linalg.norm(given[number]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, final
@@ -20,6 +20,7 @@ from constitutive.simulate.examination import Examination, examine
 from constitutive.simulate.ions import internal_coupling, tight_force
 from constitutive.simulate.journal import RunFolder
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
+from constitutive.simulate.time_limit import calculator_made
 from constitutive.symmetry import PointGroup
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class SimulationSettings:
     scheduler
         Address of a dask scheduler, instead of processes.
     time_limit
-        Seconds for one sample.
+        Seconds for one sample, and for one calculation of the examination and the relaxation. Both then run in a process of their own,
+        which can be ended.
     target
         Relative error that the law should reach, against which the noise of the calculator is judged.
     dynamics
@@ -79,8 +81,6 @@ class SimulationSettings:
             raise DataError(f"workers: found {self.workers}; needed 0 (in this process) or more")
         if self.scheduler is not None and self.workers:
             raise DataError("found workers and a scheduler; needed one of them: a dask cluster has its own workers")
-        if self.time_limit is not None and not self.workers and self.scheduler is None:
-            raise DataError("found a time limit without workers; needed --workers 1 or more: only a process of its own can be ended")
 
 
 @final
@@ -205,9 +205,9 @@ def prepared_in(
     tell = progress or (lambda _what, _fraction: None)
     atoms = atoms_of(structure)
     examined, relaxed, limit = (run.kept(name) for name in ("examination", "reference", "ions"))
-    with tempfile.TemporaryDirectory(prefix="constitutive-") as scratch:
+    with contextlib.ExitStack() as stack:
         if not (examined and relaxed and limit):
-            atoms.calc = calculator.make(scratch)
+            atoms.calc = stack.enter_context(calculator_made(calculator, settings.time_limit))
         if examined is None:
             tell("examining the calculator", 0.0)
             rotations = np.asarray(PointGroup.from_structure(structure).laue_rotations)

@@ -143,7 +143,7 @@ def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationS
     if not missing:
         return 0
     tell(_line(len(plan) - len(missing), len(plan), 0, 0.0, 0), (len(plan) - len(missing)) / len(plan))
-    with _executor(job, settings) as executor:
+    with executor_of(job, settings) as executor:
         for record in executor.run(tasks()):
             run.append(record)
             computed += 1
@@ -174,10 +174,23 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _executor(job: Job, settings: SimulationSettings) -> Executor:
+def executor_of(job: Job, settings: SimulationSettings) -> Executor:
+    """Where the samples of a job are computed, as the settings say.
+
+    Parameters
+    ----------
+    job : Job
+    settings : SimulationSettings
+
+    Returns
+    -------
+    Executor
+    """
     if settings.scheduler is not None:
         return Dask(job, settings.scheduler, settings.time_limit)
-    return Processes(job, settings.workers, settings.time_limit) if settings.workers else InProcess(job)
+    if settings.workers or settings.time_limit is not None:  # only a process of its own can be ended
+        return Processes(job, max(settings.workers, 1), settings.time_limit)
+    return InProcess(job)
 
 
 # -- after the samples ---------------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def compute(job: Job, task: Task) -> JsonObject:
 
 def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
     atoms = strained(job.reference, task.F)
-    atoms.calc = _calculator(job.calculator)
+    atoms.calc = calculator_of(job.calculator)
     if job.dynamics is not None:
         thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
         return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
@@ -189,8 +189,17 @@ def _relaxed(job: Job, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
 _made: dict[str, tuple[BaseCalculator, tempfile.TemporaryDirectory[str]]] = {}
 
 
-def _calculator(spec: CalculatorSpec) -> BaseCalculator:
-    """The calculator of this process, made once: a model takes seconds to load."""
+def calculator_of(spec: CalculatorSpec) -> BaseCalculator:
+    """The calculator of this process, made once: a model takes seconds to load.
+
+    Parameters
+    ----------
+    spec : CalculatorSpec
+
+    Returns
+    -------
+    ase Calculator
+    """
     if repr(spec) not in _made:
         forget_calculator()
         scratch = tempfile.TemporaryDirectory(prefix="constitutive-")
