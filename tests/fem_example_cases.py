@@ -13,6 +13,8 @@ from mpi4py import MPI
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
 
 SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
+    "ferroelectric": {"cells": 12, "size": 4.0, "fields": 2},
+    "martensite": {"cells": 6, "size": 4.0},
     "epitaxial_layer": {"fine": 0.5, "misfits": (0.01,)},
     "buckling": {"ratios": (4.0,), "beyond": 0.5, "steps": 1},
     "indentation": {"fine": 0.7, "sharpness": (0.01,)},

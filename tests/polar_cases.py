@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
 
-from landau import ferroelectric
+from landau import ferroelectric, linear
 
 from constitutive import Material
-from constitutive.fem import Electrode, Problem, UserMaterial, ViscousFlow, equal_where, rotation_from_bunge
+from constitutive.fem import Electrode, PinnedWallsWarning, Problem, UserMaterial, ViscousFlow, equal_where, rotation_from_bunge
+from constitutive.laws.coupled import CoupledSeriesLaw
+from constitutive.symmetry import PointGroup
 
 COMM = MPI.COMM_SELF
 TURN = rotation_from_bunge(np.array([30.0, 40.0, 20.0]))
@@ -177,13 +180,77 @@ class Layer:
         }  # fmt: skip
 
 
-def lever(comm: MPI.Comm = COMM, fractions: Sequence[float] = (0.2, 0.35, 0.65), cells: int = 160, length: float = 50.0) -> dict[str, dict]:
-    """Shares and energies of a layer at several mean shears."""
-    layer = Layer(cells, length, 8e-9, comm)
+def lever(comm: MPI.Comm = COMM, fractions: Sequence[float] = (0.25, 0.65)) -> dict[str, dict]:
+    """Shares and energies of a layer at several mean shears; cells of a third of a wall's width."""
+    layer = Layer(160, 50.0, 8e-9, comm)
     return {str(fraction): layer.relaxed(fraction) for fraction in fractions}
 
 
-CASES = {"patch": patch, "relaxation": relaxation}
+def binary(a: float = 1.0, b: float = 2.0, expansion: float = 0.02) -> CoupledSeriesLaw:
+    """½ (E − ηcI):C:(E − ηcI) − a c² + b c⁴ of a cubic binary: the composition c is an order parameter that no operation changes."""
+    C11, C12, C44, c = 160.0, 60.0, 70.0, linear(*np.eye(7)[6])
+    E = [linear(*np.eye(7)[k]).plus(*([c.times(-expansion)] if k < 3 else [])) for k in range(6)]
+    total = (c * c).times(-a).plus((c * c * c * c).times(b))
+    for j in range(6):
+        total = total.plus((E[j] * E[j]).times(C11 / 2 if j < 3 else C44), *[(E[j] * E[k]).times(C12) for k in range(j) if j < 3])
+    return CoupledSeriesLaw(total.rows(7), ("strain", "composition"), PointGroup.from_symbol("m-3m"))
+
+
+class Alloy:
+    """A strip along x of (u, c, μ), μ one number that keeps the mean composition; held across, its ends free. Lengths in nm, GPa."""
+
+    def __init__(self, material: object, mean: float, cells: int, length: float, comm: MPI.Comm = COMM, **options: object) -> None:
+        self.mesh = mesh.create_rectangle(comm, [[0.0, 0.0], [length, length / cells]], [cells, 1], mesh.CellType.quadrilateral)
+        self.length, self.volume = length, length**2 / cells
+        parts = [basix.ufl.element(*kind, shape=s) for kind, s in (
+            (("Lagrange", "quadrilateral", 1), (2,)), (("Lagrange", "quadrilateral", 1), ()), (("DG", "quadrilateral", 0), ())
+        )]  # fmt: skip
+        self.W = fem.functionspace(self.mesh, basix.ufl.mixed_element(parts))
+        self.w = fem.Function(self.W)
+        self.u, self.c, self.mu = ufl.split(self.w)
+        self.v, self.s, self.m = ufl.TestFunctions(self.W)
+        self.law = UserMaterial(self.u, material, order={"composition": self.c}, unit="GPa", strain="small", plane="strain", **options)
+        gradient = 0.5 * ufl.inner(ufl.grad(self.c), ufl.grad(self.c)) * ufl.dx  # GPa nm²
+        kept = -(self.mu * self.s + (self.c - mean) * self.m) * ufl.dx
+        form = self.law.residual(self.v, order={"composition": self.s}) + ufl.derivative(gradient, self.w, ufl.TestFunction(self.W)) + kept
+        bcs = []
+        for k, where in ((0, lambda x: np.isclose(x[0], 0)), (1, lambda x: np.full(x.shape[1], True))):
+            space = self.W.sub(0).sub(k)
+            dofs = fem.locate_dofs_geometrical((space, space.collapse()[0]), where)[0]
+            bcs.append(fem.dirichletbc(fem.Constant(self.mesh, 0.0), dofs, space))
+        one = np.unique(self.W.sub(2).dofmap.list.ravel())
+        self.flow = ViscousFlow(form, self.law, viscosities=[(self.c, self.s, 1.0)], energy=gradient, bcs=bcs, ties=[one])
+
+    def mean(self, expression: object) -> float:
+        """Average over all ranks."""
+        return self.mesh.comm.allreduce(fem.assemble_scalar(fem.form(expression * ufl.dx))) / self.volume
+
+
+def alloy(comm: MPI.Comm = COMM) -> dict[str, object]:
+    """Two phases from a step in the middle, at two mean compositions."""
+    found = {}
+    for mean in (-0.2, 0.1):
+        strip = Alloy(binary(), mean, 48, 24.0, comm)
+        strip.w.sub(1).interpolate(lambda x, mean=mean: mean + 0.3 * np.tanh(12.0 - x[0]))
+        result = strip.flow.run(first_step=0.2, rest=1e-6)
+        left = strip.mean(ufl.conditional(ufl.gt(strip.c, 0), 1.0, 0.0))
+        found[str(mean)] = {
+            "mean": strip.mean(strip.c), "share": left, "mu": strip.mean(strip.mu), "outcome": result.outcome,
+            "energies": [float(e) for e in result.energies], "settling": [r.settling for r in result.records],
+            "moment": strip.mean(strip.c**2), "stretch": strip.mean(ufl.grad(strip.u)[0, 0]),
+        }  # fmt: skip
+    return found
+
+
+def pinned(comm: MPI.Comm = COMM) -> dict[str, list[str]]:
+    """What is said of a mesh whose cells are half as wide as a wall."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Body((4, 4), (2.0, 2.0), comm).law(ferroelectric(), gradient=1e-9)
+    return {"said": [str(found.message) for found in caught if issubclass(found.category, PinnedWallsWarning)]}
+
+
+CASES = {"patch": patch, "relaxation": relaxation, "alloy": alloy, "lever": lever, "pinned": pinned}
 
 if __name__ == "__main__":
     found = {name: CASES[name](MPI.COMM_WORLD) for name in sys.argv[1:] or CASES}

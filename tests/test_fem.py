@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,10 @@ if int(dolfinx.__version__.split(".")[1]) >= 10:  # 0.9 itself ends in a segment
     OTHERS["prism2"] = 27
 
 
+# Open MPI binds each rank to a core and polls: on a busy machine each message then waits for a time slice of that core
+UNBOUND = {"PRTE_MCA_hwloc_default_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1"}
+
+
 def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300, script: str = "fem_cases.py") -> dict:
     """Figures of a case on several ranks."""
     command = [
@@ -43,7 +48,7 @@ def on_ranks(ranks: int, case: str, *arguments: str, timeout: float = 300, scrip
         case,
         *arguments,
     ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env={**UNBOUND, **os.environ})
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(result.stdout)
 

@@ -9,14 +9,27 @@ import pytest
 import ufl
 from dolfinx import fem
 from landau import ferroelectric
-from piezo_cases import quartz
-from polar_cases import GRADIENT, TURN, Body, Layer
+from piezo_cases import halves, quartz, quartz_elastic
+from polar_cases import GRADIENT, TURN, Body
+from scipy.optimize import brentq
 from test_fem import on_ranks
 
 from constitutive.errors import MaterialError, SolveError
-from constitutive.fem import Insulator, PinnedWallsWarning, UserMaterial, ViscousFlow, derivative, gradient_tensor, strain_gradient_energy
+from constitutive.fem import (
+    Electrode,
+    Insulator,
+    Metal,
+    PinnedWallsWarning,
+    Problem,
+    UserMaterial,
+    ViscousFlow,
+    derivative,
+    gradient_tensor,
+    strain_gradient_energy,
+)
 from constitutive.fem.gradient_energy import wall_stiffness
 from constitutive.symmetry import PointGroup
+from constitutive.units import VACUUM_PERMITTIVITY
 
 CUBIC = PointGroup.from_symbol("m-3m")
 
@@ -82,25 +95,37 @@ def test_energy_never_rises_along_viscous_steps() -> None:
 
 
 def test_two_ranks_give_the_same() -> None:
-    several = on_ranks(2, "patch", "relaxation", script="polar_cases.py")
+    several = on_ranks(2, "patch", "relaxation", "alloy", "lever", "pinned", script="polar_cases.py")
     assert max(several["patch"].values()) < 1e-11
     one, two = here("relaxation"), several["relaxation"]
     assert len(one["energies"]) == len(two["energies"])
     np.testing.assert_allclose(two["energies"], one["energies"], rtol=1e-7)
     np.testing.assert_allclose(two["moments"], one["moments"], rtol=1e-6, atol=1e-9)
+    energies = np.array(two["energies"][1:])
+    assert (energies[:-1] - energies[1:] >= np.array(two["dissipated"])[1:] - 1e-9).all()  # it never rises on two ranks either
+    for name in ("lever", "alloy"):
+        for key, figures in several[name].items():
+            assert figures.keys() == here(name)[key].keys()
+            for label, value in here(name)[key].items():
+                assert figures[label] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-6, abs=1e-9)), label
+    check_lever(several["lever"])
+    assert several["pinned"] == here("pinned")
 
 
-def test_a_layer_of_barium_titanate_follows_the_lever_rule() -> None:
-    """Two of its 3m variants under a mean shear, always started from halves: shares within 0.04, one energy (Maxwell's line)."""
-    layer = Layer(160, 50.0, 8e-9)
-    found = {fraction: layer.relaxed(fraction) for fraction in (0.25, 0.65)}
+def check_lever(found: dict[str, dict]) -> None:
+    """Shares within 0.04 and one energy (Maxwell's line), reached without a rise."""
     for fraction, figures in found.items():
-        assert figures["share"] == pytest.approx(fraction, abs=0.04)
+        assert figures["share"] == pytest.approx(float(fraction), abs=0.04)
         assert figures["rises"] <= 1e-9
         assert figures["outcome"] == "at rest"
     energies = [figures["energy"] for figures in found.values()]
     assert energies[1] == pytest.approx(energies[0], rel=1e-3)
     assert 0 < energies[0] < 0.02  # GPa above the well: of one wall in 50 nm
+
+
+def test_a_layer_of_barium_titanate_follows_the_lever_rule() -> None:
+    """Two of its 3m variants under a mean shear, always started from halves."""
+    check_lever(here("lever"))
 
 
 def test_a_coarse_mesh_is_said_to_pin_walls() -> None:
@@ -113,6 +138,43 @@ def test_a_coarse_mesh_is_said_to_pin_walls() -> None:
         fine = Body((6, 6), (2.0, 2.0))
         fine.law(ferroelectric(), gradient=1e-9)
         coarse.law(ferroelectric(a=-0.5), gradient=1e-9)  # control: no wells, no walls
+
+
+def test_an_insulator_or_a_metal_beside_a_ferroelectric() -> None:
+    """Clamped layers in series, shorted: D = ε₀ E_f + P is ε E_i of the insulator, ∂ψ/∂P = E_f, and E_f + E_i = 0 for equal thicknesses.
+
+    Beside a metal no field is left, and P is that of the well at zero strain. The polarisation ends at the interface, at its full value.
+    """
+    law, relative = ferroelectric(), 400.0
+    slope = lambda P: 4 * (1.0 + 1.5) * P**3 - 2 * 0.5 * P  # noqa: E731 - ∂ψ/∂P of `landau.ferroelectric` along an axis, no strain
+    series = lambda P: slope(P) + P / (VACUUM_PERMITTIVITY * (1 + relative))  # noqa: E731 - one expression
+    inside = brentq(series, 0.1, 0.6) if series(0.1) < 0 else 0.0
+    assert 0.1 < inside < 0.4  # less than that of the well: its own field opposes it
+    for second, expected in ((Insulator(quartz_elastic(), relative), inside), (Metal(quartz_elastic()), brentq(slope, 0.1, 0.6))):
+        body = Body((1, 1, 4), (1.0, 1.0, 2.0))
+        tags = halves(body.mesh, 2, 1.0)
+        both = body.law({1: law, 2: second}, cell_tags=tags, strain="small", gradient=1e-6)
+        clamped = body.boundary(0, lambda x: np.zeros((3, x.shape[1])))
+        metal = isinstance(second, Metal)
+        top = Electrode(tags, 2, potential=0.0) if metal else Electrode(lambda x: np.isclose(x[2], 2), potential=0.0)
+        ends = [Electrode(lambda x: np.isclose(x[2], 0), potential=0.0), top]
+        inner = fem.dirichletbc(fem.Constant(body.mesh, 0.0), *_component(body, 0, 2))
+        body.set(2, lambda x: np.stack([0 * x[0], 0 * x[0], 0.4 + 0 * x[0]]))
+        problem = Problem(both.residual(*body.tests[:2], p=body.tests[2]), both, bcs=[clamped, inner], electrodes=ends)
+        problem.solve().require()
+        P = body.w.sub(2).collapse()
+        values, z = P.x.array.reshape(-1, 3), P.function_space.tabulate_dof_coordinates()[:, 2]
+        assert values[z < 1.01, 2] == pytest.approx(expected, rel=1e-9)
+        assert np.array_equal(values[z > 1.01], np.zeros_like(values[z > 1.01]))
+        found = both.field("polarization").x.array.reshape(-1, 3)[tags.values == 2, 2]
+        chi = relative - 1
+        assert found == pytest.approx(0.0 if metal else expected * chi / (2 + chi), abs=1e-9)
+
+
+def _component(body: Body, part: int, component: int) -> tuple:
+    """All dofs of one component of a part, and their space."""
+    space = body.W.sub(part).sub(component)
+    return space.dofmap.list.ravel(), space
 
 
 def test_gradient_tensors_are_invariant() -> None:
@@ -141,8 +203,8 @@ def test_pieces_that_do_not_fit_are_named() -> None:
         body.law(quartz())
     with pytest.raises(SolveError, match="its polarisation is an unknown too"):
         UserMaterial(body.u, ferroelectric(), phi=body.phi, length_unit="nm")
-    with pytest.raises(SolveError, match="no energy of the polarisation"):
-        body.law(Insulator(ferroelectric(), 4.0))
+    with pytest.raises(SolveError, match="P is given, and the law is a function of strain, electric_field only"):
+        body.law(Insulator(quartz_elastic(), 4.0))
     with pytest.raises(SolveError, match="P has shape"):
         body.law(ferroelectric(), P=body.phi)
     with pytest.raises(SolveError, match=r"law.residual\(v, w, p=p\)"):

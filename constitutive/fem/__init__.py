@@ -38,6 +38,7 @@ def _require_dolfinx() -> None:
 _require_dolfinx()
 
 from constitutive.fem.axial import axial_force, release_axial  # noqa: E402 - after the check, which gives the better message
+from constitutive.fem.circuits import CircuitHistory, run_circuits  # noqa: E402
 from constitutive.fem.contact import Cylinder, Plane, Sphere, contact, contact_pressure  # noqa: E402
 from constitutive.fem.coupled_material import CoupledMaterial  # noqa: E402
 from constitutive.fem.coupled_regions import Insulator, Metal  # noqa: E402
@@ -70,6 +71,7 @@ __all__ = [
     "ArcLength",
     "Buckling",
     "CellState",
+    "CircuitHistory",
     "CoupledMaterial",
     "Cylinder",
     "Dynamics",
@@ -122,6 +124,7 @@ __all__ = [
     "release_axial",
     "rotation_from_bunge",
     "rotation_from_quaternion",
+    "run_circuits",
     "sensitivities",
     "solve",
     "strain_gradient_energy",

@@ -98,7 +98,7 @@ class CoupledPointState(PointState):
         tensor (n, 3)
         """
         places = getattr(self.evaluation.kinematics, "places", {})
-        if "polarization" in places:
+        if getattr(self.region, "polar", False):
             return self._forward(self.state[:, places["polarization"]])
         vacuum = free_space(self.state[:, : STRAIN + FIELD], small_strain=not self.finite).gradient[:, STRAIN:]
         return self._forward(self.reference_displacement() + vacuum)
@@ -108,6 +108,18 @@ class CoupledPointState(PointState):
             return vector
         F = self.F
         return torch.einsum("nij,nj->ni", F, vector) / determinant(F)[:, None]
+
+    def temperature(self) -> Float[Tensor, " n"]:
+        """Temperature less that of the reference (K).
+
+        Returns
+        -------
+        tensor (n,)
+        """
+        places = getattr(self.evaluation.kinematics, "places", {})
+        if "temperature" not in places:
+            raise SolveError("there is no temperature: the law was made without T=")
+        return self.state[:, -1]
 
     def entropy(self) -> Float[Tensor, " n"]:
         """Entropy per reference volume in J/(m³ K).
@@ -134,6 +146,6 @@ class CoupledPointState(PointState):
             "electric_field": ((3,), cls.electric_field),
             "electric_displacement": ((3,), cls.electric_displacement),
             "polarization": ((3,), cls.polarization),
-            "temperature": ((), lambda state: state.state[:, -1]),
+            "temperature": ((), cls.temperature),
             "entropy": ((), cls.entropy),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
 import numpy as np
@@ -93,13 +93,16 @@ class CoupledEvaluation(Evaluation):
 class CoupledMaterial(UserMaterial, coupled=True):
     r"""Stress, electric displacement and entropy of coupled crystals, as coefficients of forms.
 
-    ``UserMaterial(u, …, phi=…, P=…, T=…)`` makes it. The residual is that of the stationary :math:`\Pi = \int \Omega(E, E_0, \theta)` for
-    given θ, :math:`\int S\cdot\delta E - D_0\cdot\delta E_0` with :math:`E_0 = -\nabla_X\varphi`; the free-space energy of
+    ``UserMaterial(u, …, phi=…, P=…, order=…, T=…)`` makes it. The residual is that of the stationary :math:`\Pi = \int \Omega(E, E_0,
+    \theta)` for given θ, :math:`\int S\cdot\delta E - D_0\cdot\delta E_0` with :math:`E_0 = -\nabla_X\varphi`; the free-space energy of
     the field is part of Ω and exact. The Jacobian is symmetric and indefinite.
 
     With a polarisation P₀ among the unknowns the law is ψ(E, P₀), and Π the integral of :math:`\psi - E_0\cdot P_0` and the free-space
     energy of the field, plus :math:`\tfrac12 \nabla P_0\cdot G\,\nabla P_0` where ``gradient`` is given. Where ∂Π/∂P₀ vanishes,
     E₀ = ∂ψ/∂P₀ less the force of the gradient; boundaries are free (G∇P₀ N = 0) unless values are given.
+
+    Where a region's law has no polarisation (an insulator, a metal, a law of the field), P₀ is no unknown there: it is free at the
+    interface and zero beyond.
 
     Units: E₀ is φ over length. With ``length_unit`` and ``potential_unit`` (volts) named, every field is in GV/m inside, where GPa, GV/m
     and C/m² fit without factors; charges are read out in coulombs. ``Problem`` scales the rows and columns of φ, so that neither the choice
@@ -118,6 +121,10 @@ class CoupledMaterial(UserMaterial, coupled=True):
         The polarisation P₀ of the reference configuration (C/m²), a vector of three components or, in the plane, of two.
     gradient : float, mapping or array, optional
         Coefficients of its gradient in J m³/C², see ``gradient_tensor``; {tag: coefficients} where materials differ. Needs ``length_unit``.
+    order : mapping, optional
+        {name of a variable of the law: its unknown}, for order parameters other than the polarisation, such as a composition: a scalar,
+        or a vector of as many components as the variable has, in the crystal's own components (not turned). Their gradients, and what
+        conserves them, are terms of the user's form.
     T : UFL expression, optional
         The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
     length_unit, potential_unit : str
@@ -133,7 +140,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
     Attributes
     ----------
     unknowns : tuple of UFL expression
-        Displacement, potential, polarisation and temperature, as far as they are given.
+        Displacement, potential, polarisation, order parameters and temperature, as far as they are given.
     gradient_energy : GradientEnergy or None
         The energy of the gradient of the polarisation.
 
@@ -153,6 +160,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         phi: Expr | None = None,
         P: Expr | None = None,
         gradient: GradientInput | None = None,
+        order: Mapping[str, Expr] | None = None,
         T: Expr | None = None,
         length_unit: str | None = None,
         potential_unit: str | None = None,
@@ -176,9 +184,10 @@ class CoupledMaterial(UserMaterial, coupled=True):
             raise SolveError("eigenstrain= is an old name: give stress_free_deformation=")
         self.mesh = mesh_of(u)
         self.u, self.phi, self.P, self.T, self.unit, self.outside = u, phi, P, T, unit, outside
-        self.unknowns = tuple(part for part in (u, phi, P, T) if part is not None)
+        self.order = dict(order or {})
+        self.unknowns = tuple(part for part in (u, phi, P, *self.order.values(), T) if part is not None)
         _require_scalars(phi=phi, T=T)
-        polar = _components(P, self.mesh)
+        polar, sizes = _components(P, self.mesh), _order_sizes(self.order)
         check_choices(length_unit=(length_unit or "mm", METRES), potential_unit=(potential_unit or "V", VOLTS))
         scale = None if phi is None else _field_scale(length_unit, potential_unit)
         self.length = METRES.get(length_unit or "", math.nan)
@@ -186,7 +195,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         if plane == "axisymmetric":
             raise SolveError("plane='axisymmetric' is for laws of strain alone: give a mesh in 3D, or plane strain")
         mechanical = make_kinematics(u, self.mesh, strain, plane, axial_strain)
-        kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None, polar=polar)
+        kinematics = CoupledKinematics(**vars(mechanical), field_scale=scale, thermal=T is not None, polar=polar, order=sizes)
         self.kinematics = kinematics
         self.points = QuadraturePoints(self.mesh, quadrature_degree or _default_degree(self.unknowns, T, self.mesh))
         self.dx = self.points.dx
@@ -217,7 +226,9 @@ class CoupledMaterial(UserMaterial, coupled=True):
 
     # ---- forms ---------------------------------------------------------------------------------------------------------
 
-    def residual(self, v: Expr, w: Expr | None = None, p: Expr | None = None) -> ufl.Form:
+    def residual(
+        self, v: Expr, w: Expr | None = None, p: Expr | None = None, *, order: Mapping[str, Expr] | None = None
+    ) -> ufl.Form:
         r"""Virtual work :math:`\int S\cdot\delta E(v) + D_0\cdot\nabla w`, and of the polarisation :math:`\delta\Pi(p)`.
 
         Parameters
@@ -228,6 +239,8 @@ class CoupledMaterial(UserMaterial, coupled=True):
             Test function of the potential.
         p : UFL expression, optional
             Test function of the polarisation.
+        order : mapping, optional
+            {name: test function} of the order parameters; all of them, unless they are given functions.
 
         Returns
         -------
@@ -239,7 +252,12 @@ class CoupledMaterial(UserMaterial, coupled=True):
             names = ", ".join(["v", *(test for (_, part, _), test in zip(given, ("w", "p=p"), strict=True) if part is not None)])
             raise SolveError(f"the residual of a law with {' and '.join(n for n, part, _ in given if part is not None)} needs the test "
                              f"functions of all: law.residual({names})")
+        others = dict(order or {})
+        if others and set(others) != set(self.order):
+            needed = ", ".join(self.order) or "none"
+            raise SolveError(f"the residual has test functions of {', '.join(others)}: needed are those of {needed}")
         tests = [v, *(test for _, part, test in given if part is not None and test is not None)]
+        tests += [others[name] for name in self.order if others]
         work = ufl.inner(self.stress, self.kinematics.variation(self.unknowns, tests))
         if self.gradient_energy is not None and p is not None:
             work = work + self.gradient_energy.variation(p)
@@ -251,7 +269,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         Parameters
         ----------
         du, v : sequence of UFL expression
-            Trial and test functions of displacement, potential, polarisation and temperature; those that are left out are zero.
+            Trial and test functions of displacement, potential, polarisation, order parameters and temperature; those left out are zero.
 
         Returns
         -------
@@ -266,7 +284,7 @@ class CoupledMaterial(UserMaterial, coupled=True):
         Parameters
         ----------
         du, v : sequence of UFL expression
-            Trial and test functions of displacement, potential, polarisation and temperature.
+            Trial and test functions of displacement, potential, polarisation, order parameters and temperature.
 
         Returns
         -------
@@ -382,6 +400,20 @@ def _components(P: Expr | None, mesh: Mesh) -> int:
     if len(shape) != 1 or shape[0] not in allowed:
         raise SolveError(f"P has shape {shape}: a vector of {' or '.join(map(str, allowed))} components is needed, a part of ufl.split(w)")
     return int(shape[0])
+
+
+def _order_sizes(order: Mapping[str, Expr]) -> tuple[tuple[str, int], ...]:
+    """Names and sizes of order parameters."""
+    own = {"strain": "u", "electric_field": "phi", "polarization": "P", "temperature": "T"}
+    found = []
+    for name, part in order.items():
+        shape = ufl.as_ufl(part).ufl_shape
+        if name in own:
+            raise SolveError(f"order={{{name!r}: …}}: give {own[name]}= for this variable")
+        if len(shape) > 1:
+            raise SolveError(f"order={{{name!r}: …}} has shape {shape}: a scalar or a vector is needed, a part of ufl.split(w)")
+        found.append((name, int(shape[0]) if shape else 1))
+    return tuple(found)
 
 
 def _require_scalars(**parts: Expr | None) -> None:

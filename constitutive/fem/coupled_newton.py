@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
-from dolfinx import fem
+from dolfinx import fem, la
 from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
 from constitutive.errors import SolveError
 from constitutive.fem.coupled_material import CoupledMaterial
-from constitutive.fem.coupled_regions import Metal
+from constitutive.fem.coupled_regions import CoupledRegion, Metal
 from constitutive.fem.electrodes import Electrode, ElectrodeOnMesh, part_of
 from constitutive.fem.newton import Newton, PetscOptions
 from constitutive.fem.ties import Ties, without
 from constitutive.fem.user_material import UserMaterial
 
 MUMPS: PetscOptions = {"pc_factor_mat_solver_type": "mumps"}  # pivots: the matrix is indefinite
+
+
+def _absent(u: fem.Function, laws: Sequence[CoupledMaterial]) -> fem.DirichletBC | None:
+    """Zero for the polarisation and the order parameters where no law of a neighbouring cell has them; collective."""
+    space, dofs = u.function_space, []
+    touched = la.vector(space.dofmap.index_map, space.dofmap.index_map_bs)
+    for law in laws:
+        for name, part in {"polarization": law.P, **law.order}.items():
+            place = None if part is None else part_of(u, part)
+            regions = cast("list[CoupledRegion]", law.regions)
+            if place is None or place is space or all(region.depends_on(name) for region in regions):
+                continue
+            touched.array[:] = 0.0
+            for region in regions:
+                if region.depends_on(name):
+                    touched.array[place.dofmap.list[region.cells].ravel()] = 1.0
+            touched.scatter_reverse(la.InsertMode.add)
+            touched.scatter_forward()
+            own = np.unique(place.dofmap.list.ravel())
+            dofs.append(own[touched.array[own] == 0.0])
+    if not dofs:
+        return None
+    return fem.dirichletbc(fem.Function(space), np.unique(np.concatenate(dofs)).astype(np.int32))
 
 
 class CoupledNewton(Newton):
@@ -61,6 +85,9 @@ class CoupledNewton(Newton):
             raise SolveError("electrodes need a law whose phi is a part of the unknown: u, phi = ufl.split(w) and phi=phi")
         self.electrodes = [ElectrodeOnMesh(e, self._electric[1], self._electric[0].volts) for e in electrodes] if self._electric else []
         given = [e.bc for e in self.electrodes if e.bc is not None]
+        absent = _absent(u, [law for law in laws if isinstance(law, CoupledMaterial)])
+        if absent is not None:
+            given.append(absent)
         self._ties_given = list(ties)
         direct = options.get("pc_type", "lu") in ("lu", "cholesky")
         super().__init__(residual, jacobian, u, [*bcs, *given], laws, {**(MUMPS if direct else {}), **options})
@@ -197,7 +224,8 @@ class CoupledNewton(Newton):
     @property
     def loaded(self) -> bool:
         """Whether sources give charges that grow with the load factor."""
-        return any(e.electrode.floating and bool(e.electrode.charge or e.electrode.source) for e in self.electrodes)
+        given = [e.electrode for e in self.electrodes if e.electrode.floating and not e.electrode.timed]
+        return any(bool(electrode.charge or electrode.source) for electrode in given)
 
     @property
     def _coulombs(self) -> float:
@@ -210,7 +238,7 @@ class CoupledNewton(Newton):
         return list(zip(floating, self.ties.masters, strict=False))
 
     def _add_circuits(self, A: PETSc.Mat) -> None:
-        if not any(e.electrode.capacitance for e, _ in self._floating()):
+        if not any(e.charge_to_come(1.0, 0.0)[1] for e, _ in self._floating()):
             return
         first = self.u.function_space.dofmap.index_map.local_range[0]
         for electrode, row in self._floating():

@@ -1,12 +1,12 @@
 r"""Coupled laws at quadrature points: turned into the lab, with a stress-free reference, and with the field's free-space energy.
 
-The state in the lab is :math:`x = (E, E_0, P_0, \theta)`, see :mod:`~constitutive.fem.coupled_kinematics`. With the orientation R
+The state in the lab is :math:`x = (E, E_0, P_0, q, \theta)`, see :mod:`~constitutive.fem.coupled_kinematics`. With the orientation R
 (crystal → lab; improper for a crystal of the other hand) and a stress-free reference F₀, :math:`G = F_0^{-T} R^T` takes the strain and the
 field to the crystal's, :math:`E_c = G (E - E_0^{free}) G^T` and :math:`E_{0c} = G E_0` (the field of a configuration is :math:`F^T e`),
-and the polarisation :math:`J F^{-1} p` to :math:`P_{0c} = G^{-T} P_0/J_0`, so that :math:`x_c = A (x - x_0)` with one block matrix A, the
-gradient is :math:`J_0 A^T g_c` and the Hessian :math:`J_0 A^T H_c A`. The free-space energy is isotropic and belongs to the whole
-deformation: it is added in the lab (Dorfmann & Ogden, Acta Mechanica 174 (2005) 167), and so is :math:`-E_0\cdot P_0` of a law of strain
-and polarisation, which is the same in every configuration.
+and the polarisation :math:`J F^{-1} p` to :math:`P_{0c} = G^{-T} P_0/J_0`; other order parameters q are in crystal components. So
+:math:`x_c = A (x - x_0)` with one block matrix A, the gradient is :math:`J_0 A^T g_c` and the Hessian :math:`J_0 A^T H_c A`. The free-space
+energy is isotropic and belongs to the whole deformation: it is added in the lab (Dorfmann & Ogden, Acta Mechanica 174 (2005) 167), and so
+is :math:`-E_0\cdot P_0` of a law of strain and polarisation, which is the same in every configuration.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from constitutive.laws.coupled import ExtendedCoupledLaw, FreeSpace, LinearCoupl
 from constitutive.tensors.packing import mandel_matrix, to_mandel
 from constitutive.units import VACUUM_PERMITTIVITY
 
-KNOWN = ("strain", "electric_field", "polarization", "temperature")
+KNOWN = ("strain", "electric_field", "polarization", "temperature")  # the others are order parameters
 
 
 @runtime_checkable
@@ -189,7 +189,8 @@ def state_map(
     start = 0
     for variable in law.variables:
         if variable.name in kinematics.places:
-            A[..., start : start + variable.size, kinematics.places[variable.name]] = blocks[variable.name]
+            block = blocks.get(variable.name, np.eye(variable.size))  # order parameters stay in crystal components
+            A[..., start : start + variable.size, kinematics.places[variable.name]] = block
         start += variable.size
     free = to_mandel(R @ E0 @ R.swapaxes(-1, -2))
     x0 = np.zeros((*free.shape[:-1], width))
@@ -217,7 +218,7 @@ class CoupledPointLaw:
     compiled : CoupledKernel or None
         The law as compiled C; without it torch evaluates.
     polar : bool
-        Whether states have a polarisation.
+        Whether the law is one of the polarisation, and states have one.
     """
 
     law: EnergyLaw
@@ -231,17 +232,19 @@ class CoupledPointLaw:
     @cached_property
     def packed_map(self) -> np.ndarray:
         """The map as compiled code takes it."""
-        parts = (self.map.G.numpy(), self.map.x0[..., :STRAIN].numpy(), self.map.weight.numpy())
-        return self.compiled.pack_map(*parts)  # type: ignore[union-attr]  # callers look
+        G, rest, weight = self.map.G.numpy(), self.map.x0[..., :STRAIN].numpy(), self.map.weight.numpy()
+        vector = None if not self.polar else np.linalg.inv(G).swapaxes(-1, -2) * (self.unit / weight)[..., None, None]
+        return self.compiled.pack_map(G, rest, weight, vector)  # type: ignore[union-attr]  # callers look
 
     def _by_compiled_code(self, x: Tensor, quantity: str, *shape: int, active: tuple[int, ...] | None = None) -> Tensor:
         """Energy, gradient or packed Hessian by compiled C, free space included."""
         out = np.empty((len(x), *shape))
         arguments = {quantity: out}
-        vacuum = self.unit * VACUUM_PERMITTIVITY if self.electric else 0.0
+        vacuum, work = (self.unit * VACUUM_PERMITTIVITY, self.unit * self.polar) if self.electric else (0.0, 0.0)
         states = x.numpy()
         states = states if states.strides[1] == 8 else np.ascontiguousarray(states)
-        self.compiled.evaluate(states, self.packed_map, active=active, vacuum=vacuum, finite=self.finite, **arguments)  # type: ignore[union-attr]  # as above
+        options = {"active": active, "vacuum": vacuum, "finite": self.finite, "work": work}
+        self.compiled.evaluate(states, self.packed_map, **options, **arguments)  # type: ignore[union-attr,arg-type]  # as above
         found = torch.from_numpy(out)
         if isinstance(self.law, ExtendedCoupledLaw):
             self._extend(found, x, quantity, active)

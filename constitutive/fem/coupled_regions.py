@@ -194,6 +194,24 @@ class CoupledRegion(Region):
     native: CoupledKernel | None = field(kw_only=True, default=None)
     _point: CoupledPointLaw | None = field(default=None, repr=False)
 
+    @property
+    def polar(self) -> bool:
+        """Whether the polarisation is an unknown here."""
+        return bool(self.kinematics.polar) and self.depends_on("polarization")
+
+    def depends_on(self, name: str) -> bool:
+        """Whether the law has a variable.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        bool
+        """
+        return any(variable.name == name for variable in self.energy.variables)
+
     def at(self, cells: Cells) -> CoupledPointLaw:
         """The law at the points of some cells, with their orientations and stress-free deformations.
 
@@ -211,7 +229,7 @@ class CoupledRegion(Region):
         kin = self.kinematics
         F0 = None if self.stress_free is None else self.stress_free.at(cells)
         turn = state_map(self.orientation.at(cells), F0, self.energy, self.unit, kin)
-        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite, self.native, bool(kin.polar))
+        law = CoupledPointLaw(self.energy, turn, self.unit, kin.electric, kin.finite, self.native, self.polar)
         if self.fixed:
             self._point = law
         return law
@@ -273,12 +291,17 @@ def make_coupled_regions(
         inner = energy
         if extend and isinstance(energy, CoupledLaw) and crystal.domain is not None:
             energy = ExtendedCoupledLaw(energy, crystal.domain)
-        compiled = compiled_law(inner, kinematics) if native and not kinematics.polar else None  # torch evaluates polarisations
+        compiled = compiled_law(inner, kinematics) if native else None
         return CoupledRegion(
             crystal.law, crystal, cells, turn, free, unit, kinematics.finite, energy=energy, kinematics=kinematics, native=compiled
         )
 
-    return sort_cells(material, orientation, cell_tags, stress_free, points, make, as_operations)
+    regions = sort_cells(material, orientation, cell_tags, stress_free, points, make, as_operations)
+    for name, word in (("polarization", "P"), *((name, f"order={{{name!r}: …}}") for name, _ in kinematics.order)):
+        if name in kinematics.places and not any(region.depends_on(name) for region in regions):
+            known = "; ".join(", ".join(v.name for v in region.energy.variables) for region in regions)
+            raise SolveError(f"{word} is given, and the law is a function of {known} only: leave {word} out or give a law of {name}")
+    return regions
 
 
 def compiled_law(law: EnergyLaw, kinematics: CoupledKinematics) -> CoupledKernel | None:
@@ -295,7 +318,9 @@ def compiled_law(law: EnergyLaw, kinematics: CoupledKinematics) -> CoupledKernel
     """
     if not isinstance(law, CoupledLaw):
         return None
-    present = {"strain": True, "electric_field": kinematics.electric, "temperature": kinematics.thermal}
+    order = [name if size == 1 else f"{name}[{k}]" for name, size in kinematics.order for k in range(size)]
+    present = {"strain": True, "electric_field": kinematics.electric, "polarization": bool(kinematics.polar)}
+    present |= {**dict.fromkeys(order, True), "temperature": kinematics.thermal}
     try:
         return compile_coupled(law, tuple(name for name, there in present.items() if there))
     except UnsupportedLawError as error:
@@ -322,11 +347,6 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
         It has no coupled law, or one of other variables.
     """
     if isinstance(given, Insulator | Metal):
-        if kinematics.polar:
-            raise SolveError(
-                f"{type(given).__name__} has no energy of the polarisation, which is an unknown: give a law of strain and polarisation "
-                "there, or the polarisation on a mesh of its own"
-            )
         if kinematics.thermal:
             raise SolveError(
                 f"{type(given).__name__} says nothing of temperature: give a law with thermal expansion and heat capacity "
@@ -349,13 +369,17 @@ def coupled_data(given: object, kinematics: CoupledKinematics) -> tuple[EnergyLa
 
 
 def _require_variables(law: EnergyLaw, kinematics: CoupledKinematics) -> None:
-    names = [variable.name for variable in law.variables]
-    unknown = [name for name in names if name not in KNOWN]
+    names, sizes = [variable.name for variable in law.variables], {v.name: v.size for v in law.variables}
+    unknown = [name for name in names if name not in KNOWN and name not in kinematics.places]
     if unknown or names[:1] != ["strain"]:
-        raise SolveError(f"the law is a function of {', '.join(names)}: needed are strain, electric_field or polarization, and temperature")
-    if kinematics.polar:
-        if "polarization" not in names:
-            raise SolveError(f"P is given, and the law is a function of {', '.join(names)} only: leave P out or give a law of polarization")
+        raise SolveError(
+            f"the law is a function of {', '.join(names)}: needed are strain, electric_field or polarization, and temperature; others are "
+            f"unknowns by order={{{', '.join(f'{name!r}: …' for name in unknown)}}}"
+        )
+    for name, size in kinematics.order:
+        if sizes.get(name, size) != size:
+            raise SolveError(f"order={{{name!r}: …}} has {size} components, and the law's {name} {sizes[name]}")
+    if kinematics.polar and "polarization" in names:
         names = [*names, "electric_field"]  # whose energy with P₀ is that of every law
     elif "polarization" in names:
         raise SolveError(

@@ -2,7 +2,8 @@ r"""Electrodes: given potentials, given charges, external circuits, and what is 
 
 An electrode is a surface (or a metal body) of one potential V. With the charge Q on it, :math:`Q = -\int D_0\cdot N` over the surface
 with the normal N out of the solid, the enthalpy of solid and sources :math:`\Pi + Q V` is stationary (Tiersten, Linear Piezoelectric Plate
-Vibrations, 1969, ch. 5). In an external circuit of a capacitor C and a source V_s in series to ground, :math:`Q = C (V_s - V)`.
+Vibrations, 1969, ch. 5). In an external circuit of a capacitor C and a source V_s in series to ground, :math:`Q = C (V_s - V)`; circuits
+with a resistor or an inductor need time, see ``circuits``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Surface: TypeAlias = MeshTags | np.ndarray | Callable[[np.ndarray], np.ndarray]
 class Electrode:
     """A surface or a body of one potential, for ``Problem(electrodes=[…])``.
 
-    Give one of ``potential``, ``charge`` and ``capacitance``. All values may be changed between solves, and grow with the load.
+    Give one of ``potential``, ``charge`` and an external circuit: ``capacitance``, ``resistance``, ``inductance``, or several of these in
+    series between the electrode and the ``source``. All values may be changed between solves, and grow with the load.
 
     Attributes
     ----------
@@ -41,8 +43,11 @@ class Electrode:
         On the electrode, in coulombs (C per metre of thickness in the plane); 0 is an open circuit.
     capacitance : float, optional
         Of a capacitor between the electrode and the source, in farads (per metre of thickness in the plane).
+    resistance, inductance : float, optional
+        In ohms and henries (ohm metres and henry metres in the plane). A ``solve`` takes no time: charges stay what they are, at first
+        zero. ``run_circuits`` and ``Dynamics`` let currents flow.
     source : float
-        Potential of the capacitor's other side, in volts.
+        Potential of the circuit's other side, in volts.
     name : str
         For messages.
 
@@ -64,17 +69,27 @@ class Electrode:
     potential: float | None = None
     charge: float | None = None
     capacitance: float | None = None
+    resistance: float | None = None
+    inductance: float | None = None
     source: float = 0.0
     name: str = ""
 
     def __post_init__(self) -> None:
-        given = [name for name in ("potential", "charge", "capacitance") if getattr(self, name) is not None]
+        circuit = [name for name in ("capacitance", "resistance", "inductance") if getattr(self, name) is not None]
+        given = [name for name in ("potential", "charge") if getattr(self, name) is not None]
         label = f"electrode {self.name!r}" if self.name else "an electrode"
-        if len(given) != 1:
-            raise SolveError(f"{label} has {' and '.join(given) or 'nothing'} given: one of potential, charge and capacitance is needed")
-        values = [getattr(self, given[0]), self.source]
-        if not np.isfinite(values).all() or (self.capacitance is not None and self.capacitance < 0):
-            raise SolveError(f"{label} has {given[0]}={values[0]!r}, source={self.source!r}: finite numbers are needed, capacitance ≥ 0")
+        if len(given) + bool(circuit) != 1:
+            raise SolveError(
+                f"{label} has {' and '.join([*given, *circuit]) or 'nothing'} given: one of potential, charge and capacitance (or "
+                "resistance, inductance) is needed"
+            )
+        values = {name: getattr(self, name) for name in (*given, *circuit, "source")}
+        least = {"capacitance": 0.0, "resistance": 0.0, "inductance": 0.0}
+        if not np.isfinite(list(values.values())).all() or any(values[name] < least[name] for name in circuit):
+            said = ", ".join(f"{name}={value!r}" for name, value in values.items())
+            raise SolveError(f"{label} has {said}: finite numbers are needed, of a circuit not below zero")
+        if self.timed and (not (self.resistance or self.inductance) or self.capacitance == 0):
+            raise SolveError(f"{label}: a circuit in time needs a resistance or inductance above zero, and no capacitance of zero")
         if isinstance(self.where, MeshTags) != (self.tag is not None):
             raise SolveError(f"{label}: a tag goes with MeshTags, and MeshTags with a tag")
 
@@ -82,6 +97,11 @@ class Electrode:
     def floating(self) -> bool:
         """Whether its potential is an unknown."""
         return self.potential is None
+
+    @property
+    def timed(self) -> bool:
+        """Whether its circuit has a resistor or an inductor."""
+        return self.resistance is not None or self.inductance is not None
 
 
 class ElectrodeOnMesh:
@@ -116,6 +136,7 @@ class ElectrodeOnMesh:
         self.dofs = np.unique(agreed(mesh.comm, find)).astype(np.int64)
         if not mesh.comm.allreduce(len(self.dofs)):
             raise SolveError(f"no node lies on electrode {electrode.name or electrode.tag!r}: check the marked points or the tag")
+        self.law = (0.0, 0.0)  # k (C) and c (F) of the charge k − c V of a circuit that needs time
         self.value = fem.Constant(mesh, default_scalar_type(0.0))
         self.bc = None if electrode.floating else fem.dirichletbc(self.value, self.dofs.astype(np.int32), space)
         self.refresh()
@@ -144,6 +165,8 @@ class ElectrodeOnMesh:
         """
         if self.electrode.charge is not None:
             return factor * self.electrode.charge, 0.0
+        if self.electrode.timed:
+            return self.law[0] - self.law[1] * potential, -self.law[1]
         C = self.electrode.capacitance or 0.0
         return C * (factor * self.electrode.source - potential), -C
 

@@ -166,6 +166,8 @@ class GradientEnergy:
 
     def _tensor_of(self, region: CoupledRegion, coefficients: object, tags: np.ndarray | None) -> np.ndarray:
         law = region.energy.law if isinstance(region.energy, ExtendedCoupledLaw) else region.energy
+        if not region.polar:
+            return np.zeros((3, 3, 3, 3))
         operations = getattr(law, "operations", None)
         group = None if operations is None else np.asarray(operations)
         if tags is None:
@@ -252,6 +254,8 @@ class GradientEnergy:
         """
         worst = (0.0, 0.0, 0.0)
         for region, tensor in zip(self._regions, self.tensors, strict=True):
+            if not region.polar:
+                continue
             width, size = self._width(region, tensor), self._largest_cell(region.cells) / function_degree(self.P)
             if CELLS_PER_WIDTH * size > width * (1 + 1e-9):
                 worst = max(worst, (size / width if width else np.inf, size, width))

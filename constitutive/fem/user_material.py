@@ -45,11 +45,13 @@ class UserMaterial:
         One for the whole mesh, or {tag: material} or {tag: (material, orientation)} with ``cell_tags``. On cells whose tag
         has no material the stress is zero and nothing is evaluated: the form needs another term there (see ``cells_with_law``).
     phi : UFL expression, optional
-        The electric potential, a part of the mixed unknown; see ``CoupledMaterial``, which is made where phi, P or T is given.
+        The electric potential, a part of the mixed unknown; see ``CoupledMaterial``, which is made where phi, P, order or T is given.
     P : UFL expression, optional
         The polarisation (C/m²), a part of the mixed unknown, of a law of strain and polarisation.
     gradient : float, mapping or array, optional
         Coefficients of the energy of its gradient in J m³/C², such as ``{"G11": 51e-11, "G12": -2e-11, "G44": 2e-11}``.
+    order : mapping, optional
+        {name: unknown} of other order parameters of the law, such as a composition.
     T : UFL expression, optional
         The temperature less that of the reference (K): a part of the unknown, or a given Function or Constant.
     length_unit : {"m", "cm", "mm", "um", "nm"}, optional
@@ -117,8 +119,8 @@ class UserMaterial:
             UserMaterial._coupled = cls
 
     def __new__(cls, *args: object, **options: object) -> UserMaterial:
-        """Make a ``CoupledMaterial`` where an electric potential, a polarisation or a temperature is given."""
-        coupled = any(options.get(name) is not None for name in ("phi", "P", "T"))
+        """Make a ``CoupledMaterial`` where an electric potential, a polarisation, an order parameter or a temperature is given."""
+        coupled = any(options.get(name) is not None for name in ("phi", "P", "T", "order"))
         kind = cls._coupled if coupled and cls is UserMaterial and cls._coupled is not None else cls
         return object.__new__(kind)
 
@@ -130,6 +132,7 @@ class UserMaterial:
         phi: Expr | None = None,
         P: Expr | None = None,
         gradient: object = None,
+        order: object = None,
         T: Expr | None = None,
         length_unit: str | None = None,
         potential_unit: str | None = None,
@@ -152,7 +155,7 @@ class UserMaterial:
         check_choices(unit=(unit, STRESS_UNITS), outside=(outside, OUTSIDE), kernel=(kernel, ("c", "torch")))
         check_choices(tangent_precision=(tangent_precision, ("double", "single")))
         stress_free = _renamed_eigenstrain(stress_free_deformation, eigenstrain)
-        if any(option is not None for option in (phi, P, T, potential_unit, length_unit, gradient)):
+        if any(option is not None for option in (phi, P, T, potential_unit, length_unit, gradient, order)):
             raise SolveError(
                 "length_unit, potential_unit and gradient belong to a law with a potential or a polarisation: give phi= or P= too"
             )

@@ -1,11 +1,16 @@
-/* Laws of a strain, an electric field and a temperature: rows of lab states to lanes and back, orientation, and the energy of free space.
+/* Laws of a strain, a vector (field or polarisation) and scalars: rows of lab states to lanes and back, orientation, energy of free space.
  *
- * A state holds 6 strains (Mandel), 3 field components where ELECTRIC, 1 temperature where THERMAL; the law 6, 3 where LAW_FIELD, 1 where
- * LAW_TEMPERATURE. Variables of the law that the state lacks are zero. */
+ * A state holds 6 strains (Mandel), 3 field components where ELECTRIC, 3 of the polarisation where POLAR, and SCALARS numbers (temperature,
+ * concentration); the law 6, 3 where LAW_VECTOR, and LAW_SCALARS. The vector is the polarisation where LAW_POLAR, else the field; the state
+ * has it where VECTOR. Variables of the law that the state lacks are zero, and those of the state that the law lacks do nothing; scalar i of
+ * the state is scalar SCALAR[i] of the law, or none where this is negative. */
 
-enum { STRAINS = 6, WIDTH_STATE = 6 + 3 * ELECTRIC + THERMAL, WIDTH_LAW = 6 + 3 * LAW_FIELD + LAW_TEMPERATURE };
+enum { STRAINS = 6, VECTOR = LAW_VECTOR && (LAW_POLAR ? POLAR : ELECTRIC), PLACE = 6 + 3 * (LAW_POLAR && ELECTRIC) };
+enum { SCALARS_AT = 6 + 3 * ELECTRIC + 3 * POLAR, LAW_SCALARS_AT = 6 + 3 * LAW_VECTOR };
+enum { WIDTH_STATE = SCALARS_AT + SCALARS, WIDTH_LAW = LAW_SCALARS_AT + LAW_SCALARS };
 enum { PACKED_STATE = WIDTH_STATE * (WIDTH_STATE + 1) / 2, PACKED_LAW = WIDTH_LAW * (WIDTH_LAW + 1) / 2 };
-enum { MAP_STRAIN = 0, MAP_FIELD = 36, MAP_REST = 45, MAP_WEIGHT = 51, MAP_SIZE = 52 };
+enum { PARTIAL = WIDTH_STATE > 6 + 3 * VECTOR + LINKED_SCALARS };
+enum { MAP_STRAIN = 0, MAP_VECTOR = 36, MAP_REST = 45, MAP_WEIGHT = 51, MAP_SIZE = 52 };
 
 static const int FIRST[6] = {0, 1, 2, 1, 0, 0}, OTHER[6] = {0, 1, 2, 2, 2, 1};
 static const double ROOT2 = 0x1.6a09e667f3bcdp+0;
@@ -112,6 +117,19 @@ INLINE void add_free_space(double vacuum, int finite, int want, const pack *x, p
 #endif
 }
 
+/* −E₀·P₀ and its derivatives, added; `unit`: of the results. */
+INLINE void add_work(double unit, int want, const pack *x, pack *psi, pack *g, pack *h) {
+#if ELECTRIC && POLAR
+    for (int i = 0; i < 3; i++) FOR_VECTORS {
+        if (want & WANT_ENERGY) psi->v[v] -= unit * x[6 + i].v[v] * x[9 + i].v[v];
+        if (want & WANT_STRESS) g[6 + i].v[v] -= unit * x[9 + i].v[v], g[9 + i].v[v] -= unit * x[6 + i].v[v];
+        if (want & WANT_TANGENT) h[entry(WIDTH_STATE, 6 + i, 9 + i)].v[v] -= unit;
+    }
+#else
+    (void)unit, (void)want, (void)x, (void)psi, (void)g, (void)h;
+#endif
+}
+
 static __attribute__((noinline)) void law(const double *numbers, int want, const pack *y, pack *psi, pack *s, pack *c) {
     if ((want & WANT_STRESS) && (want & WANT_TANGENT)) {
         polynomial(numbers, WANT_STRESS | WANT_TANGENT, y, 0, s, c);
@@ -132,7 +150,7 @@ static __attribute__((noinline)) void law(const double *numbers, int want, const
 static void evaluate_coupled(const coupled_batch *b) {
     pack map[MAP_SIZE];
     const int want = (b->gradient ? WANT_STRESS : 0) | (b->hessian ? WANT_TANGENT : 0) | (b->energy ? WANT_ENERGY : 0);
-    const pack *strain = map + MAP_STRAIN, *field = map + MAP_FIELD;
+    const pack *strain = map + MAP_STRAIN, *turn = map + MAP_VECTOR;
     if (!b->map_step) load(b->map, MAP_SIZE, 0, 1, map);
     for (long first = 0; first < b->count; first += POINTS) {
         const long left = b->count - first, count = left < POINTS ? left : POINTS;
@@ -143,29 +161,37 @@ static void evaluate_coupled(const coupled_batch *b) {
         for (int i = 0; i < 6; i++) FOR_VECTORS d[i].v[v] = x[i].v[v] - map[MAP_REST + i].v[v];
         for (int i = 0; i < WIDTH_LAW; i++) y[i] = broadcast(0.0);
         times_block(strain, 6, d, y);
-        if (ELECTRIC) times_block(field, 3, x + 6 * ELECTRIC, y + 6 * ELECTRIC);
-        if (THERMAL) y[WIDTH_LAW - 1] = x[WIDTH_STATE - 1];
+        if (VECTOR) times_block(turn, 3, x + PLACE, y + 6);
+        for (int i = 0; i < SCALARS; i++)
+            if (SCALAR[i] >= 0) y[LAW_SCALARS_AT + SCALAR[i]] = x[SCALARS_AT + i];
         law(b->numbers, want, y, &psi, s, c);
         if (want & WANT_ENERGY) FOR_VECTORS psi.v[v] *= w.v[v];
         if (want & WANT_STRESS) {
+            for (int i = 6; i < WIDTH_STATE; i++) g[i] = broadcast(0.0);
             back_block(strain, w, 6, s, g);
-            if (ELECTRIC) back_block(field, w, 3, s + 6 * ELECTRIC, g + 6 * ELECTRIC);
-            if (THERMAL) FOR_VECTORS g[WIDTH_STATE - 1].v[v] = w.v[v] * s[WIDTH_LAW - 1].v[v];
+            if (VECTOR) back_block(turn, w, 3, s + 6, g + PLACE);
+            for (int i = 0; i < SCALARS; i++)
+                if (SCALAR[i] >= 0) FOR_VECTORS g[SCALARS_AT + i].v[v] = w.v[v] * s[LAW_SCALARS_AT + SCALAR[i]].v[v];
         }
         if (want & WANT_TANGENT) {
             const pack one = broadcast(1.0);
+            if (PARTIAL) for (int i = 0; i < PACKED_STATE; i++) h[i] = broadcast(0.0);
             back_matrix(strain, 6, 0, 0, strain, 6, 0, 0, w, 1, c, h);
-            if (ELECTRIC) {
-                back_matrix(strain, 6, 0, 0, field, 3, 6, 6, w, 0, c, h);
-                back_matrix(field, 3, 6, 6, field, 3, 6, 6, w, 1, c, h);
+            if (VECTOR) {
+                back_matrix(strain, 6, 0, 0, turn, 3, 6, PLACE, w, 0, c, h);
+                back_matrix(turn, 3, 6, PLACE, turn, 3, 6, PLACE, w, 1, c, h);
             }
-            if (THERMAL) {
-                back_matrix(strain, 6, 0, 0, &one, 1, WIDTH_LAW - 1, WIDTH_STATE - 1, w, 0, c, h);
-                if (ELECTRIC) back_matrix(field, 3, 6, 6, &one, 1, WIDTH_LAW - 1, WIDTH_STATE - 1, w, 0, c, h);
-                back_matrix(&one, 1, WIDTH_LAW - 1, WIDTH_STATE - 1, &one, 1, WIDTH_LAW - 1, WIDTH_STATE - 1, w, 1, c, h);
+            for (int k = 0; k < SCALARS; k++) {
+                if (SCALAR[k] < 0) continue;
+                const int l = LAW_SCALARS_AT + SCALAR[k], o = SCALARS_AT + k;
+                back_matrix(strain, 6, 0, 0, &one, 1, l, o, w, 0, c, h);
+                if (VECTOR) back_matrix(turn, 3, 6, PLACE, &one, 1, l, o, w, 0, c, h);
+                for (int i = 0; i <= k; i++)
+                    if (SCALAR[i] >= 0) back_matrix(&one, 1, LAW_SCALARS_AT + SCALAR[i], SCALARS_AT + i, &one, 1, l, o, w, 0, c, h);
             }
         }
         if (b->vacuum != 0.0) add_free_space(b->vacuum, b->finite, want, x, &psi, g, h);
+        if (b->work != 0.0) add_work(b->work, want, x, &psi, g, h);
         for (int p = 0; p < count; p++) {
             const long row = first + p;
             if (b->energy) b->energy[row] = get(&psi, p);

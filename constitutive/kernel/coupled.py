@@ -1,13 +1,14 @@
-r"""Laws of several variables as compiled C: strain, electric field and temperature, 7 to 10 numbers a point.
+r"""Laws of several variables as compiled C: strain, electric field or polarisation, and scalars, 7 to 13 numbers a point.
 
 The pieces are those of elastic laws, a polynomial and a layer of units, with more components. A diagonal operation of the group (a
 twofold rotation, a mirror plane or the inversion) acts on all components by signs alone, so that up to 2³ units share their products. The
-energy of the field in free space is added in the lab.
+energy of the field in free space, and −E₀·P₀ of a state of field and polarisation, are added in the lab.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -46,14 +47,15 @@ from constitutive.tensors.packing import mandel_matrix
 from constitutive.tensors.polynomials import exponents, raising, substitution
 from constitutive.tensors.variables import representation
 
-MAP_SIZE = 52  # A of the strain (36) and of the field (9), stress-free strain (6), weight
-ORDER = ("strain", "electric_field", "temperature")
+MAP_SIZE = 52  # A of the strain (36) and of the vector (9), stress-free strain (6), weight
+VECTORS = ("electric_field", "polarization")
+SIZES = {"strain": 6, "electric_field": 3, "polarization": 3}  # of what is no scalar
 DECLARATION = """
 typedef struct {
     long count;            /* points */
     const double *state;   /* count rows of a state */
     long state_step;       /* from one row to the next */
-    const double *map;     /* 52 numbers: A of the strain (6 by 6), A of the field (3 by 3), stress-free strain (6), weight */
+    const double *map;     /* 52 numbers: A of the strain (6 by 6), A of the vector (3 by 3), stress-free strain (6), weight */
     long map_step;         /* 0: one map for all points; 52: one for each */
     double *energy;        /* 0, or count numbers */
     double *gradient;      /* 0, or count rows of a state's size */
@@ -62,6 +64,7 @@ typedef struct {
     long entry_count;
     double vacuum;         /* permittivity of free space in the unit of the results; 0: not added */
     int finite;            /* whether its energy is that of finite strain */
+    double work;           /* the unit of the results; 0: the work of the field on the polarisation is not added */
     const double *numbers; /* the law's tables */
 } coupled_batch;
 """
@@ -87,13 +90,16 @@ def coupled_program(law: CoupledLaw) -> Program:
     Raises
     ------
     UnsupportedLawError
-        The law is of another kind, or of other variables than strain, electric field and temperature in this order.
+        The law is of another kind, or of other variables than strain, electric field or polarisation, and scalars in this order.
     MaterialError
         A coefficient is not finite.
     """
     names = [v.name for v in law.variables]
-    if names != [name for name in ORDER if name in names] or names[:1] != ["strain"]:
-        raise UnsupportedLawError(f"a law of {', '.join(names)}: generated code exists for {', '.join(ORDER)} in this order")
+    scalars = law.variables[1 + bool(_vector_of(names)) :]
+    if names[:1] != ["strain"] or any(v.irreps != "0e" for v in scalars):
+        raise UnsupportedLawError(
+            f"a law of {', '.join(names)}: generated code exists for strain, electric_field or polarization, and scalars, in this order"
+        )
     Q, diagonal = _frame(_groups(law, np.eye(3)))
     D = representation(law.variables, Q[None])[0]
     signs = np.array([np.diag(m) for m in representation(law.variables, diagonal)])
@@ -103,6 +109,11 @@ def coupled_program(law: CoupledLaw) -> Program:
     result = Program(D, signs, terms, flat.weights, flat.biases, flat.amplitudes, None, None, len(signs) * len(flat.biases))
     check_finite(result)
     return result
+
+
+def _vector_of(names: Sequence[str]) -> str:
+    """The vector among variables of a law: their second one, or none."""
+    return names[1] if names[1:2] and names[1] in VECTORS else ""
 
 
 def _groups(law: CoupledLaw, turn: np.ndarray) -> list[np.ndarray]:
@@ -199,9 +210,15 @@ class CoupledSource:
     def shape(self) -> str:
         """The source that takes :attr:`numbers` from its caller: the same for all laws of one shape."""
         functions, tables = self._parts
-        given = {"ELECTRIC": "electric_field" in self.state, "THERMAL": "temperature" in self.state}
-        given |= {"LAW_FIELD": "electric_field" in self.law, "LAW_TEMPERATURE": "temperature" in self.law}
+        vector = _vector_of(self.law)
+        scalars = self.law[1 + bool(vector) :]
+        others = [name for name in self.state if name not in SIZES]
+        places = [scalars.index(name) if name in scalars else -1 for name in others]
+        given = {"ELECTRIC": "electric_field" in self.state, "POLAR": "polarization" in self.state, "SCALARS": len(places)}
+        given |= {"LAW_VECTOR": bool(vector), "LAW_POLAR": vector == "polarization", "LAW_SCALARS": len(scalars)}
+        given["LINKED_SCALARS"] = sum(place >= 0 for place in places)
         flags = "".join(f"#define {name} {int(value)}\n" for name, value in given.items())
+        flags += f"static const int SCALAR[] = {{{', '.join(map(str, places)) or 0}}};\n"
         lanes, coupled = ((files("constitutive.kernel") / f"{name}.c").read_text() for name in ("lanes", "coupled"))
         wants = WANTS.partition("/* A block of points")[0]
         entry = f"void {ENTRY}(const coupled_batch *b) {{ evaluate_coupled(b); }}\n"
@@ -234,23 +251,29 @@ class CoupledKernel:
 
     def __init__(self, source: CoupledSource, built: Built):
         self.source, self.built = source, built
-        self.width = 6 + 3 * ("electric_field" in source.state) + ("temperature" in source.state)
+        self.width = sum(SIZES.get(name, 1) for name in source.state)
         self._numbers, self._function = source.numbers, getattr(built.lib, ENTRY)
         self._packed = upper(self.width)
 
     def pack_map(
-        self, rotation: Float[np.ndarray, "*n 3 3"], rest: Float[np.ndarray, "*n 6"], weight: float | Float[np.ndarray, "*n"]
+        self,
+        rotation: Float[np.ndarray, "*n 3 3"],
+        rest: Float[np.ndarray, "*n 6"],
+        weight: float | Float[np.ndarray, "*n"],
+        vector: Float[np.ndarray, "*n 3 3"] | None = None,
     ) -> Float[np.ndarray, "*n 52"]:
         """Map from lab states to the program's axes: y = A (x − x₀), g = w Aᵀ g(y), H = w Aᵀ H(y) A.
 
         Parameters
         ----------
         rotation : array (3, 3) or (n, 3, 3)
-            G that takes strain (G E Gᵀ) and field (G E₀) to the law's axes.
+            G that takes the strain to the law's axes, G E Gᵀ.
         rest : array (6,) or (n, 6)
             x₀, stress-free strain in the lab, Mandel.
         weight : float or array (n,)
             w, from GPa to the unit of the results.
+        vector : array (3, 3) or (n, 3, 3), optional
+            What takes the field or polarisation there; G itself by default, as of a field.
 
         Returns
         -------
@@ -259,7 +282,7 @@ class CoupledKernel:
         frame = self.source.program.frame
         turn = self._turn
         A = frame[:6, :6] @ np.asarray(mandel_matrix(rotation))
-        B, w = turn @ rotation, np.asarray(weight, dtype=np.float64)
+        B, w = turn @ (rotation if vector is None else vector), np.asarray(weight, dtype=np.float64)
         batch = np.broadcast_shapes(rotation.shape[:-2], rest.shape[:-1], w.shape)
         parts = (A.reshape(*A.shape[:-2], 36), B.reshape(*B.shape[:-2], 9), rest, w[..., None])
         return np.ascontiguousarray(np.concatenate([np.broadcast_to(p, (*batch, p.shape[-1])) for p in parts], axis=-1))
@@ -267,7 +290,7 @@ class CoupledKernel:
     @property
     def _turn(self) -> Float[np.ndarray, "3 3"]:
         """The rotation of the frame on vectors."""
-        if "electric_field" in self.source.law:
+        if _vector_of(self.source.law):
             return self.source.program.frame[6:9, 6:9]
         return np.eye(3)
 
@@ -282,6 +305,7 @@ class CoupledKernel:
         active: tuple[int, ...] | None = None,
         vacuum: float = 0.0,
         finite: bool = True,
+        work: float = 0.0,
     ) -> None:
         """Evaluate a batch into arrays that the caller made: C-contiguous, float64.
 
@@ -301,6 +325,8 @@ class CoupledKernel:
             Permittivity of free space in the unit of the results; 0 leaves its energy out.
         finite : bool
             Whether that energy is the one of finite strain.
+        work : float
+            The unit of the results; 0 leaves −E₀·P₀ of a state of field and polarisation out.
 
         Raises
         ------
@@ -327,7 +353,7 @@ class CoupledKernel:
         b.map, b.map_step = pointer(point_map), MAP_SIZE if point_map.ndim == 2 else 0
         b.energy, b.gradient, b.hessian = pointer(energy), pointer(gradient), pointer(hessian)
         b.entries, b.entry_count = pointer(entries, "int *"), len(entries)
-        b.vacuum, b.finite, b.numbers = vacuum, int(finite), pointer(self._numbers)
+        b.vacuum, b.finite, b.work, b.numbers = vacuum, int(finite), work, pointer(self._numbers)
         self._function(b)
 
     def _entries(self, active: tuple[int, ...]) -> Int[np.ndarray, " m"]:
@@ -342,9 +368,10 @@ def compile_coupled(law: CoupledLaw, state: tuple[str, ...], cache: Path | None 
     Parameters
     ----------
     law : CoupledLaw
-        Of strain, and electric field or temperature or both.
+        Of strain, and electric field or polarisation, and scalars.
     state : tuple of str
-        Which of these variables the states hold, in this order.
+        Which variables the states hold: strain, electric_field, polarization and scalars, in this order. Those of the law that are not
+        among them are zero; others than the law's do nothing here, such as a field beside the polarisation of a law.
     cache : Path, optional
         Folder of compiled laws; the user's own by default.
 
