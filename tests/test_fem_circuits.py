@@ -78,7 +78,7 @@ def test_circuits_that_cannot_be_meant() -> None:
     where = lambda x: x[2] < 0  # noqa: E731 - one expression
     for options, words in (
         ({"resistance": 0.0}, "above zero"),
-        ({"resistance": -1.0}, "not below zero"),
+        ({"resistance": -1.0}, "capacitance ≥ 0"),
         ({"inductance": np.nan}, "finite numbers"),
         ({"resistance": 1.0, "potential": 0.0}, "potential and resistance given"),
         ({"resistance": 1.0, "capacitance": 0.0}, "no capacitance of zero"),

@@ -87,7 +87,7 @@ class Electrode:
         least = {"capacitance": 0.0, "resistance": 0.0, "inductance": 0.0}
         if not np.isfinite(list(values.values())).all() or any(values[name] < least[name] for name in circuit):
             said = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            raise SolveError(f"{label} has {said}: finite numbers are needed, of a circuit not below zero")
+            raise SolveError(f"{label} has {said}: finite numbers are needed, resistance, inductance and capacitance ≥ 0")
         if self.timed and (not (self.resistance or self.inductance) or self.capacitance == 0):
             raise SolveError(f"{label}: a circuit in time needs a resistance or inductance above zero, and no capacitance of zero")
         if isinstance(self.where, MeshTags) != (self.tag is not None):
