@@ -2,16 +2,20 @@
 
 Beside the last stands the error that `build` stops by, and the true one.
 
-    ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--crystals silicon_sw copper] [--samples 50] [--seeds 5]
+    ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--crystals silicon_sw copper] [--samples 20 50 200] [--seeds 5]
         [--unseen 600] [--effort quick]
 
 Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an option all tables are printed.
 """
 
 import argparse
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from ase import Atoms
+from ase.calculators.emt import EMT
 from make_sets import POTENTIALS, make, random_deformations, relaxed_stress
 
 from constitutive import calibrate, shipped
@@ -20,6 +24,7 @@ from constitutive.elasticity.constants import elastic_constants, independent_pla
 from constitutive.fitting import PolynomialBasis
 from constitutive.kinematics import second_piola_from_cauchy
 from constitutive.planning import Ball, make_plan, next_strains, stretch_of
+from constitutive.simulate.reference import relax_reference
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 
@@ -31,12 +36,26 @@ POTENTIAL = {
     "magnesium": ("eam/fs", "Mg_mm.eam.fs", ["Mg"]),
     "quartz": ("vashishta", "SiO.1990.vashishta", ["Si", "O"]),
 }
+ALLOYS = {  # ordered alloys by ASE's EMT: species, cell and places before the relaxation
+    "copper_gold": ("CuAu", np.diag([2.8, 2.8, 3.6]), [[0, 0, 0], [0.5, 0.5, 0.5]]),  # L1_0, 4/mmm
+    "copper_platinum": ("CuPt", 3.8 * np.array([[0.5, 0.5, 1], [1, 0.5, 0.5], [0.5, 1, 0.5]]), [[0, 0, 0], [0.5, 0.5, 0.5]]),  # L1_1, -3m
+    "copper_platinum_2": (  # MoPt2 type, mmm
+        "CuPt2",
+        np.array([[2.75, 0, 0], [0, 8.2, 0], [1.375, 4.1, 1.9]]),
+        [[0, 0, 0], [0, 1 / 3, 0], [0, 2 / 3, 0]],
+    ),
+}
 STEP = 2e-3  # of the differences: at half of it the splines of the copper potential show, at three times the fifth order
 SIZE = 0.10  # |E| of the laws' domain
 
 
+@cache
 def crystal(name):
-    """Structure and LAMMPS's settings of a shipped crystal."""
+    """Structure and settings of `make` of a shipped crystal, or of an alloy relaxed by EMT."""
+    if name in ALLOYS:
+        formula, cell, places = ALLOYS[name]
+        atoms = Atoms(formula, cell=cell, scaled_positions=places, pbc=True, calculator=EMT())
+        return relax_reference(atoms).structure, "emt", "", []
     style, file, elements = POTENTIAL[name]
     structure = StressStrainData.load(shipped(name) / "data.json").structure
     return structure, style, str(POTENTIALS / file), elements
@@ -91,7 +110,7 @@ def constants(names):
             print(f"  {key}  {value:10.1f}  {planned[key]:10.1f}  {100 * (planned[key] / value - 1):+6.2f} %")
 
 
-START, BATCH, MOST = 20, 10, 80  # samples of the first plan, of each batch, and at the end
+SIZES = (8, 12, 16, 20, 26, 32, 40, 50, 64, 80, 100, 130, 160)  # samples of the first plan and after each batch
 GOALS = (0.01, 0.003)
 
 
@@ -102,81 +121,109 @@ def true_error(law, ahead):
 
 
 def improve_curves(names, seeds, unseen, effort):
-    """Print errors by number of samples of laws improved by their posterior and of laws of random strains; and the stop's honesty."""
-    pairs = []
+    """Print errors by number of samples of laws improved by their posterior and of laws of random strains, and the samples they take."""
+    shares = []
     for name in names:
         structure, style, file, elements = crystal(name)
         ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
+        need = []
         for seed in range(seeds):
-            grown, random = (
-                make_plan(structure, START, size=SIZE, seed=seed).F,
-                random_deformations(MOST, SIZE, np.random.default_rng(seed)),
-            )
-            given = {
-                "improved": make(structure, grown, style, file, elements, name),
-                "random": make(structure, random, style, file, elements, name),
+            F = {
+                "improved": make_plan(structure, SIZES[0], size=SIZE, seed=seed).F,
+                "random": random_deformations(SIZES[-1], SIZE, np.random.default_rng(seed)),
             }
-            found = {"improved": {}, "random": {}}
-            for count in range(START, MOST + 1, BATCH):
-                for kind, data in given.items():
-                    law = calibrate(data.head(count), effort=effort, allow=("error",), seed=seed)
-                    found[kind][count] = true_error(law, ahead)
-                    pairs.append((kind, law.report.held_out_error, found[kind][count]))
-                    if kind == "improved" and count < MOST:
-                        x = np.asarray(to_mandel(data.green_lagrange_strain))
-                        more = stretch_of(next_strains(law, x, BATCH, region=Ball(SIZE), seed=seed + count).x)
-                        grown = np.concatenate([grown, more])
-                        new = make(structure, more, style, file, elements, name)
-                        given[kind] = data.replace(F=grown, cauchy=np.concatenate([data.cauchy, new.cauchy]))
-            print_curves(name, seed, found)
-    print_honesty(pairs)
+            found = {kind: learning_curve(name, kind, given, ahead, effort, seed) for kind, given in F.items()}
+            need.append(print_curves(name, seed, found))
+        median = np.nanmedian(need, axis=0)
+        shares.append(median[0] / median[1])
+        each = zip(GOALS, *median, strict=True)
+        texts = (f"{100 * goal:g} % takes {a:.0f} samples improved, {b:.0f} random: {a / b:.2f}" for goal, a, b in each)
+        print(f"{name}, {PointGroup.from_structure(structure).laue_class}: {'; '.join(texts)}", flush=True)
+    middle = zip(GOALS, np.nanmedian(shares, axis=0), strict=True)
+    print("median share of the samples over the crystals:", *(f"{100 * goal:g} % {share:.2f}" for goal, share in middle))
+
+
+def learning_curve(name, kind, F, ahead, effort, seed):
+    """Errors by number of samples until the last goal is met."""
+    structure, style, file, elements = crystal(name)
+    data = make(structure, F if kind == "improved" else F[: SIZES[0]], style, file, elements, name)
+    errors = {}
+    for count, following in zip(SIZES, (*SIZES[1:], None), strict=True):
+        law = calibrate(data, effort=effort, allow=("error", "wrong_group"), seed=seed)
+        errors[count] = true_error(law, ahead)
+        if following is None or errors[count] <= GOALS[-1]:
+            return errors
+        if kind == "random":
+            more = F[count:following]
+        else:
+            x = np.asarray(to_mandel(data.green_lagrange_strain))
+            more = stretch_of(next_strains(law, x, following - count, region=Ball(SIZE), seed=seed + count).x)
+        new = make(structure, more, style, file, elements, name)
+        data = data.replace(F=np.concatenate([data.F, more]), cauchy=np.concatenate([data.cauchy, new.cauchy]))
+    return errors
+
+
+def samples_for(errors, goal):
+    """Samples at which the error first falls below a goal, on straight lines between double logarithms; NaN where it does not."""
+    counts = list(errors)
+    for before, after in pairwise(counts):
+        if errors[after] <= goal:
+            if errors[before] <= goal:
+                return float(before)
+            part = np.log(errors[before] / goal) / np.log(errors[before] / errors[after])
+            return float(before * (after / before) ** part)
+    return float(counts[0]) if errors[counts[0]] <= goal else np.nan
 
 
 def print_curves(name, seed, found):
-    """Errors by number of samples, and the samples that each goal takes."""
-    print(f"{name}, seed {seed}: samples, error of S improved, random (%)", flush=True)
-    for count, error in found["improved"].items():
-        print(f"  {count:4d}  {100 * error:7.3f}  {100 * found['random'][count]:7.3f}")
-    for goal in GOALS:
-        need = {kind: next((count for count, error in errors.items() if error <= goal), None) for kind, errors in found.items()}
-        print(
-            f"  {100 * goal:g} % takes {need['improved'] or f'over {MOST}'} improved, {need['random'] or f'over {MOST}'} random", flush=True
-        )
+    """Errors by number of samples; the samples that each goal takes, improved and random."""
+    print(f"{name}, seed {seed}: samples, error of S (%)", flush=True)
+    for kind, errors in found.items():
+        print(f"  {kind:8s}", *(f"{count}: {100 * error:.3f}" for count, error in errors.items()))
+    need = [[samples_for(found[kind], goal) for goal in GOALS] for kind in ("improved", "random")]
+    print("  samples for", *(f"{100 * g:g} %: {a:.0f} and {b:.0f};" for g, a, b in zip(GOALS, *need, strict=True)), flush=True)
+    return need
 
 
-def print_honesty(pairs):
-    """The error at samples left out, by which `build` stops, against the true one."""
-    for kind in ("improved", "random"):
-        ratio = np.array([estimated / true for which, estimated, true in pairs if which == kind])
-        within = np.mean((ratio > 1 / 1.5) & (ratio < 1.5))
-        print(
-            f"estimated over true error, {kind}, {len(ratio)} laws: median {np.median(ratio):.2f}, 80 % from {np.quantile(ratio, 0.1):.2f} "
-            f"to {np.quantile(ratio, 0.9):.2f}, within a factor 1.5 in {100 * within:.0f} %, less by more in "
-            f"{100 * np.mean(ratio < 1 / 1.5):.0f} %"
-        )
+WITHOUT = 0.01  # of the unseen strains: those with the largest errors, beyond a jump of the ions
+
+
+def errors_of(law, ahead):
+    """Relative error of S at unseen strains, and without the worst 1 % of them."""
+    wanted = ahead.stress("second_piola_kirchhoff")
+    squares = np.sort(np.sum((law.second_piola_kirchhoff(ahead.F) - wanted) ** 2, axis=(1, 2)))
+    return [float(np.sqrt(part.sum() / np.sum(wanted**2))) for part in (squares, squares[: -max(1, round(WITHOUT * len(squares)))])]
 
 
 def laws(names, samples, seeds, unseen, effort):
     """Print errors of S of laws calibrated on random strains (as make_sets.py) and on planned ones, and the ratio of their medians."""
-    ratios = []
-    for name in names:
-        structure, style, file, elements = crystal(name)
-        ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
-        errors = {"random": [], "planned": []}
-        for seed in range(seeds):
-            F = {
-                "random": random_deformations(samples, SIZE, np.random.default_rng(seed)),
-                "planned": make_plan(structure, samples, size=SIZE, seed=seed).F,
-            }
-            for kind, deformations in F.items():
-                law = calibrate(make(structure, deformations, style, file, elements, name), effort=effort)
-                errors[kind].append(true_error(law, ahead))
-        median = {kind: 100 * float(np.median(values)) for kind, values in errors.items()}
-        ratios.append(median["planned"] / median["random"])
-        print(f"{name}, N = {samples}: median {median['random']:.3f} % random, {median['planned']:.3f} % planned, ratio {ratios[-1]:.2f}")
-        for kind, values in errors.items():
-            print(f"  {kind:8s}", *(f"{100 * value:.3f}" for value in values), flush=True)
-    print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
+    for number in samples:
+        ratios = []
+        for name in names:
+            structure, style, file, elements = crystal(name)
+            ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
+            errors = {"random": [], "planned": []}
+            for seed in range(seeds):
+                F = {
+                    "random": random_deformations(number, SIZE, np.random.default_rng(seed)),
+                    "planned": make_plan(structure, number, size=SIZE, seed=seed).F,
+                }
+                for kind, deformations in F.items():
+                    data = make(structure, deformations, style, file, elements, name)
+                    errors[kind].append(errors_of(calibrate(data, effort=effort, allow=("error", "wrong_group")), ahead))
+            table = {kind: 100 * np.array(values) for kind, values in errors.items()}
+            median = {kind: np.median(values, axis=0) for kind, values in table.items()}
+            ratios.append(median["planned"] / median["random"])
+            print(
+                f"{name}, N = {number}: median {median['random'][0]:.3f} % random, {median['planned'][0]:.3f} % planned, "
+                f"ratio {ratios[-1][0]:.2f}; without the worst 1 % of unseen strains {median['random'][1]:.3f}, "
+                f"{median['planned'][1]:.3f} %, ratio {ratios[-1][1]:.2f}; "
+                f"worst over median, planned {table['planned'][:, 0].max() / median['planned'][0]:.2f}"
+            )
+            for kind, values in table.items():
+                print(f"  {kind:8s}", *(f"{value:.3f}" for value in values[:, 0]), flush=True)
+        mean = np.exp(np.mean(np.log(ratios), axis=0))
+        print(f"N = {number}: geometric mean of the ratios {mean[0]:.2f}, without the worst 1 % {mean[1]:.2f}", flush=True)
 
 
 def main():
@@ -186,8 +233,8 @@ def main():
     parser.add_argument("--laws", action="store_true")
     parser.add_argument("--improve", action="store_true")
     parser.add_argument("--effort", default="full", choices=["full", "quick"])
-    parser.add_argument("--crystals", nargs="*", default=["silicon_sw", "copper"], choices=sorted(POTENTIAL))
-    parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--crystals", nargs="*", default=["silicon_sw", "copper"], choices=sorted({**POTENTIAL, **ALLOYS}))
+    parser.add_argument("--samples", type=int, nargs="*", default=[50], help="of --laws")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--unseen", type=int, default=600)
     options = parser.parse_args()

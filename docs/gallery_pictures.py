@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 EXAMPLES = {
     "hole_in_plate": "hole.png",
     "polycrystal": "polycrystal.png",
+    "refined_law": "refined.png",
     "torsion_quartz": "quartz.png",
     "epitaxial_layer": "epitaxial.png",
     "micro_beam": "beam.png",

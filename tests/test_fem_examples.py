@@ -7,6 +7,7 @@ import crystals
 import hole_in_plate
 import polycrystal
 import pytest
+import refined_law
 import torsion_quartz
 
 
@@ -52,6 +53,17 @@ def test_quartz_bar_shears_and_twists(tmp_path: Path) -> None:
         assert abs(figures[f"twist at 3.0 GPa / linear{name}"] - sign) > 1e-3
     assert abs(figures["S24 (1/TPa)"]) > 0.1  # control: no other class of the hexagonal family has one
     assert png(tmp_path / "quartz.png")
+
+
+def test_a_law_is_refined_where_a_solve_uses_it(tmp_path: Path) -> None:
+    figures = refined_law.main(tmp_path, around=12, outward=10, checked=30)
+    assert figures["points outside, before"] > 50
+    assert figures["points outside, after"] == 0
+    assert figures["largest strain, after"] > 1.4 * refined_law.SIZE
+    for name in ("error bar at the edge (GPa)", "error bar at the edge over the stress"):
+        assert figures[f"{name}, after"] < figures[f"{name}, before"] / 3
+    assert figures["true error, after"] < figures["true error, before"] / 2
+    assert png(tmp_path / "refined.png")
 
 
 def test_the_crystals_of_the_examples_fit_their_data() -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from ase.build import bulk
 from ase.io import write
 from calibration_cases import curved_law, samples_of, strains
@@ -13,7 +14,8 @@ from constitutive import Material, calibrate, shipped
 from constitutive.data import StressStrainData
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError, MaterialError
-from constitutive.planning import Ball, Visited, next_strains
+from constitutive.laws import Domain
+from constitutive.planning import Ball, Visited, expected_error, next_strains
 from constitutive.planning.next_strains import _greedy
 from constitutive.simulate import BuildSettings, build, plan_next, read_calculator
 from constitutive.simulate.building import error_of, primitive_of
@@ -67,10 +69,37 @@ def test_a_larger_region_is_where_the_new_strains_lie(law):
         next_strains(material, computed, 40, region=visited)
 
 
+def test_the_domain_of_the_next_samples_holds_what_a_solve_visited(law):
+    material, computed = law
+    rotations = PointGroup.from_symbol("m-3m").laue_rotations
+    visited = Visited(strains(200, size=0.09, seed=6), np.ones(200))
+    batch = next_strains(material, computed, 8, region=visited)
+    before = Domain.of_strains(computed, rotations).contains(visited.x)
+    assert before.mean() < 0.9  # control
+    assert Domain.of_strains(np.concatenate([computed, batch.x]), rotations).contains(visited.x).all()
+    assert batch.after < batch.before
+
+
+def test_the_expected_error_is_near_the_true_one(law):
+    """Where samples are rare, errors at samples left out are larger than over the region: the posterior's are not."""
+    truth, ratios = curved_law(), []
+    for seed in range(3):
+        data = samples_of(truth, 20, seed=seed)
+        material = calibrate(data, effort="quick", seed=seed)
+        x = Ball(0.06).draw(256, 5)
+        exact, found = (one.stress_mandel(torch.from_numpy(x)).numpy() for one in (truth, material.law))
+        ratios.append(expected_error(material, Ball(0.06)) / (np.linalg.norm(found - exact) / np.linalg.norm(exact)))
+    assert 0.5 < np.median(ratios) < 2
+    far, near = (expected_error(law[0], Ball(size)) for size in (0.09, 0.05))
+    assert far > 1.2 * near
+
+
 def test_a_material_without_a_posterior_is_refused(law):
     plain = Material.from_constants("m-3m", {"C11": 165.6, "C12": 63.9, "C44": 79.5})
     with pytest.raises(MaterialError, match="without a posterior"):
         next_strains(plain, law[1], 3)
+    with pytest.raises(MaterialError, match="without a posterior"):
+        expected_error(plain, Ball(0.05))
 
 
 def test_data_without_a_structure_cannot_be_strained(law):
@@ -99,7 +128,7 @@ def built(tmp_path_factory):
 def test_a_law_is_built_until_the_target_is_met(built):
     found, folder, lines, settings = built
     assert found.met
-    assert error_of(found.material) <= settings.target
+    assert found.steps[-1][1] == error_of(found.material, 0.05) <= settings.target
     assert [samples for samples, _ in found.steps] == sorted(samples for samples, _ in found.steps)
     assert found.steps[-1][0] <= settings.budget
     assert "relaxed: 1 atoms, m-3m" in lines[0]

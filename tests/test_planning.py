@@ -10,8 +10,9 @@ from constitutive.data.plan import Plan
 from constitutive.elasticity.constants import elastic_constants, independent_places
 from constitutive.errors import DataError
 from constitutive.fitting import PolynomialBasis
-from constitutive.planning import Ball, Box, Visited, d_optimal, forecast, make_plan, read_visited, stretch_of
+from constitutive.planning import Ball, Box, Visited, d_optimal, forecast, make_plan, read_visited, representative, stretch_of
 from constitutive.planning.optimal_design import distinct
+from constitutive.planning.representative import squared_distances
 from constitutive.symmetry import PointGroup, quartz
 from constitutive.tensors.packing import mandel_matrix, to_mandel
 
@@ -66,6 +67,33 @@ def test_greedy_choice_beats_random_choices():
     chosen = d_optimal(rows, 8)
     assert len(set(chosen.tolist())) == 8
     assert information(chosen) > max(information(rng.choice(200, 8, replace=False)) for _ in range(50))
+
+
+def test_representative_strains_are_nearer_to_all_others_modulo_the_group_than_random_ones():
+    group, points = np.asarray(mandel_matrix(PointGroup.from_symbol("4/mmm").laue_rotations)), Ball(0.1).draw(300, 0)
+    given, rng = points[:2], np.random.default_rng(0)
+
+    def spread(numbers):
+        return squared_distances(points, np.concatenate([given, points[numbers]]), group).min(axis=1).mean()
+
+    chosen = representative(points, 12, group, given=given, apart=0.02)
+    assert len(set(chosen.tolist())) == 12
+    assert spread(chosen) < 0.9 * min(spread(rng.choice(300, 12, replace=False)) for _ in range(50))
+    assert spread(chosen) < spread(representative(points, 12, group[:1], given=given))  # control: without the group
+    between = squared_distances(points[chosen], points[chosen], group) + np.eye(12)
+    assert between.min() > 0.02**2
+    turned = points[0] @ group[3].T
+    assert squared_distances(points[:1], turned[None], group)[0, 0] < 1e-15
+    assert len(representative(points[:5], 12, group, apart=0.02)) <= 5  # there are no more
+
+
+def test_a_plan_reaches_the_edge_of_its_ball_also_in_a_crystal_without_symmetry():
+    crystal = Structure(Lattice.from_parameters(4, 5, 6, 80, 95, 100), ["Si", "O", "C"], [[0, 0, 0], [0.3, 0.4, 0.55], [0.11, 0.7, 0.2]])
+    plan = make_plan(crystal, 20, size=0.05)
+    size = np.linalg.norm(strains(plan), axis=1)
+    assert plan.point_group == "1"
+    assert size.max() == pytest.approx(0.05, rel=0.01)
+    assert np.quantile(size[3:], 0.5) == pytest.approx(0.05 * 0.5 ** (1 / 6), rel=0.01)  # as uniform in the volume
 
 
 @pytest.mark.parametrize(("make", "order", "most"), [("diamond", 2, 3), ("quartz", 2, 5), ("diamond", 3, 13), ("quartz", 3, 41)])

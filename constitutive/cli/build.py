@@ -38,11 +38,15 @@ def build(
     calculator: CalculatorOption,
     folder: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write the material to.", show_default=False)],
     option: SettingOption = None,
-    target: Annotated[str, typer.Option(help="Error of the stress at samples left out, at which it stops.", metavar="PERCENT")] = "1%",
+    target: Annotated[
+        str, typer.Option(help="Expected error of the stress over all strains up to --size, at which it stops.", metavar="PERCENT")
+    ] = "1%",
     budget: Annotated[int, typer.Option(help="Most samples.", metavar="N", min=4)] = 200,
     first: Annotated[int, typer.Option(help="Samples of the first plan.", metavar="N", min=4)] = 20,
     size: Annotated[float, typer.Option(help="Largest norm |E| of the strain.", callback=positive)] = 0.08,
-    effort: Annotated[str, typer.Option(help="Of the last calibration; those before it are quick.", metavar="full|quick")] = "full",
+    effort: Annotated[
+        str, typer.Option(help="Of the calibrations; quick ones take more samples to the same error.", metavar="full|quick")
+    ] = "full",
     conventional: Annotated[bool, typer.Option("--keep-cell", help="Compute the cell as given, not its primitive one.")] = False,
     workers: WorkersOption = 0,
     scheduler: SchedulerOption = None,
@@ -57,8 +61,8 @@ def build(
 ) -> None:
     """From a crystal to its law: relax, find the group, plan, simulate, calibrate, and improve until the error is met.
 
-    Every step is kept in DIR/build: after a crash, the same command goes on where it stopped. It stops when the error at samples
-    left out is below --target, or when --budget samples are computed.
+    Every step is kept in DIR/build: after a crash, the same command goes on where it stopped. It stops when the error that the law's
+    posterior expects over all strains up to --size is below --target, or when --budget samples are computed.
 
     Exit codes: 0 target met, 1 written, the target not met within the budget, 2 refused.
 
@@ -93,7 +97,8 @@ def _payload(found: Built, folder: Path) -> dict[str, object]:
         "folder": str(folder),
         "point_group": found.material.point_group.symbol,
         "samples": len(found.data),
-        "steps": [{"samples": samples, "held_out_error": error} for samples, error in found.steps],
+        "steps": [{"samples": samples, "expected_error": error} for samples, error in found.steps],
+        "expected_error": found.steps[-1][1],
         "held_out_error": found.material.card["calibration"]["held_out_error"],
         "target_met": found.met,
         "examination": found.prepared.examination.as_dict(),

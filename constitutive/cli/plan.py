@@ -63,7 +63,7 @@ def plan(
 ) -> None:
     """Choose the strains at which a crystal's stress should be computed, before any of it is.
 
-    For a law: the reference cell, a few small strains, and strains near the edge of the domain, none twice up to symmetry.
+    For a law: the reference cell, two small strains, and strains spread evenly through the volume, none twice up to symmetry.
     With --constants: as few pairs of opposite strains as determine the elastic constants. Printed: which constants the plan
     determines, and how well for a given --noise of the stresses.
 

@@ -8,9 +8,10 @@ from constitutive.data.plan import Plan
 from constitutive.planning.expected_errors import Forecast, forecast
 from constitutive.planning.inputs import CODES, InputOptions, write_inputs
 from constitutive.planning.make import make_plan, stretch_of
-from constitutive.planning.next_strains import NextStrains, next_strains
+from constitutive.planning.next_strains import NextStrains, expected_error, next_strains
 from constitutive.planning.optimal_design import d_optimal
 from constitutive.planning.regions import Ball, Box, Region, Visited, read_visited
+from constitutive.planning.representative import representative
 
 __all__ = [
     "CODES",
@@ -23,10 +24,12 @@ __all__ = [
     "Region",
     "Visited",
     "d_optimal",
+    "expected_error",
     "forecast",
     "make_plan",
     "next_strains",
     "read_visited",
+    "representative",
     "stretch_of",
     "write_inputs",
 ]

@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from constitutive.errors import MaterialError
 from constitutive.fitting import Uncertainty
+from constitutive.laws import Domain
 from constitutive.material import Material
 from constitutive.planning.optimal_design import distinct
 from constitutive.planning.regions import Ball, Region, Visited
 from constitutive.tensors.packing import mandel_matrix
 
 CANDIDATES, PROBES = 512, 512  # strains to choose from, strains of the domain over which the variance is averaged
+FARTHER = 1.02  # than visited: how far out the outermost strains of a solve are planned
 APART = 0.02  # of the region's size: closer strains, up to symmetry, count as one
 
 
@@ -61,6 +64,7 @@ def next_strains(
         How many.
     region : Region
         Where the law is to become better: a ball or a box, or strains that a solve visited; by default the ball of the samples.
+        Where visited strains lie outside the domain of the samples, the batch holds the outermost of them.
     seed : int
         Of the candidates.
 
@@ -73,9 +77,7 @@ def next_strains(
     MaterialError
         The material states no posterior, or the region holds too few strains that are not computed yet.
     """
-    posterior = material.uncertainty
-    if posterior is None:
-        raise MaterialError("found a material without a posterior; needed one that `calibrate` made, not one from constants alone")
+    posterior = _posterior(material)
     where = region or Ball(float(np.linalg.norm(computed, axis=1).max()))
     group = np.asarray(mandel_matrix(material.point_group.laue_rotations))
     candidates = _candidates(where, computed, group, count, seed)
@@ -84,8 +86,50 @@ def next_strains(
     probes = posterior.columns(where.draw(PROBES, seed + 1)) @ posterior.factor / scale
     M = np.einsum("nik,nil->kl", probes, probes, optimize=True) / (6 * len(probes))
     chosen, before, after = _greedy(R, M, count)
+    batch = candidates[chosen]
+    if isinstance(where, Visited):
+        batch, replaced = _reaching(batch, computed, where, material.point_group.laue_rotations)
+        after = _variance_after(posterior.columns(batch) @ posterior.factor / scale, M) if replaced else after
     width = scale * posterior.multiple(0.68)
-    return NextStrains(candidates[chosen], width * float(np.sqrt(before)), width * float(np.sqrt(after)))
+    return NextStrains(batch, width * float(np.sqrt(before)), width * float(np.sqrt(after)))
+
+
+def expected_error(material: Material, region: Region, *, seed: int = 0) -> float:
+    """Relative error of the stress that the posterior of a law expects over a region.
+
+    The root mean square half-width of the intervals that hold a stress component with probability 0.68, over that of the stress
+    components. Errors at samples left out judge a plan's samples, most of which lie where the law was least known; this one is weighted
+    as the region is.
+
+    Parameters
+    ----------
+    material : Material
+        Calibrated, with its posterior.
+    region : Region
+        A ball, a box or strains that a solve visited.
+    seed : int
+        Of the strains at which it is evaluated.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    MaterialError
+        The material states no posterior.
+    """
+    x = region.draw(PROBES, seed)
+    posterior = _posterior(material)
+    deviation = np.sqrt(np.mean((posterior.columns(x) @ posterior.factor) ** 2) * posterior.factor.shape[1])
+    stress = material.law.stress_mandel(torch.from_numpy(x)).numpy()
+    return float(posterior.multiple(0.68) * deviation / np.sqrt(np.mean(stress**2)))
+
+
+def _posterior(material: Material) -> Uncertainty:
+    if material.uncertainty is None:
+        raise MaterialError("found a material without a posterior; needed one that `calibrate` made, not one from constants alone")
+    return material.uncertainty
 
 
 def _candidates(where: Region, computed: np.ndarray, group: np.ndarray, count: int, seed: int) -> Float[np.ndarray, "n 6"]:
@@ -103,6 +147,29 @@ def _candidates(where: Region, computed: np.ndarray, group: np.ndarray, count: i
     return found
 
 
+def _reaching(
+    batch: Float[np.ndarray, "n 6"], computed: Float[np.ndarray, "m 6"], visited: Visited, rotations: Float[np.ndarray, "g 3 3"]
+) -> tuple[Float[np.ndarray, "n 6"], int]:
+    """The batch with its last strains replaced by the outermost visited ones until the domain of all samples holds what was visited.
+
+    They are planned a little farther out: the improved law moves the strains of the next solve. Returned with how many were replaced.
+    """
+    batch, most = batch.copy(), (len(batch) + 1) // 2
+    for replaced in range(most):
+        distance = Domain.of_strains(np.concatenate([computed, batch]), rotations).distance(torch.from_numpy(visited.x))
+        outermost = int(distance.argmax())
+        if float(distance[outermost]) <= 1:
+            return batch, replaced
+        batch[-1 - replaced] = FARTHER * visited.x[outermost]
+    return batch, most
+
+
+def _variance_after(rows: Float[np.ndarray, "n 6 k"], M: Float[np.ndarray, "k k"]) -> float:
+    """Mean variance with the samples of these rows added."""
+    R = rows.reshape(-1, rows.shape[2])
+    return float(np.trace(np.linalg.solve(np.eye(len(M)) + R.T @ R, M)))
+
+
 def _error_of_a_sample(posterior: Uncertainty, computed: Float[np.ndarray, "m 6"]) -> float:
     """σ: the posterior with errors σ of the samples has the mean trace σ² k over its own samples, with k its rank."""
     rows = posterior.columns(computed) @ posterior.factor
@@ -112,16 +179,17 @@ def _error_of_a_sample(posterior: Uncertainty, computed: Float[np.ndarray, "m 6"
 def _greedy(R: Float[np.ndarray, "n 6 k"], M: Float[np.ndarray, "k k"], count: int) -> tuple[list[int], float, float]:
     """Numbers of the strains, and the mean variance before and after."""
     V = R.copy()  # R Σ, kept up to date by corrections of rank 6
+    across = R.transpose(0, 2, 1)
     before = mean = float(np.trace(M))
     chosen: list[int] = []
     free = np.ones(len(R), dtype=bool)
     for _ in range(count):
-        K = np.eye(6) + np.einsum("nik,njk->nij", V, R, optimize=True)
-        drop = np.einsum("nii->n", np.linalg.solve(K, np.einsum("nik,njk->nij", V @ M, V, optimize=True)))
+        K = np.eye(6) + V @ across
+        drop = np.einsum("nii->n", np.linalg.solve(K, V @ M @ V.transpose(0, 2, 1)))
         best = int(np.where(free, drop, -np.inf).argmax())
         chosen.append(best)
         free[best] = False
         mean -= float(drop[best])
         own = np.linalg.solve(K[best], V[best])
-        V = V - np.einsum("nik,jk->nij", V, R[best], optimize=True) @ own
+        V = V - V @ across[best] @ own
     return chosen, before, max(mean, 0.0)

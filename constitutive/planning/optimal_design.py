@@ -52,16 +52,17 @@ def d_optimal(
         A = A + rows.T @ rows
     inverse = np.linalg.inv(A)
     V = candidates @ inverse  # (n, 6, k), kept up to date by rank-6 corrections
+    across = candidates.transpose(0, 2, 1)
     free = np.ones(n, dtype=bool)
     chosen = []
     for _ in range(min(count, n)):
-        K = np.eye(6) + np.einsum("nik,njk->nij", V, candidates, optimize=True)
+        K = np.eye(6) + V @ across
         gain = np.where(free, np.linalg.slogdet(K)[1], -np.inf)
         best = int(gain.argmax())
         chosen.append(best)
         free[best] = False
         step = np.linalg.solve(K[best], V[best])
-        V = V - np.einsum("nik,jk->nij", V, candidates[best], optimize=True) @ step
+        V = V - V @ across[best] @ step
     return np.array(chosen, dtype=np.int64)
 
 

@@ -69,6 +69,26 @@ class Ball:
         radius = self.size * u[:, 6] ** (1 / 6)
         return np.asarray(normal * (radius / np.linalg.norm(normal, axis=1))[:, None])
 
+    def filled(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
+        """The same directions with radii as of points uniform in the volume, in the same order of size: the outermost is at the edge.
+
+        Points in the middle of what they represent would leave the edge of the ball without any.
+
+        Parameters
+        ----------
+        x : array (n, 6)
+            Strains, Mandel, none of them zero.
+
+        Returns
+        -------
+        array (n, 6)
+        """
+        length = np.linalg.norm(x, axis=1)
+        rank = np.empty(len(x))
+        rank[np.argsort(length, kind="stable")] = np.arange(len(x))
+        radius = self.size * ((rank + 0.5) / max(len(x), 1)) ** (1 / 6)
+        return x * (radius / length)[:, None]
+
 
 @final
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which strains a plan holds: mixtures for a law, pairs of opposite strains for elastic constants."""
+"""Which strains a plan holds: an even spread for a law, pairs of opposite strains for elastic constants."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from constitutive.errors import DataError
 from constitutive.fitting import PolynomialBasis
 from constitutive.planning.optimal_design import d_optimal, distinct
 from constitutive.planning.regions import Ball, Region
+from constitutive.planning.representative import representative
 from constitutive.tensors.packing import mandel_matrix
 
-POOL = 1024  # candidates of the D-optimal choice
-SMALL_SHARE, SMALL_SIZE = 0.1, 0.15  # of the strains, and of the region's size: they fix the constants of second order
-UNIFORM_SHARE = 0.5  # of the others; the rest is D-optimal
-APART = 0.02  # of the region's size: closer strains, up to symmetry, count as one
-DEGREES = (2, 3, 4, 5)  # of the series whose coefficients the D-optimal strains determine
+SMALL, SMALL_SIZE = 2, 0.15  # strains near the reference, and their size over the region's: they fix the constants of second order
+POOL, POINTS_EACH = 1024, 8  # points that represent the region, and at least so many for each strain
+MOST_REPRESENTED = 512  # strains; more are points of the low-discrepancy sequence itself
+APART = 0.02 * SMALL_SIZE  # of the region's size: closer strains, up to symmetry, count as one
 MOST_PAIRS = 120  # of directions, where no number is stated
 PAIR_CANDIDATES = 256  # directions among which pairs are chosen
 DETERMINED = 0.1  # smallest singular value of the design, relative to the largest, from which on constants count as determined
@@ -24,7 +24,10 @@ AMPLITUDES = {2: (1.0,), 3: (1.0, 0.5)}  # of the pairs, in units of the size: t
 
 
 def strains_for_law(rotations: Float[np.ndarray, "g 3 3"], count: int, region: Region, seed: int) -> Float[np.ndarray, "count 6"]:
-    """Strains for a law in a region: the reference, a few small ones, then half uniform in volume and half D-optimal.
+    """Strains for a law in a region: the reference, two small ones, and strains spread evenly through its volume modulo the group.
+
+    Most of a volume of six dimensions is near its edge, and so are most of these strains. In a ball they reach to the edge, as a law
+    extrapolates beyond its samples.
 
     Parameters
     ----------
@@ -48,22 +51,19 @@ def strains_for_law(rotations: Float[np.ndarray, "g 3 3"], count: int, region: R
     """
     if count < 4:
         raise DataError(f"plan: found {count} strains asked for; needed at least 4 for a law")
-    small = max(2, round(SMALL_SHARE * count))
-    uniform = round(UNIFORM_SHARE * (count - 1 - small))
-    size = region.size
+    size, rest = region.size, count - 1 - SMALL
     group = np.asarray(mandel_matrix(rotations))
-    near = region.draw(4 * small, seed + 1)
+    near = region.draw(8 * SMALL, seed + 1)
     near *= (SMALL_SIZE * size / np.maximum(np.linalg.norm(near, axis=1), 1e-12))[:, None]
-    far = region.draw(2 * uniform + POOL, seed)
-    fixed = np.concatenate([np.zeros((1, 6)), near[distinct(near, group, APART * SMALL_SIZE * size)][:small]])
-    chosen = np.concatenate([fixed, far[: 2 * uniform]])
-    chosen = chosen[distinct(chosen, group, APART * SMALL_SIZE * size)]
-    chosen = chosen[: len(fixed) + uniform]
-    pool = far[2 * uniform :]
-    basis = PolynomialBasis(rotations, DEGREES, size)
-    ranked = pool[d_optimal(basis(pool), min(2 * count, len(pool)), given=basis(chosen))]
-    found = np.concatenate([chosen, ranked])
-    found = found[distinct(found, group, APART * SMALL_SIZE * size)]
+    fixed = np.concatenate([np.zeros((1, 6)), near[distinct(near, group, APART * size)][:SMALL]])
+    if rest <= MOST_REPRESENTED:
+        points = region.draw(max(POOL, POINTS_EACH * rest), seed)
+        far = points[representative(points, rest, group, given=fixed, apart=APART * size)]
+        far = region.filled(far) if isinstance(region, Ball) else far
+    else:
+        points = np.concatenate([fixed, region.draw(2 * rest, seed)])
+        far = points[distinct(points, group, APART * size)][len(fixed) :]
+    found = np.concatenate([fixed, far])
     if len(found) < count:
         raise DataError(f"plan: found {len(found)} different strains in the region; needed {count}; ask for fewer or widen the region")
     return found[:count]

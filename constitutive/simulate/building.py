@@ -18,7 +18,7 @@ from constitutive.data import StressStrainData
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError
 from constitutive.material import Material
-from constitutive.planning import make_plan
+from constitutive.planning import Ball, expected_error, make_plan
 from constitutive.readers.joining import joined
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.improving import plan_next
@@ -43,7 +43,7 @@ class BuildSettings:
     Attributes
     ----------
     target
-        Relative error of the stress at strains left out, at which it stops.
+        Relative error of the stress over the strains asked for, as the posterior expects it, at which it stops.
     budget
         Most samples.
     first
@@ -51,7 +51,7 @@ class BuildSettings:
     size
         Largest |E|.
     effort
-        Of the last calibration: "full" or "quick"; those before it are quick.
+        Of all calibrations: "full" or "quick", which takes more samples to the same error.
     seed
         Of all random choices.
     primitive
@@ -97,7 +97,7 @@ class Built:
     prepared
         Calculator and reference.
     steps
-        Samples and error of each calibration.
+        Samples and expected error of each calibration.
     met
         Whether the target was met.
     """
@@ -166,32 +166,37 @@ def build(
                 tell(f"left out: strain {number}: {reason}")
             data = found.data if data is None else joined([data, found.data])
             law = _law(batch, data, settings, progress)
-            steps.append((len(data), error_of(law)))
-            tell(f"{len(data)} samples: error {100 * error_of(law):.2g} % at samples left out (target {100 * settings.target:.2g} %)")
-            if error_of(law) <= settings.target or len(data) + SMALLEST_BATCH > settings.budget:
+            steps.append((len(data), error_of(law, settings.size)))
+            tell(f"{len(data)} samples: {_errors(law, settings)} (target {100 * settings.target:.2g} %)")
+            if steps[-1][1] <= settings.target or len(data) + SMALLEST_BATCH > settings.budget:
                 break
-        final_law = (
-            law if settings.effort == "quick" else calibrate(data, seed=settings.seed, progress=progress, residual_stress=_rule(settings))
-        )
-    met = error_of(final_law) <= settings.target
-    final_law.save(folder)
+    met = steps[-1][1] <= settings.target
+    law.save(folder)
     data.save(Path(folder) / "data.json")
-    tell(f"{'target met' if met else 'budget spent'}: error {100 * error_of(final_law):.2g} % with {len(data)} samples")
-    return Built(final_law, data, prepared, tuple(steps), met)
+    tell(f"{'target met' if met else 'budget spent'} with {len(data)} samples: {_errors(law, settings)}")
+    return Built(law, data, prepared, tuple(steps), met)
 
 
-def error_of(material: Material) -> float:
-    """The relative error of S at samples left out, from the card of a calibrated material.
+def error_of(material: Material, size: float) -> float:
+    """The relative error of S that the posterior of a law expects over all strains up to a size.
 
     Parameters
     ----------
     material : Material
+        Calibrated.
+    size : float
+        Largest |E|.
 
     Returns
     -------
     float
     """
-    return float(material.card["calibration"]["held_out_error"])
+    return expected_error(material, Ball(size))
+
+
+def _errors(law: Material, settings: BuildSettings) -> str:
+    left_out = float(law.card["calibration"]["held_out_error"])
+    return f"expected error {100 * error_of(law, settings.size):.2g} %, at samples left out {100 * left_out:.2g} %"
 
 
 def primitive_of(structure: Structure) -> Structure:
@@ -256,11 +261,12 @@ def _plan(batch: Path, law: Material | None, data: StressStrainData | None, prep
 
 
 def _law(batch: Path, data: StressStrainData, settings: BuildSettings, progress: Progress | None) -> Material:
-    """The law of all samples so far, by a quick calibration; kept."""
-    if (batch / "law" / "card.yaml").exists():
-        return Material.load(batch / "law")
-    law = calibrate(data, seed=settings.seed, effort="quick", allow=("error",), progress=progress, residual_stress=_rule(settings))
-    law.save(batch / "law")
+    """The law of all samples so far; kept, by the effort that it took."""
+    kept = batch / f"law_{settings.effort}"
+    if (kept / "card.yaml").exists():
+        return Material.load(kept)
+    law = calibrate(data, seed=settings.seed, effort=settings.effort, allow=("error",), progress=progress, residual_stress=_rule(settings))
+    law.save(kept)
     return law
 
 
