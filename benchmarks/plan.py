@@ -1,9 +1,9 @@
 """What a plan is worth: constants beside finite differences, laws of planned strains beside random ones, laws improved by their posterior.
 
-Beside the last stands the error that `build` stops by, and the true one.
+--stop prints the error that `build` stops by beside the true one.
 
-    ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--crystals silicon_sw copper] [--samples 20 50 200] [--seeds 5]
-        [--unseen 600] [--effort quick]
+    ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--stop] [--crystals silicon_sw copper]
+        [--samples 20 50 200] [--seeds 5] [--unseen 600] [--effort quick]
 
 Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an option all tables are printed.
 """
@@ -23,7 +23,7 @@ from constitutive.data import StressStrainData
 from constitutive.elasticity.constants import elastic_constants, independent_places, name_of
 from constitutive.fitting import PolynomialBasis
 from constitutive.kinematics import second_piola_from_cauchy
-from constitutive.planning import Ball, make_plan, next_strains, stretch_of
+from constitutive.planning import Ball, expected_error, make_plan, next_strains, stretch_of
 from constitutive.simulate.reference import relax_reference
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
@@ -185,6 +185,50 @@ def print_curves(name, seed, found):
     return need
 
 
+FIRST, GROWTH, MOST = 20, 0.5, 120  # samples as `build` takes them
+TARGETS = (0.01, 0.003)
+
+
+def stops(names, seeds, unseen, effort):
+    """Print the error by which `build` stops, that at samples left out, and the true one, after each batch and where it stops."""
+    every, at_the_stop = [], {target: [] for target in TARGETS}
+    for name in names:
+        structure, style, file, elements = crystal(name)
+        ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
+        for seed in range(seeds):
+            open_targets, own = list(TARGETS), []
+            data = make(structure, make_plan(structure, FIRST, size=SIZE, seed=seed).F, style, file, elements, name)
+            while open_targets and len(data) <= MOST:
+                law = calibrate(data, effort=effort, allow=("error", "wrong_group"), seed=seed)
+                own.append((expected_error(law, Ball(SIZE)), law.report.held_out_error, true_error(law, ahead), len(data)))
+                for target in [target for target in open_targets if own[-1][0] <= target]:
+                    at_the_stop[target].append(own[-1])
+                    open_targets.remove(target)
+                x = np.asarray(to_mandel(data.green_lagrange_strain))
+                more = stretch_of(next_strains(law, x, round(GROWTH * len(data)), region=Ball(SIZE), seed=seed + len(data)).x)
+                new = make(structure, more, style, file, elements, name)
+                data = data.replace(F=np.concatenate([data.F, more]), cauchy=np.concatenate([data.cauchy, new.cauchy]))
+            every += own
+            texts = (f"{count}: {100 * a:.3f} {100 * b:.3f} {100 * c:.3f}" for a, b, c, count in own)
+            print(f"{name}, seed {seed}: samples: expected, left out, true (%)", "; ".join(texts), flush=True)
+    print_honesty("all laws", np.array(every))
+    for target, rows in at_the_stop.items():
+        print_honesty(f"where the expected error is first below {100 * target:g} %", np.array(rows))
+
+
+def print_honesty(title, rows):
+    """Estimated over true errors."""
+    if not len(rows):
+        return
+    for kind, estimated in (("expected", rows[:, 0]), ("at samples left out", rows[:, 1])):
+        ratio = estimated / rows[:, 2]
+        within = np.mean((ratio > 1 / 1.5) & (ratio < 1.5))
+        print(
+            f"{title}, {len(rows)}: error {kind} over the true one: median {np.median(ratio):.2f}, 80 % from {np.quantile(ratio, 0.1):.2f} "
+            f"to {np.quantile(ratio, 0.9):.2f}, within a factor 1.5 in {100 * within:.0f} %"
+        )
+
+
 WITHOUT = 0.01  # of the unseen strains: those with the largest errors, beyond a jump of the ions
 
 
@@ -232,19 +276,22 @@ def main():
     parser.add_argument("--constants", action="store_true")
     parser.add_argument("--laws", action="store_true")
     parser.add_argument("--improve", action="store_true")
+    parser.add_argument("--stop", action="store_true")
     parser.add_argument("--effort", default="full", choices=["full", "quick"])
     parser.add_argument("--crystals", nargs="*", default=["silicon_sw", "copper"], choices=sorted({**POTENTIAL, **ALLOYS}))
     parser.add_argument("--samples", type=int, nargs="*", default=[50], help="of --laws")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--unseen", type=int, default=600)
     options = parser.parse_args()
-    every = not (options.constants or options.laws or options.improve)
+    every = not (options.constants or options.laws or options.improve or options.stop)
     if options.constants or every:
         constants(options.crystals)
     if options.laws or every:
         laws(options.crystals, options.samples, options.seeds, options.unseen, options.effort)
     if options.improve or every:
         improve_curves(options.crystals, options.seeds, options.unseen, options.effort)
+    if options.stop or every:
+        stops(options.crystals, options.seeds, options.unseen, options.effort)
 
 
 if __name__ == "__main__":

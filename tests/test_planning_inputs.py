@@ -145,7 +145,7 @@ def test_the_command_plans_writes_and_refuses(plan, tmp_path, monkeypatch):
     assert payload["expected_errors_GPa"]["2"]["C11"] > 0
     assert Path("runs/strain_005/POSCAR").is_file()
     assert Path("p.json").is_file()
-    done = CliRunner().invoke(app, ["plan", "POSCAR", "-o", "c.json", "--constants", "2"])
+    done = CliRunner().invoke(app, ["plan", "POSCAR", "-o", "c.json", "--for", "constants"])
     assert done.exit_code == 0
     assert "C44 ±" in done.stdout
     assert "C111" not in done.stdout
@@ -153,6 +153,8 @@ def test_the_command_plans_writes_and_refuses(plan, tmp_path, monkeypatch):
         ([], "neither -o PLAN nor --to"),
         (["--to", "vasp"], "needed both"),
         (["-o", "q.json", "--box", "0.1,0.1"], "needed six"),
+        (["-o", "q.json", "--order", "3"], "needed --for constants"),
+        (["-o", "q.json", "--for", "moduli"], "needed law or constants"),
         (["-o", "q.json", "--size", "0.1", "--box", "0.1 0.1 0.1 0 0 0"], "a size and a region"),
     ):
         refused = CliRunner().invoke(app, ["plan", "POSCAR", *words])

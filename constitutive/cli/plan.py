@@ -37,8 +37,10 @@ def plan(
     visited: Annotated[
         Path | None, typer.Option(help="Instead of --size: an .npz file with the F (n,3,3) that a solve visited.", metavar="NPZ")
     ] = None,
-    constants: Annotated[
-        int | None, typer.Option(help="Plan for the elastic constants of order 2 or 3 only.", metavar="ORDER", min=2, max=3)
+    purpose: Annotated[str, typer.Option("--for", help="For a law, or for elastic constants only.", metavar="law|constants")] = "law",
+    order: Annotated[
+        int | None,
+        typer.Option(help="Of the constants, with --for constants: 2 (the default) or 3.", min=2, max=3, show_default=False),
     ] = None,
     field: Annotated[
         float | None,
@@ -64,7 +66,7 @@ def plan(
     """Choose the strains at which a crystal's stress should be computed, before any of it is.
 
     For a law: the reference cell, two small strains, and strains spread evenly through the volume, none twice up to symmetry.
-    With --constants: as few pairs of opposite strains as determine the elastic constants. Printed: which constants the plan
+    --for constants: as few pairs of opposite strains as determine those of the --order. Printed: which constants the plan
     determines, and how well for a given --noise of the stresses.
 
     Exit codes: 0 written, 2 refused (nothing written).
@@ -72,7 +74,7 @@ def plan(
     [bold]Examples[/]
 
       [dim]constitutive plan POSCAR -n 50 --size 0.08 --to vasp runs[/]
-      [dim]constitutive plan POSCAR --constants 2 -o plan.json[/]
+      [dim]constitutive plan POSCAR --for constants -o plan.json[/]
       [dim]constitutive plan quartz.cif -n 200 --field 2 -o plan.json[/]
       [dim]constitutive convert runs -o data.json[/]
     """
@@ -83,6 +85,7 @@ def plan(
         raise DataError("plan: found neither -o PLAN nor --to CODE FOLDER; needed one of them: nothing would be written")
     if (to is None) != (folder is None):
         raise DataError("plan: found --to without a folder or a folder without --to; needed both, as in --to vasp runs")
+    constants = _constants(purpose, order)
     made = make_plan(
         structure, count, size=size, region=_region(box, visited), constants=constants, field=field, polarization=polarization, seed=seed
     )
@@ -96,6 +99,15 @@ def plan(
     expected = forecast(made, PointGroup.from_structure(made.structure), noise)
     orders = (2,) if constants == 2 else (2, 3)
     emit(as_json, _payload(made, expected, output, folder), lambda: _render(made, expected, orders, output, folder))
+
+
+def _constants(purpose: str, order: int | None) -> int | None:
+    """The order of the constants that are planned for; None for a law."""
+    if purpose not in ("law", "constants"):
+        raise DataError(f"--for: found {purpose!r}; needed law or constants")
+    if purpose == "law" and order is not None:
+        raise DataError(f"plan: found --order {order} for a law; needed --for constants with it")
+    return (order or 2) if purpose == "constants" else None
 
 
 def _region(box: str | None, visited: Path | None) -> Region | None:

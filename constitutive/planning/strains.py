@@ -13,8 +13,8 @@ from constitutive.planning.representative import representative
 from constitutive.tensors.packing import mandel_matrix
 
 SMALL, SMALL_SIZE = 2, 0.15  # strains near the reference, and their size over the region's: they fix the constants of second order
-POOL, POINTS_EACH = 1024, 8  # points that represent the region, and at least so many for each strain
-MOST_REPRESENTED = 512  # strains; more are points of the low-discrepancy sequence itself
+POOL, POINTS_EACH = 1024, 4  # points that represent the region, and at least so many for each strain
+MOST_REPRESENTED = 300  # strains; more are points of the low-discrepancy sequence itself
 APART = 0.02 * SMALL_SIZE  # of the region's size: closer strains, up to symmetry, count as one
 MOST_PAIRS = 120  # of directions, where no number is stated
 PAIR_CANDIDATES = 256  # directions among which pairs are chosen
