@@ -75,18 +75,19 @@ def axisymmetric(names: Names) -> Any:
 def size(_names: Names) -> Any:
     """The table of the page."""
     text = (DOCS / "howto" / "size.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+)" + r" \| ([\d.]+)" * 4 + r" \|$", text, re.MULTILINE)
-    number, *curves = np.array(rows, dtype=float).T
-    figure = new_figure(7.6, 3.2)
+    rows = re.findall(r"^\| (\w+) \| (\S+)" + r" \| (\d+)" * 4 + r" \|$", text, re.MULTILINE)
+    names = [f"{re.sub('([0-9])', '₂', name)} ({group})" for name, group, *_ in rows]
+    counts = np.array([row[2:] for row in rows], dtype=float)
+    place = np.arange(len(names))[::-1]
+    figure = new_figure(7.6, 2.8)
     axes = figure.subplots(1, 2, sharey=True)
-    for axis, title, improved, random in zip(axes, ("Silicon (Stillinger–Weber)", "Copper (EAM)"), curves[::2], curves[1::2], strict=True):
-        axis.semilogy(number, improved, "o-", color=BLUE, ms=4, label="planned, then improved")
-        axis.semilogy(number, random, "s--", color=ORANGE, ms=4, label="random, |E| uniform")
-        axis.set(xlabel="samples", title=title)
-        axis.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2], labels=["0.05", "0.1", "0.2", "0.5", "1", "2"])
-        axis.minorticks_off()
-    axes[0].set_ylabel("error of S at unseen strains (%)")
-    axes[0].legend()
+    for axis, goal, pair in zip(axes, ("1 %", "0.3 %"), (counts[:, :2], counts[:, 2:]), strict=True):
+        axis.hlines(place, pair[:, 0], pair[:, 1], color=MUTED, lw=1.2, zorder=0)
+        axis.plot(pair[:, 0], place, "o", color=BLUE, ms=6, label="planned, then improved")
+        axis.plot(pair[:, 1], place, "s", color=ORANGE, ms=6, label="random, |E| uniform")
+        axis.set(xlabel="samples", title=f"Samples for an error of {goal}", xlim=(0, None), ylim=(-0.6, len(names) - 0.4))
+    axes[0].set_yticks(place, labels=names)
+    axes[0].legend(loc="upper right")
     return figure
 
 
