@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from constitutive.data import MEASURES, StressStrainData
 from constitutive.data.corrections import corotational_frames, lammps_frames
+from constitutive.data.electric import quanta
 from constitutive.errors import DataError
 from constitutive.intake.groups import declared_group, lattice_by_columns
 from constitutive.intake.hypotheses import KNOWN_ORDERS
@@ -222,3 +223,43 @@ def inject_pair(data: StressStrainData, first: str, second: str, rng: Generator)
     for fault in sorted((first, second), key=ORDER.index):
         data = inject(data, fault, rng)
     return data
+
+
+# ---- of fields and polarisations --------------------------------------------------------------------------------------
+
+
+def _polarization_sign(data: StressStrainData, rng: Generator) -> StressStrainData:
+    name = rng.choice(["polarization", "electric_field"])
+    return data.replace(**{name: -getattr(data, name)})
+
+
+def _electric_unit(data: StressStrainData, rng: Generator) -> StressStrainData:
+    name, factor = [("electric_field", 0.1), ("polarization", 100.0)][rng.integers(2)]
+    return data.replace(**{name: factor * getattr(data, name)})
+
+
+def _polarization_branch(data: StressStrainData, rng: Generator) -> StressStrainData:
+    """Some samples moved by one or two quanta, in the configuration in which the polarisation is given."""
+    P = data.reference_polarization.copy()
+    for k in rng.choice(np.arange(1, len(data)), size=max(1, len(data) // 20), replace=False):
+        P[k] += rng.choice([-1, 1]) * quanta(data.lattice)[rng.integers(3)]
+    return data.replace(polarization=P, electric_field=data.reference_electric_field, electric_frame="reference")
+
+
+def _electric_frame(data: StressStrainData, rng: Generator) -> StressStrainData:
+    """Fields of the lab, of lattices turned by up to half a radian, stated as those of the reference."""
+    angles = rng.uniform(-0.5, 0.5, len(data))
+    F = np.array([[[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]] for a in angles]) @ data.F
+    field = np.einsum("nji,nj->ni", np.linalg.inv(F), data.reference_electric_field)
+    P = np.einsum("nij,nj->ni", F, data.reference_polarization) / np.linalg.det(F)[:, None]
+    second = data.stress("second_piola_kirchhoff")
+    stress = {**dict.fromkeys(MEASURES), "second_piola_kirchhoff": second}
+    return data.replace(F=F, **stress, electric_field=field, polarization=P, electric_frame="reference")
+
+
+FIELD_INJECTORS: dict[str, Callable[[StressStrainData, Generator], StressStrainData]] = {
+    "polarization_sign": _polarization_sign,
+    "electric_unit": _electric_unit,
+    "polarization_branch": _polarization_branch,
+    "electric_frame": _electric_frame,
+}

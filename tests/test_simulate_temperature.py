@@ -73,7 +73,6 @@ def test_a_data_set_at_a_temperature_has_errors_and_weights(copper):
     [
         (["--temperature", "300"], "needed both"),
         (["--method", "md"], "needed both"),
-        (["--temperature", "300", "--method", "qha"], "needed md"),
         (["--temperature", "300", "--method", "md", "--clamped"], "needed one of them"),
     ],
 )

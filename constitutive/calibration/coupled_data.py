@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
-from constitutive.data.electric import unwrapped
+from constitutive.data.electric import on_one_branch
 from constitutive.errors import CalibrationError, DataError
 from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.material import Material
@@ -137,9 +137,7 @@ def coupled_samples(data: StressStrainData, variables: tuple[Variable, ...], gro
     field, polarization = data.reference_electric_field, data.reference_polarization
     given = "polarization" in [v.name for v in variables]  # of a crystal with wells it is no function of the field, and is taken as stated
     if polarization is not None and data.lattice is not None and not given:
-        points = [strain / max(float(np.linalg.norm(strain, axis=1).max()), 1e-300)]
-        points += [] if field is None else [field / max(float(np.linalg.norm(field, axis=1).max()), 1e-300)]
-        polarization, moved = unwrapped(polarization, np.concatenate(points, 1), data.lattice)
+        polarization, moved = on_one_branch(polarization, strain, field, data.lattice)
         if len(moved):
             shown = ", ".join(map(str, moved[:8])) + (" and more" if len(moved) > 8 else "")
             notes.append(f"the polarisation of samples {shown} was on another branch and was moved by quanta e a / V")

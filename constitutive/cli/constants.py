@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,6 +57,7 @@ def constants(
         constants_table,
         constants_under_pressure,
         coupled_constants,
+        quartz_setting,
         stability_map,
     )
     from constitutive.material import Material  # deferred: quick --help
@@ -76,9 +78,25 @@ def constants(
         payload["note"] = BLIND_SPOT
     if piezo and material.coupled is not None:
         temperature = material.card.get("reference_temperature_K")
-        payload["piezo"] = coupled_constants(material.coupled, reference_temperature=temperature).as_dict()
+        found = coupled_constants(material.coupled, reference_temperature=temperature)
+        payload["piezo"] = found.as_dict()
+        setting = quartz_setting(material.point_group, found)
+        if setting is not None:
+            payload["quartz_setting"] = {**asdict(setting), "text": str(setting), "contradiction": _contradiction(setting.hand, material)}
         payload["piezo_errors"] = material.card.get("coupled_constants_errors", {})
     emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
+
+
+def _contradiction(hand: str, material: Material) -> str:
+    """Where the structure of a crystal of quartz is of the other hand than its constants say."""
+    from constitutive.symmetry import find_symmetry  # deferred: quick --help
+
+    if material.structure is None or material.structure.composition.reduced_formula != "SiO2":
+        return ""
+    own = {152: "left", 154: "right"}.get(find_symmetry(material.structure).space_group_number)
+    if own in (None, hand):
+        return ""
+    return f"the structure of the material is {own}-handed, the signs are those of the other hand: constants or structure are wrong"
 
 
 def _errors(material: Material) -> dict[str, dict[str, float | None]]:
@@ -112,6 +130,11 @@ def _render(payload: JsonObject, scale: StressScale) -> None:
         out.print(payload["note"])
     if "piezo" in payload:
         render_constants(payload["piezo"], payload["piezo_errors"])
+    if "quartz_setting" in payload:
+        out.print(f"signs: {payload['quartz_setting']['text']}", markup=False, soft_wrap=True)
+        if payload["quartz_setting"]["contradiction"]:
+            out.print("[yellow]note:[/] ", end="")
+            out.print(payload["quartz_setting"]["contradiction"], markup=False, soft_wrap=True)
 
 
 def _with_error(name: str, value: float, error: float | None, scale: StressScale) -> str:

@@ -66,6 +66,9 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    unwrap_polarization: Annotated[
+        bool, typer.Option("--unwrap-polarization", help="Bring polarisations that differ by quanta e a/V to one branch.")
+    ] = False,
     charges: Annotated[
         str | None,
         typer.Option(
@@ -127,6 +130,7 @@ def convert(
         measure=measure,
         stress_frame=stress_frame,
         drop=_numbers(drop),
+        unwrap_polarization=unwrap_polarization,
     )
     data = _averaged(corrections.apply(data), average, sources)
     require_usable_reference(data, allow or ())

@@ -75,12 +75,18 @@ def simulate(
         ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Stresses at a temperature, K, by molecular dynamics.", callback=positive, show_default=False)
+        str | None, typer.Option(help="Stresses at a temperature, K; of qha several, as 100,300,500.", metavar="K,...", show_default=False)
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Of --temperature: md.", metavar="md", show_default=False)] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Of --temperature: molecular dynamics, or phonons in the strained cells.", metavar="md|qha", show_default=False),
+    ] = None,
     md_steps: Annotated[int, typer.Option(help="Steps of each average; a quarter more go before it.", metavar="N", min=40)] = 2000,
     timestep: Annotated[float, typer.Option(help="Of molecular dynamics, fs.", callback=positive)] = 2.0,
-    supercell: Annotated[float, typer.Option(help="Smallest length of its supercell, Å.", callback=positive)] = 10.0,
+    supercell: Annotated[float, typer.Option(help="Smallest length of the supercell of --method, Å.", callback=positive)] = 10.0,
+    q_mesh: Annotated[
+        int, typer.Option("--q-mesh", help="Of qha: wave vectors, in multiples of those of the supercell.", metavar="N", min=1)
+    ] = 4,
     run_folder: Annotated[
         Path | None, typer.Option(help="Folder of the journal; by default beside DATA.", metavar="DIR", show_default=False)
     ] = None,
@@ -99,6 +105,7 @@ def simulate(
       [dim]constitutive simulate plan.json --calculator emt -o data.json[/]
       [dim]constitutive simulate plan.json --calculator calc.yaml --workers 4 -o data.json[/]
       [dim]constitutive simulate plan.json --calculator my_module:make --scheduler tcp://head:8786 -o data.json[/]
+      [dim]constitutive simulate plan.json --calculator calc.yaml --temperature 100,300,500 --method qha -o data.json[/]
     """
     from constitutive.data.plan import Plan  # deferred: quick --help
     from constitutive.simulate import run_folder_of  # deferred: quick --help
@@ -112,7 +119,7 @@ def simulate(
         target=None if target is None else percent(target),
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
-    settings = at_temperature(settings, temperature, method, md_steps, timestep, supercell)
+    settings = at_temperature(settings, temperature, method, (md_steps, timestep), supercell, q_mesh)
     with ProgressBar() as progress:
         found = run(Plan.load(plan), spec, run_folder or run_folder_of(output), settings, progress=progress, warn=_warn)
     found.data.save(output)
@@ -175,22 +182,62 @@ def settings_of(
 
 
 def at_temperature(
-    settings: SimulationSettings, temperature: float | None, method: str | None, steps: int, timestep: float, supercell: float
+    settings: SimulationSettings, temperature: str | None, method: str | None, dynamics: tuple[int, float], supercell: float, q_mesh: int
 ) -> SimulationSettings:
-    """The settings with molecular dynamics where a temperature is given."""
-    from constitutive.simulate import DynamicsSettings  # deferred: quick --help
+    """The settings with molecular dynamics or phonons where a temperature is given.
 
-    if method not in (None, "md"):
-        raise DataError(f"--method: found {method!r}; needed md: averages of molecular dynamics")
+    Parameters
+    ----------
+    settings : SimulationSettings
+    temperature : str
+        Kelvins, with commas between.
+    method : {"md", "qha"}
+    dynamics : tuple of int and float
+        Steps and the time step (fs).
+    supercell : float
+        Å.
+    q_mesh : int
+        Of phonons.
+
+    Returns
+    -------
+    SimulationSettings
+
+    Raises
+    ------
+    DataError
+        The temperature is no list of positive numbers, or contradicts the method.
+    """
+    from constitutive.simulate import DynamicsSettings, PhononSettings  # deferred: quick --help
+
+    if method not in (None, "md", "qha"):
+        raise DataError(f"--method: found {method!r}; needed md (averages of molecular dynamics) or qha (phonons, quasi-harmonic)")
     if (temperature is None) != (method is None):
         raise DataError(
-            "found --temperature without --method or --method without --temperature; needed both: --temperature 300 --method md"
+            "found --temperature without --method or --method without --temperature; needed both: --temperature 300 --method md, "
+            "or --temperature 100,300,500 --method qha"
         )
     if temperature is None:
         return settings
+    kelvins = _kelvins(temperature)
     if settings.ions == "clamped":
         raise DataError("found --clamped with --temperature; needed one of them: ions move at a temperature")
-    return replace(settings, dynamics=DynamicsSettings(temperature, steps, steps // 4, timestep, supercell))
+    if method == "qha":
+        return replace(settings, phonons=PhononSettings(kelvins, supercell, q_mesh))
+    if len(kelvins) > 1:
+        raise DataError(f"--temperature: found {temperature} with --method md; needed one temperature: run md once for each, or take qha")
+    steps, timestep = dynamics
+    return replace(settings, dynamics=DynamicsSettings(kelvins[0], steps, steps // 4, timestep, supercell))
+
+
+def _kelvins(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < value < float("inf") for value in found):
+        raise DataError(f"--temperature: found {text!r}; needed positive numbers with commas between, K, such as 100,300,500")
+    return found
 
 
 def _warn(note: str) -> None:

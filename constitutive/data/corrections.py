@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data.averages import averaged
+from constitutive.data.electric import on_one_branch
 from constitutive.data.model import MEASURES, StressStrainData
 from constitutive.errors import DataError
 from constitutive.kinematics import cauchy_from_second_piola, second_piola_from_kirchhoff
 from constitutive.tensors.components import matrices_of, six_of
+from constitutive.tensors.packing import to_mandel
 from constitutive.units import EV_PER_CUBIC_ANGSTROM, pressure_factor
 
 
@@ -327,6 +329,30 @@ def remove_constant_stress(data: StressStrainData, sigma0: Float[np.ndarray, "3 
     return data.replace(**{data.measure: lowered.stress(data.measure)})
 
 
+def unwrap_polarization(data: StressStrainData) -> StressStrainData:
+    """Polarisations on one branch, followed from the sample nearest to the reference state; fields and polarisations of the reference.
+
+    Parameters
+    ----------
+    data : StressStrainData
+
+    Returns
+    -------
+    StressStrainData
+
+    Raises
+    ------
+    DataError
+        The data hold no polarisations or no cell.
+    """
+    P = data.reference_polarization
+    if P is None or data.lattice is None:
+        raise DataError("--unwrap-polarization: found no polarization or no cell; needed both: the quanta are e a/V of the cell")
+    field = data.reference_electric_field
+    moved, _ = on_one_branch(P, np.asarray(to_mandel(data.green_lagrange_strain)), field, data.lattice)
+    return data.replace(polarization=moved, electric_field=field, electric_frame="reference")
+
+
 @dataclass(frozen=True)
 class Corrections:
     """The repairs of one call, in the order in which they are made.
@@ -355,6 +381,8 @@ class Corrections:
         Samples to leave out.
     average : bool
         Average the samples of one F to one state, see `constitutive.data.averages.averaged`.
+    unwrap_polarization : bool
+        Bring the polarisations to one branch.
     """
 
     ions: str | None = None
@@ -370,6 +398,7 @@ class Corrections:
     stress_frame: str | None = None
     drop: tuple[int, ...] = ()
     average: bool = False
+    unwrap_polarization: bool = False
 
     def apply(self, data: StressStrainData) -> StressStrainData:
         """The corrected data: the samples and the held-out paths alike, which come from one source.
@@ -396,6 +425,7 @@ class Corrections:
         if held_out is not None:
             corrected = corrected.with_paths(self._steps(held_out))
         corrected = drop(corrected, self.drop) if self.drop else corrected
+        corrected = unwrap_polarization(corrected) if self.unwrap_polarization else corrected
         corrected = averaged(corrected) if self.average else corrected
         return corrected.replace(ions=self.ions, ions_by_sample=None) if self.ions else corrected
 

@@ -103,6 +103,36 @@ def unwrapped(
     return found, np.nonzero(np.abs(found - polarization).max(1) > ROUNDING * np.abs(rows).max())[0]
 
 
+def on_one_branch(
+    polarization: Float[np.ndarray, "n 3"],
+    strain: Float[np.ndarray, "n 6"],
+    field: Float[np.ndarray, "n 3"] | None,
+    lattice: Float[np.ndarray, "3 3"],
+) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, " m"]]:
+    """Reference polarisations of the samples of a data set on one branch, by :func:`unwrapped` with strains and fields over their largest.
+
+    Parameters
+    ----------
+    polarization : array (n, 3)
+        P₀ (C/m²).
+    strain : array (n, 6)
+        Mandel components.
+    field : array (n, 3), optional
+        E₀.
+    lattice : array (3, 3)
+        Rows of the reference cell, Å.
+
+    Returns
+    -------
+    array (n, 3)
+        C/m².
+    int array (m,)
+        Samples that were moved.
+    """
+    points = [value / max(float(np.linalg.norm(value, axis=1).max()), 1e-300) for value in (strain, field) if value is not None]
+    return unwrapped(polarization, np.concatenate(points, 1), lattice)
+
+
 def polarization_of_ions(
     positions: Float[np.ndarray, "n m 3"],
     reference: Float[np.ndarray, "m 3"],

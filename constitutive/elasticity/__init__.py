@@ -17,7 +17,7 @@ from constitutive.elasticity.directional import (
     Extreme,
 )
 from constitutive.elasticity.directions import half_sphere, plane_axes, unit
-from constitutive.elasticity.piezoelectric import longitudinal_coupling, longitudinal_piezoelectric
+from constitutive.elasticity.piezoelectric import QuartzSetting, longitudinal_coupling, longitudinal_piezoelectric, quartz_setting
 from constitutive.elasticity.stability import BLIND_SPOT, Ellipticity, StabilityMap, born_stable, ellipticity, stability_map
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Ellipticity",
     "Extreme",
     "PressureState",
+    "QuartzSetting",
     "StabilityMap",
     "born_stable",
     "constants_table",
@@ -43,6 +44,7 @@ __all__ = [
     "longitudinal_coupling",
     "longitudinal_piezoelectric",
     "plane_axes",
+    "quartz_setting",
     "stability_map",
     "unit",
 ]

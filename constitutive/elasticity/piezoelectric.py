@@ -10,13 +10,18 @@ electrodes at its ends.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.elasticity.coupled import PICO, CoupledConstants
 from constitutive.errors import MaterialError
+from constitutive.symmetry import PointGroup
 from constitutive.units import VACUUM_PERMITTIVITY
 
+AXES = 1e-6  # of an operation, and of a constant relative to the largest
 QUANTITIES = ("piezoelectric", "coupling")
 
 
@@ -84,3 +89,55 @@ def longitudinal_coupling(constants: CoupledConstants, n: Float[np.ndarray, "*m 
     pairs = _pairs(n)
     epsilon = VACUUM_PERMITTIVITY * np.einsum("...i,ij,...j->...", n, permittivity, n)
     return np.asarray(d / np.sqrt(epsilon * np.einsum("...p,pq,...q->...", pairs, constants.s_constant_field, pairs)))
+
+
+@final
+@dataclass(frozen=True)
+class QuartzSetting:
+    """What the signs of c14 and e11 say of a crystal of quartz and of its axes.
+
+    Attributes
+    ----------
+    c14, e11 : int
+        Their signs.
+    hand : str
+        "right" or "left".
+    standard : str
+        Whose axes these are: "IEEE 176-1978" or "IRE 1949".
+    """
+
+    c14: int
+    e11: int
+    hand: str
+    standard: str
+
+    def __str__(self) -> str:
+        signs = f"c14 {'+' if self.c14 > 0 else '−'}, e11 {'+' if self.e11 > 0 else '−'}"
+        return f"{signs}: in quartz the signs of a {self.hand}-handed crystal in the axes of {self.standard}"
+
+
+def quartz_setting(group: PointGroup, constants: CoupledConstants) -> QuartzSetting | None:
+    """The hand of a quartz crystal and the standard of its axes, by the signs of c14 and e11.
+
+    With z along the three-fold and x along a two-fold axis, a turn by 180° about z changes both signs (the standards of 1949 and 1978
+    differ by it), and a mirror changes that of e11.
+
+    Parameters
+    ----------
+    group : PointGroup
+        In the frame of the constants.
+    constants : CoupledConstants
+
+    Returns
+    -------
+    QuartzSetting or None
+        None for a group other than 32, other axes, or constants that are zero.
+    """
+    e, C = constants.e, constants.C_constant_field
+    two_fold = np.diag([1.0, -1.0, -1.0])
+    if group.symbol != "32" or e is None or np.abs(np.asarray(group.operations) - two_fold).max((1, 2)).min() > AXES:
+        return None
+    if abs(C[0, 3]) < AXES * abs(C).max() or abs(e[0, 0]) < AXES * abs(e).max():
+        return None
+    c14, e11 = (1 if value > 0 else -1 for value in (C[0, 3], e[0, 0]))
+    return QuartzSetting(c14, e11, "right" if c14 == e11 else "left", "IEEE 176-1978" if c14 > 0 else "IRE 1949")

@@ -39,6 +39,7 @@ from constitutive.intake.repeated_states import repeated_states
 from constitutive.intake.rotation_free import RotationFree, lost_rotation
 from constitutive.intake.samples import coverage, duplicates
 from constitutive.intake.search import Candidate, penalty, scan, stress_rows
+from constitutive.intake.temperatures import has_several_temperatures, samples_of_one_temperature
 from constitutive.tensors.packing import to_mandel
 
 FEWEST_TO_CHECK = 4
@@ -70,12 +71,25 @@ def check(data: StressStrainData) -> IntakeReport:
     """
     if has_fields(data):
         return check_fields(data)
+    if has_several_temperatures(data):
+        return _at_one_temperature(data)
     report = _Check(data).report()
     turned = lattice_by_columns(data)
     if turned is None:
         return report
     other = _Check(turned).report()
     return report if other.residual > SAME_FIT * report.residual + 1e-3 else _of_columns(other)
+
+
+def _at_one_temperature(data: StressStrainData) -> IntakeReport:
+    """The check of the samples at one temperature of several; a stress at F = I is thermal stress there, which such a law holds."""
+    numbers, temperature = samples_of_one_temperature(data)
+    report = check(data.select(numbers).replace(temperature=temperature))
+    findings = tuple(
+        replace(f, samples=tuple(int(numbers[k]) for k in f.samples)) for f in report.findings if f.fault != "reference_stress"
+    )
+    left = f"the other temperatures: the {len(numbers)} samples at {temperature:g} K were looked at"
+    return replace(report, findings=findings, undecided=(*report.undecided, left))
 
 
 def _of_columns(report: IntakeReport) -> IntakeReport:

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from constitutive.data import StressStrainData
+from constitutive.data.electric import on_one_branch, quanta
 from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.fitting.kernel_regression import Kernel, left_out_with
-from constitutive.intake.findings import Finding, IntakeReport, in_order
+from constitutive.intake.findings import HARMLESS, Finding, IntakeReport, in_order
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 from constitutive.tensors.variables import ELECTRIC_FIELD, POLARIZATION, STRAIN, Variable
@@ -71,10 +72,14 @@ def check_fields(data: StressStrainData) -> IntakeReport:
     few = np.unique(np.linspace(0, len(data) - 1, min(len(data), MOST)).astype(int))
     part = data.select(few)
     problem, chosen = _best_problem(part, group)
+    jumps, data = _branch_jumps(data, group, few, _separate_error(problem, chosen))
+    if jumps:
+        part = data.select(few)
+        problem, chosen = _best_problem(part, group)
     error = _error(problem, chosen)
     other = _other_frame(part, group, _separate_error(problem, chosen))
     if other is not None:
-        return IntakeReport((other,), declared, declared, error, {declared: error}, ())
+        return IntakeReport((*jumps, other), declared, declared, error, {declared: error}, ())
     findings, undecided = _maxwell(problem, chosen)
     residuals = {declared: error}
     largest = declared
@@ -82,7 +87,7 @@ def check_fields(data: StressStrainData) -> IntakeReport:
         largest, more, wrong = _groups(part, problem, chosen, group, error)
         residuals |= more
         findings += wrong
-    return IntakeReport(in_order(findings), largest, declared, error, residuals, tuple(undecided))
+    return IntakeReport(in_order([*jumps, *findings]), largest, declared, error, residuals, tuple(undecided))
 
 
 def _group(data: StressStrainData) -> PointGroup | None:
@@ -109,6 +114,26 @@ def _best_problem(data: StressStrainData, group: PointGroup) -> tuple[CoupledPro
         trials += [(_separate_error(problem, setting), problem, setting) for setting in LENGTHS]
     best = min(trials, key=lambda trial: trial[0])
     return best[1], best[2]
+
+
+def _branch_jumps(
+    data: StressStrainData, group: PointGroup, few: np.ndarray, error: float
+) -> tuple[list[Finding], StressStrainData]:
+    """Samples whose polarisation is off by quanta, where the others then predict them much better, and the data without the jumps."""
+    P = data.reference_polarization
+    if P is None or data.lattice is None:
+        return [], data
+    strain, field = np.asarray(to_mandel(data.green_lagrange_strain)), data.reference_electric_field
+    whole, moved = on_one_branch(P, strain, field, data.lattice)
+    mended = data.replace(polarization=whole, electric_field=field, electric_frame="reference")
+    if not len(moved) or _separate_error(*_best_problem(mended.select(few), group)) * FRAME_BETTER > error:
+        return [], data
+    quantum = float(np.linalg.norm(quanta(data.lattice), axis=1).max())
+    message = (
+        f"found polarisations of {len(moved)} samples on another branch, off by quanta e a/V (up to {quantum:.3g} C/m²) from the samples "
+        "beside them; needed one branch; a law of strain and field moves them by itself"
+    )
+    return [Finding("polarization_branch", HARMLESS, tuple(int(k) for k in moved), message, "--unwrap-polarization")], mended
 
 
 def _other_frame(data: StressStrainData, group: PointGroup, error: float) -> Finding | None:

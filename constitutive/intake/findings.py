@@ -21,6 +21,7 @@ FAULTS = (
     "stress_measure",
     "sign",
     "unit",
+    "polarization_branch",
     "polarization_sign",
     "electric_unit",
     "electric_frame",

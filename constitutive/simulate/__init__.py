@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from constitutive.simulate.examination import Examination, examine
     from constitutive.simulate.improving import Improvement, improve, plan_next
     from constitutive.simulate.lammps_library import LammpsLibrary
+    from constitutive.simulate.phonons import PhononSettings, QuasiHarmonic, quasi_harmonic
     from constitutive.simulate.preparation import Prepared, SimulationSettings, prepare
     from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
     from constitutive.simulate.run import Simulation, run_folder_of, simulate
@@ -30,7 +31,9 @@ __all__ = [
     "Examination",
     "Improvement",
     "LammpsLibrary",
+    "PhononSettings",
     "Prepared",
+    "QuasiHarmonic",
     "Reference",
     "RelaxationSettings",
     "Simulation",
@@ -41,6 +44,7 @@ __all__ = [
     "improve",
     "plan_next",
     "prepare",
+    "quasi_harmonic",
     "read_calculator",
     "relax_reference",
     "run_folder_of",
@@ -55,6 +59,7 @@ __getattr__, __dir__ = lazy_names(  # worker processes import one module of this
         "constitutive.simulate.dynamics": ["DynamicsSettings", "ThermalStress", "thermal_stress"],
         "constitutive.simulate.examination": ["Examination", "examine"],
         "constitutive.simulate.lammps_library": ["LammpsLibrary"],
+        "constitutive.simulate.phonons": ["PhononSettings", "QuasiHarmonic", "quasi_harmonic"],
         "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],
         "constitutive.simulate.preparation": ["Prepared", "SimulationSettings", "prepare"],
         "constitutive.simulate.run": ["Simulation", "run_folder_of", "simulate"],

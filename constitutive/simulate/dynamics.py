@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -22,6 +23,7 @@ from constitutive.units import EV_PER_CUBIC_ANGSTROM
 FRICTION = 0.01 / units.fs  # of the thermostat
 EVERY = 2  # steps between two samples of the stress
 ROUNDS = 3  # of the thermal expansion of the reference
+ENOUGH = 1e-3  # GPa, of a stress without noise
 LARGEST_MOVE = 0.03  # strain in one round
 
 
@@ -120,6 +122,29 @@ def thermal_stress(atoms: Atoms, settings: DynamicsSettings, seed: int) -> Therm
 def thermally_expanded(atoms: Atoms, hessian: Hessian | None, settings: DynamicsSettings, seed: int) -> tuple[Atoms, ThermalStress]:
     """The reference cell free of stress at a temperature, and the stress that is left with its error.
 
+    Parameters
+    ----------
+    atoms : Atoms
+        Relaxed at rest, with a calculator.
+    hessian : array (3n, 3n)
+        Force constants at Γ; None: the ions are taken as clamped in the stiffness.
+    settings : DynamicsSettings
+    seed : int
+        Of velocities and thermostat.
+
+    Returns
+    -------
+    atoms : Atoms
+    stress : ThermalStress
+    """
+    return without_stress(atoms, hessian, lambda cell, number: thermal_stress(cell, settings, seed + number))
+
+
+def without_stress(
+    atoms: Atoms, hessian: Hessian | None, stress: Callable[[Atoms, int], ThermalStress], *, rounds: int = ROUNDS
+) -> tuple[Atoms, ThermalStress]:
+    """The cell at which a mean stress vanishes, and the stress that is left with its error.
+
     Each round strains the cell by −C⁻¹σ with the static stiffness C of relaxed ions and the mean stress σ, made symmetric under the group.
 
     Parameters
@@ -128,9 +153,10 @@ def thermally_expanded(atoms: Atoms, hessian: Hessian | None, settings: Dynamics
         Relaxed at rest, with a calculator.
     hessian : array (3n, 3n)
         Force constants at Γ; None: the ions are taken as clamped in C.
-    settings : DynamicsSettings
-    seed : int
-        Of velocities and thermostat.
+    stress : callable
+        Mean stress of a cell, and the number of the round.
+    rounds : int
+        Evaluations of the stress.
 
     Returns
     -------
@@ -143,12 +169,14 @@ def thermally_expanded(atoms: Atoms, hessian: Hessian | None, settings: Dynamics
         stiffness = stiffness - softening
     rotations = np.asarray(PointGroup.from_structure(structure_of(atoms)).laue_rotations)
     cell = atoms
-    left = thermal_stress(cell, settings, seed)
-    for number in range(1, ROUNDS):
+    left = stress(cell, 0)
+    for number in range(1, rounds):
+        if float(np.abs(left.mean).max()) <= ENOUGH and not left.error.any():
+            break
         mean = np.mean(rotations @ left.mean @ rotations.transpose(0, 2, 1), axis=0)
         e = np.asarray(from_mandel(-np.linalg.solve(stiffness, np.asarray(to_mandel(mean)))))
         e *= min(1.0, LARGEST_MOVE / max(float(np.linalg.norm(e)), 1e-12))
         cell = strained(cell, np.eye(3) + e)
         cell.calc = atoms.calc
-        left = thermal_stress(cell, settings, seed + number)
+        left = stress(cell, number)
     return cell, left

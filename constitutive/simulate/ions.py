@@ -122,6 +122,38 @@ def relax_ions(atoms: Atoms, force: float, steps: int, *, hessian: Hessian | Non
     return Relaxation(left <= force, taken, left)
 
 
+def relax_or_raise(atoms: Atoms, force: float, steps: int, hessian: Hessian | None, optimizer: str = "BFGS") -> int:
+    """Move the ions of a cell to rest, of which there may be one only; the steps taken.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        With a calculator; its positions are changed.
+    force : float
+        Largest force left on an ion, eV/Å.
+    steps : int
+        Most steps.
+    hessian : array (3n, 3n)
+        Force constants to begin with.
+    optimizer : str
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    DataError
+        The forces do not fall below the limit.
+    """
+    if len(atoms) == 1:
+        return 0
+    end = relax_ions(atoms, force, steps, hessian=hessian, optimizer=optimizer)
+    if not end.converged:
+        raise DataError(f"a force of {end.force:.2g} eV/Å is left after {end.steps} steps of {optimizer}; needed {force:.2g}")
+    return end.steps
+
+
 def stiffened(hessian: Hessian) -> Hessian:
     """Force constants without soft directions: translations and unstable modes made as stiff as `SOFTEST`.
 

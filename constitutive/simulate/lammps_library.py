@@ -95,6 +95,7 @@ class LammpsLibrary(Calculator):
         self._offsets = np.zeros((0, 3))  # of the shells from their cores
         self._kept: dict[str, np.ndarray] = {}  # force constants that searches leave for the next
         self._symbols: list[str] = []
+        self._left: dict[tuple[str, ...], tuple[np.ndarray, dict[str, np.ndarray]]] = {}  # of other crystals: a cell and its supercell
         self._rest: tuple[bytes, Ions] | None = None
 
     def _styles(self) -> list[str]:
@@ -205,7 +206,8 @@ class LammpsLibrary(Calculator):
         if not same or self._particles is None:
             self.close()
             if symbols != self._symbols:
-                self._offsets, self._kept = np.zeros((len(cores), 3)), {}
+                self._left[tuple(self._symbols)] = self._offsets, self._kept
+                self._offsets, self._kept = self._left.get(tuple(symbols), (np.zeros((len(cores), 3)), {}))
             self._symbols = symbols
             topology = topology_of(atoms, self.shells, self.angles)
             self._particles = Particles(atoms.cell.array.copy(), types, self._kinds(), topology)

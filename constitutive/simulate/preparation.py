@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, final
 
@@ -17,8 +18,9 @@ from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import atoms_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermally_expanded
 from constitutive.simulate.examination import Examination, examine
-from constitutive.simulate.ions import internal_coupling, tight_force
+from constitutive.simulate.ions import internal_coupling, relax_or_raise, tight_force
 from constitutive.simulate.journal import RunFolder
+from constitutive.simulate.phonons import ROUNDS, PhononSettings, expanded_by_phonons, require_phonopy
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
 from constitutive.simulate.time_limit import calculator_made
 from constitutive.symmetry import PointGroup
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[str, float], None]
 STRESS_ERROR = 1e-4  # of the typical stress, that the forces left on the ions may cause
 USUAL_FORCE = 1e-3  # eV/Å, where the force constants were not computed
+ROOM = 298.15  # K
+NOISES = 3.0  # multiples of the noise of a force that ions are not relaxed below
 AGREES = 1e-2  # of the typical stress, above which a scatter of two starts of the ions counts
 
 
@@ -56,6 +60,8 @@ class SimulationSettings:
         Relative error that the law should reach, against which the noise of the calculator is judged.
     dynamics
         Stresses at a temperature, by molecular dynamics; None: at rest.
+    phonons
+        Stresses, entropies and free energies at temperatures, by phonons; None: at rest.
 
     Raises
     ------
@@ -71,6 +77,7 @@ class SimulationSettings:
     time_limit: float | None = None
     target: float | None = None
     dynamics: DynamicsSettings | None = None
+    phonons: PhononSettings | None = None
 
     def __post_init__(self) -> None:
         for name in ("force", "time_limit", "target"):
@@ -81,6 +88,10 @@ class SimulationSettings:
             raise DataError(f"workers: found {self.workers}; needed 0 (in this process) or more")
         if self.scheduler is not None and self.workers:
             raise DataError("found workers and a scheduler; needed one of them: a dask cluster has its own workers")
+        if self.dynamics is not None and self.phonons is not None:
+            raise DataError("found molecular dynamics and phonons; needed one of them")
+        if self.ions == "clamped" and (self.dynamics is not None or self.phonons is not None):
+            raise DataError("found clamped ions at a temperature; needed one of them: ions move at a temperature")
 
 
 @final
@@ -128,6 +139,7 @@ def identity_of(calculator: CalculatorSpec, settings: SimulationSettings) -> Jso
         "ions": settings.ions,
         "force": settings.force,
         **({} if settings.dynamics is None else {"dynamics": dict(asdict(settings.dynamics))}),
+        **({} if settings.phonons is None else {"phonons": json.loads(json.dumps(asdict(settings.phonons)))}),  # lists for tuples
     }
 
 
@@ -204,6 +216,8 @@ def prepared_in(
     """
     tell = progress or (lambda _what, _fraction: None)
     atoms = atoms_of(structure)
+    if settings.phonons is not None:
+        require_phonopy()
     examined, relaxed, limit = (run.kept(name) for name in ("examination", "reference", "ions"))
     with contextlib.ExitStack() as stack:
         if not (examined and relaxed and limit):
@@ -217,9 +231,9 @@ def prepared_in(
         if relaxed is None:
             tell("relaxing the reference", 0.0)
             found = relax_reference(atoms, settings.relaxation, noise=examination.noise_GPa, force_noise=examination.force_noise)
-            if settings.dynamics is not None and not settings.relaxation.keep_residual_stress:
+            if settings.dynamics is not None or settings.phonons is not None:
                 tell("thermal expansion of the reference", 0.0)
-                found = _expanded(found, atoms, settings.dynamics, seed)
+                found = _at_temperature(found, atoms, settings, seed, max(settings.relaxation.force, NOISES * examination.force_noise))
             relaxed = found.as_dict()
             run.keep("reference", relaxed)
         reference = Reference.from_dict(relaxed)
@@ -233,18 +247,45 @@ def prepared_in(
     return Prepared(reference, examination, float(limit["force"]), float(limit["stress_scale_GPa"]), tuple(notes))
 
 
-def _expanded(reference: Reference, atoms: Atoms, dynamics: DynamicsSettings, seed: int) -> Reference:
-    """The reference at a temperature: its cell free of the mean stress within the error of the average."""
-    crystal = reference.atoms.copy()
+def _at_temperature(reference: Reference, atoms: Atoms, settings: SimulationSettings, seed: int, force: float) -> Reference:
+    """The reference at a temperature: its cell free of the mean stress within the error of the average, or kept and its stress stated."""
+    crystal, keep = reference.atoms.copy(), settings.relaxation.keep_residual_stress
     crystal.calc = atoms.calc
-    expanded, left = thermally_expanded(crystal, reference.hessian, dynamics, seed)
-    growth = (expanded.get_volume() / crystal.get_volume()) ** (1 / 3) - 1
+    if settings.phonons is not None:
+        temperature = nearest_to_room(settings.phonons.temperatures)
+        one = replace(settings.phonons, temperatures=(temperature,))
+
+        def relax(cell: Atoms) -> None:
+            relax_or_raise(cell, force, settings.relaxation.steps, reference.hessian)
+
+        expanded, left = expanded_by_phonons(crystal, reference.hessian, relax, one, rounds=1 if keep else ROUNDS)
+    elif settings.dynamics is not None and not keep:
+        temperature = settings.dynamics.temperature
+        expanded, left = thermally_expanded(crystal, reference.hessian, settings.dynamics, seed)
+    else:
+        return reference
+    growth = (expanded.get_volume() / reference.atoms.get_volume()) ** (1 / 3) - 1
     bare = expanded.copy()
-    note = (
-        f"at {dynamics.temperature:g} K the cell is {100 * growth:.3g} % longer than at rest; the stress left is "
-        f"{np.abs(left.mean).max():.2g} GPa, with a standard error of {left.error.max():.2g} GPa"
-    )
+    error = f", with a standard error of {left.error.max():.2g} GPa" if left.error.any() else ""
+    stress = f"{np.abs(left.mean).max():.2g} GPa{error}"
+    note = f"at {temperature:g} K the cell is {100 * growth:.3g} % longer than at rest; the stress left is {stress}"
     return replace(reference, atoms=bare, stress=left.mean, notes=(*reference.notes, note))
+
+
+def nearest_to_room(temperatures: Sequence[float]) -> float:
+    """Of some temperatures that of the reference state.
+
+    Parameters
+    ----------
+    temperatures : sequence of float
+        K.
+
+    Returns
+    -------
+    float
+        The nearest to 298.15 K.
+    """
+    return min(temperatures, key=lambda t: abs(t - ROOM))
 
 
 def _force(reference: Reference, atoms: Atoms, examination: Examination, size: float, settings: SimulationSettings) -> JsonObject:

@@ -102,6 +102,10 @@ def simulate(
         The calculator's package is missing.
     """
     settings = settings or SimulationSettings()
+    if settings.phonons is not None and (plan.electric_field is not None or plan.polarization is not None):
+        raise DataError(
+            "found a plan of electric fields or polarisations with phonons; needed strains alone: free energies in a field are not computed"
+        )
     tell = progress or (lambda _what, _fraction: None)
     with RunFolder(folder, _identity(plan, calculator, settings, prepared)) as run:
         prepared = prepared or prepared_in(run, plan.structure, plan.size, calculator, settings, seed=plan.seed, progress=tell)
@@ -121,7 +125,7 @@ def _job(prepared: Prepared, calculator: CalculatorSpec, settings: SimulationSet
     atoms = prepared.reference.atoms
     return Job(
         calculator, atoms.cell.array, tuple(atoms.get_chemical_symbols()), atoms.get_scaled_positions(wrap=False), settings.ions,
-        prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale, settings.dynamics,
+        prepared.force, STEPS, prepared.reference.hessian, prepared.stress_scale, settings.dynamics, settings.phonons,
     )  # fmt: skip
 
 
@@ -204,6 +208,7 @@ def _collected(
     stress, energy, places, force = np.zeros((n, 3, 3)), np.zeros(n), np.zeros((n, atoms, 3)), np.zeros(n)
     error = np.zeros((n, 3, 3))
     vectors = {"electric_field": np.zeros((n, 3)), "polarization": np.zeros((n, 3))}
+    by_phonons: dict[int, JsonObject] = {}  # by the number of the strain
     failed, several, done = {}, [], np.zeros(n, dtype=bool)
     for record in run.records():
         number = int(record["number"])
@@ -212,6 +217,9 @@ def _collected(
             continue
         failed.pop(number, None)
         done[number] = True
+        if settings.phonons is not None:
+            by_phonons[number] = record
+            continue
         stress[number] = record["cauchy"]
         if settings.dynamics is not None:
             error[number] = record["stress_error"]
@@ -223,7 +231,7 @@ def _collected(
             several.append(number)
     if not done.any():
         raise DataError(f"no sample has a result; sample 0: {failed.get(0, 'missing')}")
-    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force, "error": error, **vectors}
+    columns = {"cauchy": stress, "energy": energy, "positions": places, "force": force, "error": error, **vectors, "phonons": by_phonons}
     data = _data(plan, calculator, settings, prepared, columns, np.nonzero(done)[0], failed, sorted(set(several)))
     notes = list(prepared.notes)
     if several:
@@ -232,13 +240,16 @@ def _collected(
 
 
 def _data(
-    plan: Plan, calculator: CalculatorSpec, settings: SimulationSettings, prepared: Prepared, columns: dict[str, np.ndarray],
+    plan: Plan, calculator: CalculatorSpec, settings: SimulationSettings, prepared: Prepared, columns: dict[str, Any],
     numbers: np.ndarray, failed: dict[int, str], several: list[int],
 ) -> StressStrainData:  # fmt: skip
     """The samples of these numbers, with how they were made."""
     reference = prepared.reference
-    own: dict[str, Any]
-    own = _at_rest(columns, numbers, reference) if settings.dynamics is None else _thermal(columns, numbers, settings.dynamics)
+    own: dict[str, Any] = {"F": plan.F[numbers], "cauchy": columns["cauchy"][numbers], "plan_numbers": numbers.tolist()}
+    if settings.phonons is not None:
+        own = _quasi_harmonic([columns["phonons"][number] for number in numbers], plan, reference, settings.phonons.temperatures)
+    else:
+        own |= _at_rest(columns, numbers, reference) if settings.dynamics is None else _thermal(columns, numbers, settings.dynamics)
     if plan.electric_field is not None or plan.polarization is not None:
         own |= {name: columns[name][numbers] for name in ("electric_field", "polarization")}
         own["electric_enthalpy" if plan.polarization is None else "internal_energy"] = np.asarray(own.pop("W")).tolist()
@@ -251,11 +262,8 @@ def _data(
             "units": "GPa",
             "structure": structure_of(reference.atoms),
             "point_group": reference.point_group,
-            "F": plan.F[numbers],
-            "cauchy": columns["cauchy"][numbers],
             **own,
             "residual_stress": reference.stress if settings.relaxation.keep_residual_stress else None,
-            "plan_numbers": numbers.tolist(),
             "settings": {
                 "calculator": {"name": calculator.name, **calculator.options},
                 "force_eV_per_angstrom": prepared.force,
@@ -288,6 +296,22 @@ def _thermal(columns: dict[str, np.ndarray], numbers: np.ndarray, dynamics: Dyna
         "temperature": dynamics.temperature,
         "stress_weights": weight / weight.mean(),
         "stress_standard_error": error.tolist(),
+    }
+
+
+def _quasi_harmonic(records: list[JsonObject], plan: Plan, reference: Reference, temperatures: tuple[float, ...]) -> dict[str, Any]:
+    """One sample for each strain and temperature: all temperatures of a strain, then the next strain."""
+    numbers = np.repeat([int(record["number"]) for record in records], len(temperatures))
+    per_volume = 1 / (reference.atoms.get_volume() * GPA)  # eV a cell to GPa
+    several = np.tile(temperatures, len(records))
+    return {
+        "F": plan.F[numbers],
+        "cauchy": np.concatenate([record["cauchy"] for record in records]),
+        "temperature": several if len(temperatures) > 1 else temperatures[0],
+        "entropy": np.concatenate([record["entropy"] for record in records]) * per_volume,
+        "free_energy_GPa": ((np.concatenate([record["energy"] for record in records]) - reference.energy) * per_volume).tolist(),
+        "positions": np.repeat([record["frac_coords"] for record in records], len(temperatures), axis=0),
+        "plan_numbers": numbers.tolist(),
     }
 
 

@@ -20,7 +20,8 @@ from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import GPA, energy_of, forces_of, strained, stress_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermal_stress
 from constitutive.simulate.fields import RelaxesInField
-from constitutive.simulate.ions import Hessian, relax_ions
+from constitutive.simulate.ions import Hessian, relax_or_raise
+from constitutive.simulate.phonons import PhononSettings, quasi_harmonic, require_phonopy
 
 SECOND_START = 0.1  # Å, displacement of the ions
 SAME_STRESS = 1e-2  # relative difference of two stresses, above which two starts found two minima
@@ -50,6 +51,8 @@ class Job:
         A typical stress (GPa), to which the difference of two starts is compared.
     dynamics
         Average the stress of molecular dynamics instead of relaxing the ions; None: at rest.
+    phonons
+        Free energies of the quasi-harmonic approximation; None: at rest.
     """
 
     calculator: CalculatorSpec
@@ -62,6 +65,7 @@ class Job:
     hessian: Hessian | None
     stress_scale: float
     dynamics: DynamicsSettings | None = None
+    phonons: PhononSettings | None = None
 
     @cached_property
     def reference(self) -> Atoms:
@@ -109,7 +113,8 @@ def compute(job: Job, task: Task) -> JsonObject:
     dict
         ``number``, ``status`` ("done" or "failed"); then ``cauchy`` (GPa), ``energy`` (eV), ``frac_coords``, ``force`` (eV/Å), ``steps``,
         ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``. At a temperature ``cauchy`` and its standard
-        error ``stress_error`` (GPa). In a field also ``electric_field`` and ``polarization``.
+        error ``stress_error`` (GPa); by phonons ``cauchy``, ``energy`` and ``entropy`` (eV/K) with one entry a temperature. In a field
+        also ``electric_field`` and ``polarization``.
     """
     began, reasons = time.monotonic(), []
     for attempt in range(task.attempt, max(len(ATTEMPTS), task.attempt + 1)):
@@ -128,10 +133,14 @@ def compute(job: Job, task: Task) -> JsonObject:
 
 def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
     atoms = strained(job.reference, task.F)
+    if job.phonons is not None:
+        require_phonopy()
     atoms.calc = calculator_of(job.calculator)
     if job.dynamics is not None:
         thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
         return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
+    if job.phonons is not None:
+        return _by_phonons(job, job.phonons, atoms, optimizer, steps)
     if task.field is not None or task.polarization is not None:
         return _in_field(job, task, atoms)
     result = _relaxed(job, atoms, optimizer, steps)
@@ -146,6 +155,20 @@ def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
             "energy": other["energy"], "difference_GPa": difference, "agrees": difference <= SAME_STRESS * size,
         }  # fmt: skip
     return result
+
+
+def _by_phonons(job: Job, phonons: PhononSettings, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
+    def relax(cell: Atoms) -> None:
+        relax_or_raise(cell, job.force, steps, job.hessian, optimizer)
+
+    found = quasi_harmonic(atoms, relax, phonons, phonons.repeats(job.reference))
+    return {
+        "cauchy": found.stress.tolist(),
+        "energy": found.free_energy.tolist(),
+        "entropy": found.entropy.tolist(),
+        "frac_coords": np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T.tolist(),
+        "force": float(np.linalg.norm(forces_of(atoms), axis=1).max()),
+    }
 
 
 def _in_field(job: Job, task: Task, atoms: Atoms) -> JsonObject:
@@ -171,12 +194,7 @@ def _in_field(job: Job, task: Task, atoms: Atoms) -> JsonObject:
 
 
 def _relaxed(job: Job, atoms: Atoms, optimizer: str, steps: int) -> JsonObject:
-    taken = 0
-    if job.ions == "relaxed" and len(atoms) > 1:
-        end = relax_ions(atoms, job.force, steps, hessian=job.hessian, optimizer=optimizer)
-        if not end.converged:
-            raise DataError(f"a force of {end.force:.2g} eV/Å is left after {end.steps} steps of {optimizer}; needed {job.force:.2g}")
-        taken = end.steps
+    taken = relax_or_raise(atoms, job.force, steps, job.hessian, optimizer) if job.ions == "relaxed" else 0
     return {
         "cauchy": stress_of(atoms).tolist(),
         "energy": energy_of(atoms),
