@@ -198,7 +198,16 @@ def plate(comm: MPI.Comm = COMM) -> dict[str, object]:
 class Strip:
     """A plate, uniform along two directions: its thickness along y (1 mm), all three displacements, the crystal turned by R."""
 
-    def __init__(self, law: object, R: np.ndarray, *, shorted: bool, cells: int = 8, comm: MPI.Comm = COMM) -> None:
+    def __init__(
+        self,
+        law: object,
+        R: np.ndarray,
+        *,
+        shorted: bool,
+        cells: int = 8,
+        comm: MPI.Comm = COMM,
+        circuit: dict[str, float] | None = None,
+    ) -> None:
         m = mesh.create_rectangle(comm, [[0, 0], [0.1, 1.0]], [1, cells], mesh.CellType.quadrilateral)
         vector, scalar = basix.ufl.element("Lagrange", "quadrilateral", 3, shape=(3,)), basix.ufl.element("Lagrange", "quadrilateral", 3)
         self.W = fem.functionspace(m, basix.ufl.mixed_element([vector, scalar]))
@@ -206,6 +215,8 @@ class Strip:
         u, phi = ufl.split(w)
         self.law = UserMaterial(u, law, phi=phi, length_unit="mm", orientation=R, strain="small", plane="generalised_strain")
         faces = [Electrode(lambda x, y=y: np.isclose(x[1], y), potential=0.0) for y in (0.0, 1.0)]
+        if circuit is not None:
+            faces[1], shorted = Electrode(lambda x: np.isclose(x[1], 1.0), **circuit), True
         parts = [self.W.sub(0).sub(k) for k in range(3)] + [self.W.sub(1)]
         ties = [group for part in parts for group in equal_where(part, lambda x: x[1])]
         self.problem = Problem(self.law.residual(v, q), self.law, electrodes=faces if shorted else faces[:1], ties=ties)

@@ -171,6 +171,36 @@ class CoupledNewton(Newton):
         """
         return self.ties.full(x)
 
+    @property
+    def potentials(self) -> list[tuple[fem.FunctionSpace, float]]:
+        """The space of the electric potential, with the one whose slope over a unit of length is 1 GV/m."""
+        return [] if self._electric is None else [(self._electric[1], self._electric[0].balanced_potential)]
+
+    def reduced_values(self, values: np.ndarray) -> np.ndarray:
+        """Owned values of the independent unknowns of those of all degrees of freedom.
+
+        Parameters
+        ----------
+        values : array
+            Owned.
+
+        Returns
+        -------
+        array
+        """
+        return self.ties.independent(values)
+
+    def require_movable(self) -> None:
+        """Require that the body can move in time: other unknowns than its displacement are in equilibrium with it at each instant.
+
+        Raises
+        ------
+        SolveError
+            The temperature is among the unknowns.
+        """
+        if any(isinstance(law, CoupledMaterial) and law.T is not None and part_of(self.u, law.T) is not None for law in self.laws):
+            raise SolveError("motion in time with a temperature among the unknowns is not there yet: leave T out (isothermal), or give it")
+
     def require_plain(self, what: str) -> None:
         """Say that something is not written for potentials and ties.
 
@@ -184,7 +214,9 @@ class CoupledNewton(Newton):
         SolveError
             Always.
         """
-        raise SolveError(f"{what} of problems with a potential, a temperature or ties is not there yet: modes and solves are")
+        raise SolveError(
+            f"{what} of problems with a potential, a temperature or ties is not there yet: solves, modes, buckling and motion in time are"
+        )
 
     def _set(self, values: np.ndarray) -> None:
         super()._set(self.ties.full(values))
@@ -201,6 +233,8 @@ class CoupledNewton(Newton):
         full.zeroEntries()
         fem_petsc.assemble_matrix(full, self.jacobian, self.bcs)
         full.assemble()
+        if self.linear is not None:
+            self.linear.add_to(full)
         self._add_circuits(full)
         self.ties.matrix(full, self.A if self.ties.T is not None else None)
 

@@ -1,7 +1,9 @@
 r"""Motion in time: M ü + C u̇ + R(u, t) = 0 from the present state of a problem.
 
 Implicit schemes (generalised α, of which HHT, Newmark and the mid-point rule are cases; see ``time_schemes``) solve each step by the
-problem's own Newton method; the explicit one (``explicit``) needs residuals only. Rayleigh's damping is :math:`C = c_M M + c_K K_0`
+problem's own Newton method; the explicit one (``explicit``) needs residuals only. Unknowns without inertia, such as an electric potential,
+are in equilibrium with the displacement at each instant (quasi-static electromagnetism), and circuits of electrodes follow by the
+trapezoidal rule; both need an implicit scheme. Rayleigh's damping is :math:`C = c_M M + c_K K_0`
 with the stiffness at the state in which the ``Dynamics`` is made.
 """
 
@@ -91,7 +93,7 @@ class Dynamics:
         length_unit: str = "mm",
         unit: str | None = None,
     ) -> None:
-        problem.newton.require_plain("motion in time")
+        problem.newton.require_movable()
         self.problem, self.time = problem, 0.0
         self.velocity = fem.Function(problem.u.function_space, name="velocity")
         self.acceleration = fem.Function(problem.u.function_space, name="acceleration")
@@ -282,6 +284,7 @@ class _Run:
         dynamics = self.dynamics
         self.loads(dynamics.time)
         dynamics.problem.load_factor.value, dynamics.problem.newton.held_back = 1.0, None
+        dynamics.problem.newton.boundary_values()  # electrodes take their potentials
         if not dynamics._started:
             self.stepper.begin(dynamics._state)
             dynamics._started = True
@@ -370,6 +373,14 @@ def _require_counts(**counts: int) -> None:
             raise SolveError(f"{name}={value}: at least 1")
 
 
+def _clear_without_mass(stiffness: PETSc.Mat, mass: PETSc.Mat) -> None:
+    """No damping of unknowns without inertia."""
+    first, _ = mass.getOwnershipRange()
+    rows = first + np.flatnonzero(mass.getDiagonal().array == 0.0)
+    stiffness.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
+    stiffness.zeroRowsColumns(rows.astype(PETSc.IntType), 0.0)
+
+
 def _linear_terms(problem: Problem, mass: PETSc.Mat, by_mass: float, by_stiffness: float) -> LinearTerms:
     """Mass and damping matrix, each whole and without supports."""
     newton = problem.newton
@@ -377,7 +388,9 @@ def _linear_terms(problem: Problem, mass: PETSc.Mat, by_mass: float, by_stiffnes
     damping.scale(by_mass)
     if by_stiffness:
         require_law(problem.newton, tangent=True)
-        damping.axpy(by_stiffness, newton.assemble_whole_jacobian())
+        stiffness = newton.assemble_whole_jacobian()
+        _clear_without_mass(stiffness, mass)
+        damping.axpy(by_stiffness, stiffness)
     terms = []
     for matrix in (mass, damping):
         reduced = matrix.copy()

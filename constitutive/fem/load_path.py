@@ -113,7 +113,6 @@ def path_tangent(loading: Loading) -> np.ndarray:
         Nothing grows with the load, or the linear solve fails.
     """
     newton = loading.newton
-    newton.require_plain("the tangent of the load path")
     force, values = load_rates(loading)
     largest = max(np.abs(force).max(initial=0.0), np.abs(values).max(initial=0.0))
     if newton.comm.allreduce(float(largest), op=MPI.MAX) == 0.0:
@@ -152,14 +151,17 @@ def solve_linear(newton: Newton, force: np.ndarray, values: np.ndarray | None = 
         b.x.scatter_reverse(la.InsertMode.add)
     b.x.array[: newton.owned] += force
     held = newton.constrained
-    b.x.array[held] = 0.0 if values is None else values[held]
+    b.x.array[held] = 0.0
     ksp = newton.snes.getKSP()
     ksp.setOperators(newton.A)
     rhs, x = newton.A.createVecLeft(), newton.A.createVecRight()
-    rhs.array[:] = b.x.array[: newton.owned]
+    rhs.array[:] = newton.reduced_force(b.x.array[: newton.owned])
+    if values is not None:
+        mine = newton.constrained_and_owned
+        rhs.array[mine] = newton.reduced_values(values[: newton.owned])[mine]
     (ksp.solveTranspose if transposed else ksp.solve)(rhs, x)
     failed = ksp.getConvergedReason() < 0 or not np.isfinite(x.array).all()
-    b.x.array[: newton.owned] = x.array
+    b.x.array[: newton.owned] = newton.whole_values(x.array)
     b.x.scatter_forward()
     rhs.destroy()
     x.destroy()

@@ -8,7 +8,8 @@ Along the load path u(t) the stiffness is :math:`K(t_0 + \lambda) = K + \lambda 
 tangent: displacement, loads and boundary values. The body buckles near :math:`t_0 + \lambda` with :math:`(K + \lambda K')\phi = 0`,
 solved as :math:`-K'\phi = \mu K\phi`, :math:`\mu = 1/\lambda`; K is factored. At rest this is linear buckling (Bathe, Finite Element
 Procedures, 2nd ed., sec. 6.8.2), here with the change of the stiffness by displacements as well as by stresses; from a state closer
-to the critical load it is closer to the exact one.
+to the critical load it is closer to the exact one. With an electric potential K is indefinite: a voltage may be the load, and the body
+buckles where the tangent of displacement and potential together is singular.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from constitutive.errors import SolveError
-from constitutive.fem.eigen import SLEPc, clear_supports, make_solver, solve_pairs, stiffness
-from constitutive.fem.inertia import Density, density_field, mass_matrix
+from constitutive.fem.coupled_newton import CoupledNewton
+from constitutive.fem.eigen import Pairs, SLEPc, clear_supports, make_solver, solve_pairs, stiffness
+from constitutive.fem.electrodes import part_of
+from constitutive.fem.inertia import Density, density_field, displacement_of, mass_matrix
 from constitutive.fem.load_path import path_tangent, require_law
 from constitutive.fem.problem import Problem
 
 BELOW_ZERO = 1e-2  # of the shift, in units of an estimate of the lowest eigenvalue of a held body
 LARGEST_STEP = 1e-3  # strain of the differences that give the change of the stiffness along the path
+ABOVE = 1.05  # the shift for an indefinite stiffness, of the largest 1/λ
 NEGLIGIBLE = 1e-10  # of the largest 1/λ
 
 
@@ -161,9 +165,12 @@ def buckling(problem: Problem, n: int = 1) -> Buckling:
     with stiffness(problem) as K:
         change = _minus_change(problem, path_tangent(problem.loading))
         clear_supports(problem, change)
-        solver = make_solver(change, K, n)
-        solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
-        values, shapes, residuals = solve_pairs(solver, problem.newton, 1)
+        if isinstance(problem.newton, CoupledNewton):
+            values, shapes, residuals = _of_indefinite(problem, change, K, n)
+        else:
+            solver = make_solver(change, K, n)
+            solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
+            values, shapes, residuals = solve_pairs(solver, problem.newton, 1)
         change.destroy()
     good = [k for k in np.argsort(-values) if values[k] > NEGLIGIBLE * np.abs(values).max()][:n]
     if not good:
@@ -221,13 +228,42 @@ def _minus_change(problem: Problem, tangent: np.ndarray) -> PETSc.Mat:
     return behind
 
 
+def _of_indefinite(problem: Problem, change: PETSc.Mat, K: PETSc.Mat, n: int) -> Pairs:
+    """Pairs of −K' φ = μ K φ with an indefinite K, as a potential makes it; the largest μ > 0 are among them, where there are any.
+
+    They are those of the largest size of either sign; where fewer than n of these are positive, those nearest to a shift above all.
+    """
+    solver = make_solver(change, K, n)
+    solver.setProblemType(SLEPc.EPS.ProblemType.GNHEP)
+    solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_MAGNITUDE)
+    pairs = solve_pairs(solver, problem.newton, n)
+    if (pairs[0] > 0).sum() >= n:
+        return pairs
+    largest = float(np.abs(pairs[0]).max())
+    solver = make_solver(change, K, n)
+    solver.setProblemType(SLEPc.EPS.ProblemType.GNHEP)
+    solver.setTarget(ABOVE * largest)
+    solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+    solver.getST().setType("sinvert")
+    solver.setConvergenceTest(SLEPc.EPS.Conv.ABS)
+    solver.setTolerances(NEGLIGIBLE * largest, 100)
+    try:
+        return solve_pairs(solver, problem.newton, 1)
+    except SolveError:  # nothing above zero to which it would converge
+        return pairs
+
+
 def _largest_gradient(problem: Problem, tangent: np.ndarray) -> float:
-    """Largest displacement gradient that a change of the unknown brings, by its differences within cells."""
+    """Largest gradient that a change of the unknown brings, of displacements or of the potential in GV/m, by differences within cells."""
     space = problem.u.function_space
     size = space.dofmap.index_map_bs
+    moved = part_of(problem.u, displacement_of(problem)) if space.num_sub_spaces and size == 1 else None
+    parts = [(space, 1.0)] if moved is None else [(moved.sub(k), 1.0) for k in range(moved.num_sub_spaces)]
+    parts += problem.newton.potentials
     dofs = space.dofmap.list
-    values = tangent.reshape(-1, size)[dofs]
-    span = (values.max(axis=1) - values.min(axis=1)).max(axis=1) if len(dofs) else np.zeros(1)
+    values = [tangent.reshape(-1, size)[part.dofmap.list] / unit for part, unit in parts]
+    spans = [(value.max(axis=1) - value.min(axis=1)).max(axis=1) for value in values] if len(dofs) else [np.zeros(1)]
+    span = np.max(spans, axis=0)
     cells = np.arange(len(dofs), dtype=np.int32)
     h = problem.mesh.h(problem.mesh.topology.dim, cells) if len(dofs) else np.ones(1)
     return max(float(problem.mesh.comm.allreduce(float((span / h).max()), op=MPI.MAX)), 1e-300)

@@ -243,6 +243,25 @@ class Newton:
         """
         return self._force(force).copy()
 
+    @property
+    def potentials(self) -> list[tuple[fem.FunctionSpace, float]]:
+        """Spaces of electric potentials in the unknown, each with the potential whose slope over a unit of length is 1 GV/m; none here."""
+        return []
+
+    def reduced_values(self, values: np.ndarray) -> np.ndarray:
+        """Owned values of the solver's unknowns of those of all degrees of freedom.
+
+        Parameters
+        ----------
+        values : array
+            Owned.
+
+        Returns
+        -------
+        array
+        """
+        return values
+
     def require_plain(self, what: str) -> None:
         """Require that the solver's unknowns are the degrees of freedom themselves.
 
@@ -251,6 +270,9 @@ class Newton:
         what : str
             What needs it, for the message.
         """
+
+    def require_movable(self) -> None:
+        """Require that the body can move in time."""
 
     def require_matrix(self, what: str) -> None:
         """Require that the tangent is assembled as a matrix.

@@ -12,6 +12,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from constitutive.errors import SolveError
+from constitutive.fem.circuits import Circuits
 from constitutive.fem.explicit import lumped_mass, stable_step
 from constitutive.fem.faults import Trouble
 from constitutive.fem.linear_terms import LinearTerms
@@ -19,6 +20,8 @@ from constitutive.fem.load_path import require_law
 from constitutive.fem.outcome import Outcome
 from constitutive.fem.problem import Problem
 from constitutive.fem.time_schemes import StepCoefficients, TimeScheme
+
+HOLDING = 1e10  # multiple of the stiffness by which the mass holds a displacement
 
 
 class State:
@@ -198,6 +201,9 @@ class ImplicitSteps(_Steps):
     def __init__(self, problem: Problem, terms: LinearTerms, scheme: TimeScheme) -> None:
         super().__init__(problem, terms)
         self.scheme = scheme
+        self.without_mass = terms.terms[0].matrix.getDiagonal().array == 0.0
+        self._without_mass_anywhere = bool(self.newton.comm.allreduce(bool(self.without_mass.any()), op=MPI.LOR))
+        self.circuits = Circuits(None)
         self._acting: np.ndarray | None = None  # at the end of the step before
 
     def leave(self) -> None:
@@ -213,11 +219,15 @@ class ImplicitSteps(_Steps):
         return self.acting(dead, whole + self.terms.multiply(0, state.a) + self.terms.multiply(1, state.v))
 
     def begin(self, state: State) -> None:
-        """Solve M a = −R − C v; supports and unknowns without mass have none."""
+        """Bring unknowns without mass to equilibrium, and solve M a = −R − C v; supports and unknowns without mass have none."""
+        if self._without_mass_anywhere:
+            self._balance(state)
+            self.circuits = Circuits(self.newton)
         require_law(self.problem.newton, tangent=False)
         whole, _ = self.forces()
         force = -whole - self.terms.multiply(1, state.v)
-        matrix = self.terms.terms[0].reduced.copy()
+        matrix = self.newton.of_solver(self.terms.terms[0].reduced.copy())
+        force = self.newton.reduced_force(force)
         diagonal = matrix.getDiagonal()
         empty = diagonal.array == 0.0
         diagonal.array[:] += empty
@@ -233,9 +243,26 @@ class ImplicitSteps(_Steps):
         ksp.solve(b, x)
         if ksp.getConvergedReason() < 0:
             raise SolveError("the initial acceleration was not found: the mass matrix is not positive definite")
-        state.restore((state.u.copy(), state.v.copy(), x.array.copy()))
+        state.restore((state.u.copy(), state.v.copy(), self.newton.whole_values(x.array)))
         for thing in (ksp, matrix, b, x):
             thing.destroy()
+
+    def _balance(self, state: State) -> None:
+        """Solve for the unknowns without mass at the present displacement, which a large multiple of M holds."""
+        newton, terms, (u, v, a) = self.newton, self.terms, state.copy()
+        require_law(newton, tangent=True)
+        newton.linear = None
+        newton.assemble_jacobian()
+        traces = np.array([terms.terms[0].matrix.getDiagonal().array.sum(), np.abs(newton.A.getDiagonal().array[~self.without_mass]).sum()])
+        mass, stiff = newton.comm.allreduce(traces, op=MPI.SUM)
+        terms.terms[0].coefficient, terms.terms[1].coefficient = HOLDING * stiff / mass, 0.0
+        terms.constant = -terms.terms[0].coefficient * terms.multiply(0, u)
+        newton.linear = terms
+        trouble, *_ = newton.solve(newton.boundary_values(), 1.0)
+        newton.linear = None
+        if trouble is not None:
+            raise SolveError(f"the unknowns without inertia were not found at the beginning: {trouble.message}")
+        state.restore((np.where(self.without_mass, state.u, u), v, a))
 
     def step(self, state: State, time: float, size: float, loads: Callable[[float], None]) -> Taken | Trouble:
         """Solve for the displacement in between, and go beyond it to the end of the step."""
@@ -249,6 +276,7 @@ class ImplicitSteps(_Steps):
         terms.constant = terms.multiply(0, inertia) + terms.multiply(1, damping)
         loads(time + size)
         ends = newton.boundary_values()[: newton.owned]
+        self.circuits.prepare(size, self.scheme.alpha_f)
         loads(time + (1 - self.scheme.alpha_f) * size)
         newton.linear = terms
         state.restore((coefficients.between(u + size * v + size**2 / 2 * a, u), v, a))
@@ -263,8 +291,11 @@ class ImplicitSteps(_Steps):
             return trouble
         end = coefficients.beyond(state.u.copy(), u)
         acceleration = coefficients.new_acceleration(end, u, v, a)
-        state.restore((end, coefficients.new_velocity(v, a, acceleration), acceleration))
+        velocity = coefficients.new_velocity(v, a, acceleration)
+        velocity[self.without_mass] = acceleration[self.without_mass] = 0.0
+        state.restore((end, velocity, acceleration))
         loads(time + size)
+        self.circuits.accept()
         after = self._acting_at_the_end(state)
         if isinstance(after, Trouble):
             return after
