@@ -1,9 +1,11 @@
 """Make a set of samples and one of unseen strains with LAMMPS, as those in materials/ were made: ions relaxed in a fixed strained cell.
 
-    ./dev python benchmarks/make_sets.py STRUCTURE FOLDER --style sw --file Si.sw --elements Si [--samples 200] [--unseen 200] [--seed 777]
+    ./dev python benchmarks/make_sets.py STRUCTURE FOLDER --style sw --file Si.sw --elements Si [--samples 200] [--unseen 200]
+        [--seed 777] [--random]
 
-The structure should be relaxed by the same potential. Strains are random: normal components, Frobenius norm of E uniform up to --size,
-F = sqrt(I + 2E). Writes data.json and unseen.json.
+The structure should be relaxed by the same potential. The samples are those of a plan (`make_plan`), the unseen strains random: normal
+components, Frobenius norm of E uniform up to --size, F = sqrt(I + 2E). --random takes such strains for the samples too, as the first
+sets in materials/ have them. Writes data.json and unseen.json.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from ase.calculators.emt import EMT
 from constitutive.data import StressStrainData
 from constitutive.errors import DataError
 from constitutive.kinematics import right_stretch
+from constitutive.planning import make_plan
 from constitutive.simulate import LammpsLibrary
 from constitutive.simulate.cells import atoms_of, energy_of, strained, stress_of
 from constitutive.simulate.ions import relax_ions
@@ -81,12 +84,15 @@ def main():
     parser.add_argument("--unseen", type=int, default=200)
     parser.add_argument("--size", type=float, default=0.1, help="largest Frobenius norm of E")
     parser.add_argument("--seed", type=int, default=777)
+    parser.add_argument("--random", action="store_true", help="random samples instead of planned ones")
     options = parser.parse_args()
     structure = read_structure(options.structure)
     file = options.file if Path(options.file).is_file() else str(POTENTIALS / options.file)
     options.folder.mkdir(parents=True, exist_ok=True)
     for part, count, seed in (("data", options.samples, options.seed), ("unseen", options.unseen, options.seed + 1)):
-        F = random_deformations(count, options.size, np.random.default_rng(seed))
+        planned = part == "data" and not options.random
+        rng = np.random.default_rng(seed)
+        F = make_plan(structure, count, size=options.size, seed=seed).F if planned else random_deformations(count, options.size, rng)
         data = make(structure, F, options.style, file, options.elements, options.folder.name)
         data.save(options.folder / f"{part}.json")
         print(json.dumps({"file": str(options.folder / f"{part}.json"), "samples": count}))

@@ -49,10 +49,11 @@ def test_the_script_writes_both_files(generator, checkout, tmp_path, monkeypatch
 
     cell = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43094978), ["Si"], [[0, 0, 0]])
     cell.to_file(str(tmp_path / "POSCAR"), fmt="poscar")
-    words = f"{tmp_path}/POSCAR {tmp_path}/set --style sw --file Si.sw --elements Si --samples 2 --unseen 1".split()
+    words = f"{tmp_path}/POSCAR {tmp_path}/set --style sw --file Si.sw --elements Si --samples 5 --unseen 1".split()
     monkeypatch.setattr("sys.argv", ["make_sets.py", *words])
     generator.main()
     data, unseen = (StressStrainData.load(tmp_path / "set" / f"{part}.json") for part in ("data", "unseen"))
-    assert (len(data.F), len(unseen.F)) == (2, 1)
+    assert (len(data.F), len(unseen.F)) == (5, 1)
     assert data.point_group == "m-3m"
+    np.testing.assert_array_equal(data.F[0], np.eye(3))  # a plan begins with the reference
     assert not np.allclose(data.F[0], unseen.F[0])  # unseen strains are others
