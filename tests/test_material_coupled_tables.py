@@ -1,10 +1,14 @@
 """Materials of tables of elastic, piezoelectric, dielectric and thermal constants, and tables in other units."""
 
+import json
+
 import numpy as np
 import pytest
+from command_line import run
 
 from constitutive.elasticity import coupled_constants
-from constitutive.errors import MaterialError
+from constitutive.errors import DataError, MaterialError
+from constitutive.export import read_constants
 from constitutive.material import Material
 
 C = {"C11": 86.74, "C12": 6.99, "C13": 11.91, "C14": 17.91, "C33": 107.2, "C44": 57.94}
@@ -70,3 +74,40 @@ def test_wrong_tables_are_named(tables: dict, message: str) -> None:
 def test_a_centre_of_inversion_forbids_piezoelectricity() -> None:
     with pytest.raises(MaterialError, match="break the symmetry"):
         Material.from_constants("-3m", C, piezoelectric_e=E, permittivity=EPSILON)
+
+
+def stated(tmp_path, **other):
+    stiffness = Material.from_constants("32", C).stiffness_voigt().tolist()
+    path = tmp_path / "constants.json"
+    path.write_text(json.dumps({"stiffness": stiffness, "piezoelectric_e": E.tolist(), "permittivity": EPSILON.tolist(), **other}))
+    return path
+
+
+def test_a_file_of_tables_is_imported(tmp_path) -> None:
+    path = stated(tmp_path, thermal_expansion=ALPHA.tolist(), heat_capacity=1.96e6, reference_temperature=300.0, source="Bechmann 1958")
+    result = run("import", str(path), "--point-group", "32", "--unit", "GPa", "-o", str(tmp_path / "quartz"), "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["tables"] == [
+        "heat_capacity", "permittivity", "piezoelectric_e", "reference_temperature", "thermal_expansion",
+    ]  # fmt: skip
+    material = Material.load(tmp_path / "quartz")
+    found = coupled_constants(material.coupled, reference_temperature=material.card["reference_temperature_K"])
+    assert material.card["reference_temperature_K"] == 300.0
+    assert found.e == pytest.approx(E, abs=1e-12)
+    assert found.thermal_expansion == pytest.approx(ALPHA, abs=1e-12)
+
+
+def test_unknown_tables_and_another_order_are_refused(tmp_path) -> None:
+    with pytest.raises(DataError, match="found piezo_d beside stiffness"):
+        read_constants(stated(tmp_path, piezo_d=D.tolist()), point_group="32")
+    with pytest.raises(DataError, match="found --order"):
+        read_constants(stated(tmp_path), point_group="32", order="xx yy zz xy yz xz")
+
+
+def test_tensors_in_the_axes_of_a_structure_need_it(tmp_path) -> None:
+    path = tmp_path / "mp.json"
+    stiffness = Material.from_constants("32", C).stiffness_voigt().tolist()
+    path.write_text(json.dumps({"elastic_tensor": stiffness, "piezo": {"total": E[:, [0, 1, 2, 5, 3, 4]].tolist()}}))
+    material, found = read_constants(path, point_group="32", unit="GPa")
+    assert material.coupled is None
+    assert "state --structure" in found.assumed[0]

@@ -34,7 +34,9 @@ def import_constants(
 ) -> None:
     """Make a material of elastic constants from another program, with frame and group checked.
 
-    It reads six rows of six numbers (ELATE's text), JSON of the Materials Project or pymatgen, and Abaqus's *ELASTIC cards.
+    It reads six rows of six numbers (ELATE's text), JSON of the Materials Project or pymatgen, and Abaqus's *ELASTIC cards. JSON with
+    stiffness (GPa) and piezoelectric_e (C/m²) or piezoelectric_d (pm/V), permittivity (relative, constant strain) or
+    permittivity_at_constant_stress, thermal_expansion (1/K), pyroelectric (C/m²/K), heat_capacity (J/m³/K) gives a piezoelectric material.
 
     Exit codes: 0 written, 2 refused (nothing written).
 
@@ -42,6 +44,7 @@ def import_constants(
 
       [dim]constitutive import silicon.txt --point-group m-3m -o silicon[/]
       [dim]constitutive import quartz.inp --point-group 32 --unit MPa -o quartz[/]
+      [dim]constitutive import quartz_constants.json --point-group 32 -o quartz[/]
     """
     from constitutive.export import read_constants  # deferred: torch takes seconds to import
     from constitutive.symmetry import read_structure  # deferred: quick --help
@@ -52,10 +55,13 @@ def import_constants(
     )
     material.save(output)
 
+    beside = f" with {', '.join(sorted(found.tables))}" if found.tables else ""
+
     def render() -> None:
-        out.print(f"wrote {output}: {material.point_group.symbol}, from {found.source}", markup=False, soft_wrap=True)
+        out.print(f"wrote {output}: {material.point_group.symbol}, from {found.source}{beside}", markup=False, soft_wrap=True)
 
     payload = {"folder": str(output), "point_group": material.point_group.symbol, "kind": found.source, "assumed": list(found.assumed)}
+    payload["tables"] = sorted(found.tables)
     emit(as_json, {**payload, "C_voigt_GPa": material.stiffness_voigt()}, render)
     for line in found.assumed:
         err.print(f"[yellow]assumed:[/] {line}")

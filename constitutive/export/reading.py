@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from constitutive.errors import ConstitutiveError, DataError, MaterialError
+from constitutive.export.coupled_reading import coupled_tables
 from constitutive.material import Material
 from constitutive.plain import Json, JsonObject
 from constitutive.symmetry import PointGroup
@@ -35,11 +36,14 @@ class Imported:
         What the file did not state and was taken as usual, one sentence each.
     source
         Kind of file.
+    tables
+        Piezoelectric, dielectric and thermal constants, as arguments of ``Material.from_constants``.
     """
 
     stiffness: Float[np.ndarray, "6 6"]
     assumed: tuple[str, ...]
     source: str
+    tables: JsonObject = field(default_factory=dict)
 
 
 def read_constants(
@@ -57,7 +61,8 @@ def read_constants(
     Parameters
     ----------
     path : path
-        Text of 6×6 (or 21) numbers such as ELATE's, JSON of the Materials Project or of pymatgen, or an Abaqus card.
+        Text of 6×6 (or 21) numbers such as ELATE's, JSON of the Materials Project or of pymatgen, or an Abaqus card;
+        JSON with ``stiffness`` and other tables by the names of ``Material.from_constants`` gives a law with fields and temperature.
     point_group : str or PointGroup, optional
         The crystal's group, a symbol in its standard axes; needed without a structure.
     structure : Structure, optional
@@ -90,7 +95,7 @@ def read_constants(
     _require_stiffness(found.stiffness, Path(path))
     try:
         stated = None if unit is None else "GPa"  # the stiffness is in GPa by then; what is stated is not judged
-        material = Material.from_constants(group, found.stiffness, name=name, structure=structure, unit=stated)
+        material = Material.from_constants(group, found.stiffness, name=name, structure=structure, unit=stated, **found.tables)
     except ConstitutiveError as error:
         raise MaterialError(f"{path}: {error}{_hint(found.stiffness, group)}") from error
     material.card["imported"] = {"file": Path(path).name, "kind": found.source, "assumed": list(found.assumed)}
@@ -248,7 +253,10 @@ def _json(path: Path, text: str, unit: str | None, order: str | None, with_struc
         raise DataError(f"{path}: an elastic tensor of shape {C.shape} found; needed 6×6 (or 3×3×3×3)")
     C, unit_note = _scaled(C, unit, source)
     place = np.argsort(parse_order(order or VOIGT))
-    return Imported(C[np.ix_(place, place)], assumed + unit_note, source)
+    tables, left = coupled_tables(path, document, with_structure=with_structure)
+    if tables and order is not None:
+        raise DataError(f"{path}: found --order beside piezoelectric or other tables; needed all in the order {VOIGT}")
+    return Imported(C[np.ix_(place, place)], assumed + unit_note + left, source, tables)
 
 
 def _table_of(path: Path, document: Json, with_structure: bool) -> tuple[Json, str, tuple[str, ...]]:
@@ -264,6 +272,8 @@ def _table_of(path: Path, document: Json, with_structure: bool) -> tuple[Json, s
 
 
 def _of_document(path: Path, document: JsonObject, with_structure: bool) -> tuple[Json, str, tuple[str, ...]]:
+    if "stiffness" in document:
+        return document["stiffness"], "tables of constants", ()
     if "input_array" in document:
         return document["input_array"], "pymatgen's ElasticTensor", ()
     for outer in ("elasticity", "data", "response"):
@@ -280,6 +290,7 @@ def _of_document(path: Path, document: JsonObject, with_structure: bool) -> tupl
         return tensor[wanted], "the Materials Project", (f"the constants ({wanted}) are in {axes}",)
     if tensor is None:
         raise DataError(
-            f"{path}: holds the keys {', '.join(list(document)[:8])}; needed elastic_tensor (Materials Project) or input_array (pymatgen)"
+            f"{path}: holds the keys {', '.join(list(document)[:8])}; needed elastic_tensor (Materials Project), input_array (pymatgen) or "
+            "stiffness"
         )
     return tensor, "the Materials Project", ()
