@@ -11,7 +11,7 @@ from ase import Atoms
 from command_line import run
 
 from constitutive.data import StressStrainData
-from constitutive.data.electric import polarization_of_ions
+from constitutive.data.electric import polarization_of_ions, unwrapped
 from constitutive.elasticity import coupled_constants
 from constitutive.errors import DataError
 from constitutive.laws.coupled import LinearCoupledLaw
@@ -172,3 +172,47 @@ def test_charges_and_places_of_ions_become_a_polarisation_on_the_command_line(tm
         refused = run("convert", "a.json", "--charges", charges, "-o", "c.json", cwd=tmp_path)
         assert refused.returncode == 2
         assert said in " ".join(refused.stderr.split())
+
+
+def outcar_of_berry_phases(ionic, electronic, unit="electrons", field="") -> str:
+    """The lines of LCALCPOL in VASP's layout."""
+    row = "({:14.5f}{:14.5f}{:14.5f} )"
+    return (
+        f" vasp.6.4.2\n  volume of cell :      {VOLUME:.4f}\n{field}"
+        f"            Ionic dipole moment: p[ion]={row.format(*ionic)} {unit} Angst\n\n"
+        f" Total electronic dipole moment: p[elc]={row.format(*electronic)} {unit} Angst\n"
+    )
+
+
+VOLUME = 64.0
+CUBE = np.eye(3) * 4.0
+
+
+@pytest.mark.parametrize("unit", ["electrons", "|e|"])
+def test_berry_phases_of_vasp(tmp_path, unit) -> None:
+    sign = -1 if unit == "electrons" else 1
+    found = read_berry_polarization(written(tmp_path, outcar_of_berry_phases([0, 0, sign * 0.75], [0, 0.1, sign * 0.25], unit), "OUTCAR"))
+    assert found.polarization[2] == pytest.approx(1.0 / VOLUME * 16.02176634)
+    assert found.electric_field.tolist() == [0, 0, 0]
+
+
+def test_polarisations_along_a_path_of_berry_phases_are_unwrapped(tmp_path) -> None:
+    """A dipole that grows by 0.5 e Å a step, folded into one quantum e a = 4 e Å by the phases."""
+    path = np.arange(12)
+    folded = (0.5 * path + 2.0) % 4.0 - 2.0
+    outputs = [outcar_of_berry_phases([0, 0, z], [0, 0, 0], "|e|") for z in folded]
+    P = np.array([read_berry_polarization(written(tmp_path, text, "OUTCAR")).polarization for text in outputs])
+    whole, moved = unwrapped(P, path[:, None] / 11.0, CUBE)
+    assert whole[:, 2] == pytest.approx(0.5 * path / VOLUME * 16.02176634, abs=1e-6)
+    assert len(moved) > 0
+
+
+def test_berry_phases_that_are_cut_off_or_in_a_field_are_refused(tmp_path) -> None:
+    whole = outcar_of_berry_phases([0, 0, 1], [0, 0, 0])
+    with pytest.raises(DataError, match=r"found no p\[elc\]"):
+        read_berry_polarization(written(tmp_path, whole.split("\n Total")[0], "OUTCAR"))
+    with pytest.raises(DataError, match="no volume of cell"):
+        read_berry_polarization(written(tmp_path, whole.replace("volume of cell", "volume"), "OUTCAR"))
+    in_field = outcar_of_berry_phases([0, 0, 1], [0] * 3, field=" EFIELD_PEAD = 0.0 0.0 0.01\n")
+    with pytest.raises(DataError, match="EFIELD_PEAD"):
+        read_berry_polarization(written(tmp_path, in_field, "OUTCAR"))

@@ -206,9 +206,10 @@ class BerryPolarization:
 
 
 def read_berry_polarization(path: str | Path) -> BerryPolarization:
-    """Polarisation and field from an output of pw.x with ``lelfield``.
+    """Polarisation and field from an output of pw.x with ``lelfield``, or from an OUTCAR of VASP with ``LCALCPOL``.
 
-    The dipoles are those of the last iteration, in Rydberg units (e bohr √2); the field in units of 36.3609·10¹⁰ V/m.
+    The dipoles are those of the last iteration: of pw.x in Rydberg units (e bohr √2), the field in units of 36.3609·10¹⁰ V/m; of VASP in
+    "electrons Angst", whose charge is −e, or in newer versions "|e| Angst".
 
     Parameters
     ----------
@@ -221,9 +222,11 @@ def read_berry_polarization(path: str | Path) -> BerryPolarization:
     Raises
     ------
     DataError
-        The file has no dipoles on Cartesian axes, no field or no volume.
+        The file has no dipoles on Cartesian axes, no field or no volume, or is one of VASP in a field.
     """
     text = read_text(Path(path))
+    if "p[ion]=" in text or "p[elc]=" in text:
+        return _berry_of_outcar(path, text)
     table = r"\s*\n((?:\s*[123]\s+\S+[ \t]*\n){3})"
     parts = {name: re.findall(f"{name} Dipole on Cartesian axes{table}", text) for name in ("Electronic", "Ionic")}
     volume = re.search(rf"unit-cell volume\s*=\s*({NUMBER})", text)
@@ -233,6 +236,23 @@ def read_berry_polarization(path: str | Path) -> BerryPolarization:
     dipoles = [[float(line.split()[1].replace("D", "E")) for line in part[-1].splitlines() if line.strip()] for part in parts.values()]
     P = np.sum(dipoles, axis=0) / np.sqrt(2) / float(volume[1]) / BOHR**2 * CHARGE_PER_SQUARE_ANGSTROM
     return BerryPolarization(P, RYDBERG_FIELD * np.array([float(value.replace("D", "E")) for value in field[1].split()]))
+
+
+def _berry_of_outcar(path: str | Path, text: str) -> BerryPolarization:
+    dipoles, sign = [], -1.0
+    for name in ("ion", "elc"):
+        found = re.findall(rf"dipole moment: *p\[{name}\]=\(\s*({NUMBER})\s+({NUMBER})\s+({NUMBER})\s*\)([^\n]*)", text)
+        if not found:
+            raise DataError(f"{path}: found no p[{name}]; needed both dipole moments of LCALCPOL=.TRUE.: is the file cut off?")
+        dipoles.append([float(value) for value in found[-1][:3]])
+        sign = 1.0 if "|e|" in found[-1][3] else -1.0
+    volume = re.findall(rf"volume of cell\s*:\s*({NUMBER})", text)
+    if not volume:
+        raise DataError(f"{path}: found no volume of cell; needed a whole OUTCAR")
+    field = re.findall(rf"EFIELD_PEAD\s*=\s*({NUMBER})\s+({NUMBER})\s+({NUMBER})", text)
+    if field and any(float(value) != 0 for value in field[-1]):
+        raise DataError(f"{path}: found EFIELD_PEAD = {' '.join(field[-1])}; needed a run without a field: the sign is not read")
+    return BerryPolarization(sign * np.sum(dipoles, axis=0) / float(volume[-1]) * CHARGE_PER_SQUARE_ANGSTROM, np.zeros(3))
 
 
 # -- documents ---------------------------------------------------------------------------------------------------------------------
