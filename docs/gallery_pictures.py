@@ -40,6 +40,7 @@ STRIP = {  # parts of the pictures, as left, top, right, bottom over width and h
     "piezo_actuator": (0.0, 0.22, 0.5, 0.8),
     "thermal_stress": (0.55, 0.095, 0.95, 0.88),
 }
+FRAMES = {"ferroelectric": (0.008, 0.07, 0.795, 0.87), "martensite": (0.0, 0.125, 0.89, 0.88)}  # side by side in a last row
 HEIGHT, GAP, COLUMNS = 240, 12, 5  # pixels
 
 
@@ -53,17 +54,30 @@ def main(names: list[str]) -> None:
             print(f"{name}: docs/images/gallery_{name}.png")
 
 
+def _part(name: str, box: tuple[float, ...], size: tuple[int, int]):
+    """A part of a picture, scaled to fit."""
+    from PIL import Image
+
+    with Image.open(CHECKOUT / "docs" / "images" / f"gallery_{name}.png") as picture:
+        part = picture.convert("RGB").crop(tuple(round(f * picture.size[k % 2]) for k, f in enumerate(box)))
+    part.thumbnail(size, Image.Resampling.LANCZOS)
+    return part
+
+
 def strip() -> None:
-    """The README's strip: a part of each picture, in two rows."""
+    """The README's strip: a part of each picture in rows, and frames of domains that grow in the last one."""
     from PIL import Image
 
     width = round(1.3 * HEIGHT)
     rows = -(-len(STRIP) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (HEIGHT + GAP) - GAP), "white")
+    whole = COLUMNS * (width + GAP) - GAP
+    half = (whole - 2 * GAP) // 2
+    frames = [_part(name, box, (half, HEIGHT)) for name, box in FRAMES.items()]
+    sheet = Image.new("RGB", (whole, rows * (HEIGHT + GAP) + max(part.height for part in frames)), "white")
+    for k, part in enumerate(frames):
+        sheet.paste(part, (k * (half + 2 * GAP) + (half - part.width) // 2, rows * (HEIGHT + GAP)))
     for place, (name, box) in enumerate(STRIP.items()):
-        with Image.open(CHECKOUT / "docs" / "images" / f"gallery_{name}.png") as picture:
-            part = picture.convert("RGB").crop(tuple(round(f * picture.size[k % 2]) for k, f in enumerate(box)))
-        part.thumbnail((width, HEIGHT), Image.Resampling.LANCZOS)
+        part = _part(name, box, (width, HEIGHT))
         row, column = divmod(place, COLUMNS)
         corner = (column * (width + GAP) + (width - part.width) // 2, row * (HEIGHT + GAP) + (HEIGHT - part.height) // 2)
         sheet.paste(part, corner)
