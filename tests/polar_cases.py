@@ -15,9 +15,10 @@ from mpi4py import MPI
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
 
 from landau import ferroelectric, linear
+from piezo_cases import quartz_elastic
 
 from constitutive import Material
-from constitutive.fem import Electrode, PinnedWallsWarning, Problem, UserMaterial, ViscousFlow, equal_where, rotation_from_bunge
+from constitutive.fem import Electrode, Insulator, PinnedWallsWarning, Problem, UserMaterial, ViscousFlow, equal_where, rotation_from_bunge
 from constitutive.laws.coupled import CoupledSeriesLaw
 from constitutive.symmetry import PointGroup
 
@@ -250,7 +251,22 @@ def pinned(comm: MPI.Comm = COMM) -> dict[str, list[str]]:
     return {"said": [str(found.message) for found in caught if issubclass(found.category, PinnedWallsWarning)]}
 
 
-CASES = {"patch": patch, "relaxation": relaxation, "alloy": alloy, "lever": lever, "pinned": pinned}
+def beside(comm: MPI.Comm = COMM) -> dict[str, list[float]]:
+    """A poled ferroelectric between layers of an insulator: where the polarisation ends no rank may go on with it."""
+    body = Body((6, 6), (3.0, 3.0), comm)
+    cells = np.arange(body.mesh.topology.index_map(2).size_local + body.mesh.topology.index_map(2).num_ghosts, dtype=np.int32)
+    middle = np.abs(mesh.compute_midpoints(body.mesh, 2, cells)[:, 1] - 1.5) < 1
+    tags = mesh.meshtags(body.mesh, 2, cells, (1 + ~middle).astype(np.int32))
+    law = body.law({1: ferroelectric(), 2: Insulator(quartz_elastic(), 400.0)}, cell_tags=tags, gradient=1e-8, strain="small")
+    body.set(2, lambda x: np.stack([0.3 + 0 * x[0], 0.2 + 0.05 * np.sin(x[0]), 0 * x[0]]))
+    bcs = [body.boundary(0, lambda x: np.zeros((3, x.shape[1]))), body.boundary(1, lambda x: np.zeros(x.shape[1]))]
+    form = law.residual(*body.tests[:2], p=body.tests[2])
+    flow = ViscousFlow(form, law, viscosities=[(body.P, body.tests[2], 1.0)], bcs=bcs)
+    flow.run(5.0, first_step=0.1)
+    return {"moments": [body.mean(body.w[k] ** 2) for k in range(7)], "energy": [law.total_energy()]}
+
+
+CASES = {"patch": patch, "relaxation": relaxation, "beside": beside, "alloy": alloy, "lever": lever, "pinned": pinned}
 
 if __name__ == "__main__":
     found = {name: CASES[name](MPI.COMM_WORLD) for name in sys.argv[1:] or CASES}

@@ -95,7 +95,7 @@ def test_energy_never_rises_along_viscous_steps() -> None:
 
 
 def test_two_ranks_give_the_same() -> None:
-    several = on_ranks(2, "patch", "relaxation", "alloy", "lever", "pinned", script="polar_cases.py")
+    several = on_ranks(2, "patch", "relaxation", "beside", "alloy", "lever", "pinned", script="polar_cases.py")
     assert max(several["patch"].values()) < 1e-11
     one, two = here("relaxation"), several["relaxation"]
     assert len(one["energies"]) == len(two["energies"])
@@ -103,6 +103,8 @@ def test_two_ranks_give_the_same() -> None:
     np.testing.assert_allclose(two["moments"], one["moments"], rtol=1e-6, atol=1e-9)
     energies = np.array(two["energies"][1:])
     assert (energies[:-1] - energies[1:] >= np.array(two["dissipated"])[1:] - 1e-9).all()  # it never rises on two ranks either
+    for label, values in here("beside").items():
+        assert several["beside"][label] == pytest.approx(values, rel=1e-6, abs=1e-9), label
     for name in ("lever", "alloy"):
         for key, figures in several[name].items():
             assert figures.keys() == here(name)[key].keys()
