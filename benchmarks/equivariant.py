@@ -1,36 +1,31 @@
 """Speed and samples needed of networks of a finite group: ours, escnn and EMLP, and a network without symmetry, on one small task.
 
-    ./dev python benchmarks/equivariant.py [--samples 50 200] [--seeds 3] [--steps 300] [--json FILE]
+    ./dev python benchmarks/equivariant.py [--samples 50 200] [--seeds 3] [--steps 300] [--emlp-python PYTHON] [--json FILE]
 
 The task: an invariant of four unit vectors under the rotations of the cube (432), the triple product of three of them plus a scalar
 product with the fourth. All are trained by Adam on the whole set and judged by the relative error on 1,000 others. escnn (PyPI: escnn
-1.0.11) and EMLP (emlp 1.0.3) take part where they can be imported; they are no dependency of the toolkit. Times are processor time of one
-step (value and gradient), in one run.
+1.0.11) takes part where it can be imported. EMLP (emlp 1.0.3) needs releases of JAX that do not run beside the toolkit: its part of the run
+is done by the Python of another environment, see `benchmarks/equivariant_emlp.py`. Neither is a dependency of the toolkit. Times are
+processor time of one step (value and gradient), in one run.
 """
 
 import argparse
 import json
-import time
+import os
+import subprocess
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from equivariant_emlp import RATE, measure
 from rich.console import Console
 from rich.table import Table
 
 from constitutive.equivariant import EquivariantNetwork, FiniteGroup
 from constitutive.symmetry import PointGroup
 
-RATE, UNSEEN = 5e-3, 1000
 out = Console(highlight=False, width=120)
-
-
-def data(count, seed):
-    x = np.random.default_rng(seed).normal(size=(count, 4, 3))
-    x /= np.linalg.norm(x, axis=2, keepdims=True)
-    a, b, c, d = x.swapaxes(0, 1)
-    return x.reshape(count, 12), np.einsum("ni,ni->n", np.cross(a, b), c) + np.einsum("ni,ni->n", a, d)
 
 
 class TorchPeer:
@@ -92,71 +87,12 @@ def of_escnn(seed):
     return TorchPeer(Wrapped(), torch.float32)
 
 
-class OfEmlp:
-    """An objax module, trained by Adam, compiled by JAX."""
-
-    def __init__(self, seed):
-        import emlp.nn.objax as enn
-        import objax
-        from emlp.groups import Group
-        from emlp.reps import Scalar, V
-
-        class Cube(Group):
-            def __init__(self):
-                self.discrete_generators = np.array([[[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]])
-                super().__init__()
-
-        np.random.seed(seed)  # noqa: NPY002 (EMLP draws from it)
-        objax.random.DEFAULT_GENERATOR.seed(seed)
-        G = Cube()
-        self.module = enn.EMLP(4 * V(G), Scalar(G), group=G, ch=128, num_layers=2)
-        self.parameters = int(sum(v.size for v in self.module.vars().tensors()))
-        adam, module = objax.optimizer.Adam(self.module.vars()), self.module
-        gradient = objax.GradValues(lambda x, y: ((module(x)[:, 0] - y) ** 2).mean(), module.vars())
-
-        def train(x, y):
-            g, _ = gradient(x, y)
-            adam(lr=RATE, grads=g)
-
-        self.train = objax.Jit(train, gradient.vars() + adam.vars())
-        self.forward = objax.Jit(module)
-
-    def step(self, x, y):
-        import jax.numpy as jnp
-
-        self.train(jnp.asarray(x, dtype=jnp.float32), jnp.asarray(y, dtype=jnp.float32))
-
-    def predict(self, x):
-        import jax.numpy as jnp
-
-        return np.asarray(self.forward(jnp.asarray(x, dtype=jnp.float32)))[:, 0].astype(float)
-
-
 def peers(group):
     return {
         "constitutive.equivariant": lambda seed: ours(seed, group),
         "escnn": of_escnn,
-        "EMLP": OfEmlp,
         "no symmetry": without_symmetry,
     }
-
-
-def measure(make, sizes, seeds, steps):
-    rows = []
-    for n in sizes:
-        errors, times = [], []
-        for seed in range(seeds):
-            (x, y), (u, v) = data(n, seed), data(UNSEEN, 1000)
-            peer = make(seed)
-            for _ in range(3):
-                peer.step(x, y)  # compiles
-            start = time.process_time()
-            for _ in range(steps):
-                peer.step(x, y)
-            times.append((time.process_time() - start) / steps)
-            errors.append(float(np.linalg.norm(peer.predict(u) - v) / np.linalg.norm(v)))
-        rows.append({"samples": n, "errors": errors, "ms_per_step": 1e3 * float(np.median(times)), "parameters": peer.parameters})
-    return rows
 
 
 def main():
@@ -164,6 +100,7 @@ def main():
     parser.add_argument("--samples", type=int, nargs="+", default=[50, 200, 800])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--emlp-python", type=Path, help="Python of an environment that has emlp, objax and jax")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -174,6 +111,11 @@ def main():
             found[name] = measure(make, given.samples, given.seeds, given.steps)
         except ImportError as error:
             out.print(f"{name}: not installed ({error})")
+    if given.emlp_python:
+        task = [str(v) for v in ("--samples", *given.samples, "--seeds", given.seeds, "--steps", given.steps)]
+        command = [given.emlp_python, Path(__file__).with_name("equivariant_emlp.py"), *task]
+        environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+        found["EMLP"] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
     table = Table("network", "parameters", "samples", "error, unseen (median, range)", "ms a step", box=None, padding=(0, 2, 0, 0))
     for name, rows in found.items():
         for row in rows:
