@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
@@ -175,3 +176,26 @@ def nothing():
 
 def emt():
     return EMT()
+
+ZINC_OXIDE = {
+    "species": ["Zn", "O"],
+    "charges": {"Zn": 2.0, "O": -2.0},
+    "pair_style": "hybrid/overlay buck/mdf 8.0 10.0 coul/long 10.0",
+    "pair_coeff": ["* * coul/long", "1 2 buck/mdf 529.70 0.3581 0.0", "2 2 buck/mdf 9547.96 0.21916 32.0"],
+    "commands": ["pair_modify pair coul/long table 0", "kspace_style ewald 1e-10"],
+}
+QUARTZ = {
+    "species": ["Si", "O"],
+    "charges": {"Si": 4.0, "O": 0.86902},
+    "shells": {"O": {"charge": -2.86902, "spring": 74.92}},
+    "angles": [{"centre": "Si", "ends": "O", "degrees": 109.47, "constant": 2.09724, "distance": 2.0}],
+    "pair_style": "hybrid/overlay buck/mdf 8.0 10.0 coul/long/cs 10.0",
+    "pair_coeff": ["* * coul/long/cs", "1 3 buck/mdf 1283.907 0.32052 10.66158", "3 3 buck/mdf 22764.0 0.149 27.879"],
+    "commands": ["pair_modify pair coul/long/cs table 0", "kspace_style ewald 1e-10"],
+}
+ZNO = Atoms(
+    "Zn2O2",
+    cell=[[3.2708, 0, 0], [-1.6354, 3.2708 * np.sqrt(0.75), 0], [0, 0, 5.1383]],
+    scaled_positions=[[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.385], [2 / 3, 1 / 3, 0.885]],
+    pbc=True,
+)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from constitutive.simulate.improving import Improvement, improve, plan_next
     from constitutive.simulate.lammps_library import LammpsLibrary
     from constitutive.simulate.phonons import PhononSettings, QuasiHarmonic, quasi_harmonic
+    from constitutive.simulate.phonons_in_field import QuasiHarmonicInField, quasi_harmonic_in_field
     from constitutive.simulate.preparation import Prepared, SimulationSettings, prepare
     from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
     from constitutive.simulate.run import Simulation, run_folder_of, simulate
@@ -34,6 +35,7 @@ __all__ = [
     "PhononSettings",
     "Prepared",
     "QuasiHarmonic",
+    "QuasiHarmonicInField",
     "Reference",
     "RelaxationSettings",
     "Simulation",
@@ -45,6 +47,7 @@ __all__ = [
     "plan_next",
     "prepare",
     "quasi_harmonic",
+    "quasi_harmonic_in_field",
     "read_calculator",
     "relax_reference",
     "run_folder_of",
@@ -60,6 +63,7 @@ __getattr__, __dir__ = lazy_names(  # worker processes import one module of this
         "constitutive.simulate.examination": ["Examination", "examine"],
         "constitutive.simulate.lammps_library": ["LammpsLibrary"],
         "constitutive.simulate.phonons": ["PhononSettings", "QuasiHarmonic", "quasi_harmonic"],
+        "constitutive.simulate.phonons_in_field": ["QuasiHarmonicInField", "quasi_harmonic_in_field"],
         "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],
         "constitutive.simulate.preparation": ["Prepared", "SimulationSettings", "prepare"],
         "constitutive.simulate.run": ["Simulation", "run_folder_of", "simulate"],

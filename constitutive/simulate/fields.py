@@ -31,6 +31,7 @@ LARGEST_STEP = 0.1  # Å
 STEPS, FRESH = 80, 25  # steps at most; after so many the force constants are computed anew
 FORCE = 1e-7  # eV/Å left on a particle
 GAP = 1e-9  # C/m², of a given polarisation
+VOLT = 0.1  # eV/Å of a charge e in 1 GV/m
 
 
 @final
@@ -91,6 +92,20 @@ class RelaxesInField(Protocol):
         Returns
         -------
         FieldState
+        """
+
+
+@runtime_checkable
+class HoldsField(RelaxesInField, Protocol):
+    """A calculator whose forces may hold those of a field too, so that phonons in it can be computed."""
+
+    def hold_field(self, field: Float[np.ndarray, "3"] | None) -> None:
+        """Put all later forces under a field, or under none again.
+
+        Parameters
+        ----------
+        field : array (3,)
+            e, GV/m, in space; None: none.
         """
 
 
@@ -161,7 +176,24 @@ class Ions:
         np.add.at(total, list(self.cores), forces[self.atoms :])
         return total
 
-    def relax_shells(self, positions: Float[np.ndarray, "n 3"], offsets: Float[np.ndarray, "s 3"], limit: float) -> np.ndarray:
+    def pushed(self, field: Float[np.ndarray, "3"] | None) -> Float[np.ndarray, "m 3"]:
+        """Forces of a field on all particles.
+
+        Parameters
+        ----------
+        field : array (3,)
+            e, GV/m, in space; None: none.
+
+        Returns
+        -------
+        array (m, 3)
+            eV/Å.
+        """
+        return VOLT * np.outer(self.charges, np.zeros(3) if field is None else field)
+
+    def relax_shells(
+        self, positions: Float[np.ndarray, "n 3"], offsets: Float[np.ndarray, "s 3"], limit: float, push: Float[np.ndarray, "m 3"]
+    ) -> np.ndarray:
         """Offsets of the shells at rest beside fixed cores.
 
         Parameters
@@ -172,6 +204,8 @@ class Ions:
             Where the search starts.
         limit : float
             Force left, eV/Å.
+        push : array (m, 3)
+            Forces from outside on all particles, eV/Å.
 
         Returns
         -------
@@ -179,7 +213,7 @@ class Ions:
             The particles are left there.
         """
         places = self.with_shells(positions, offsets)
-        found, _, _ = _newton(self, places, _moving(self, clamped=True), np.zeros(len(places) * 3), limit, "shells")
+        found, _, _ = _newton(self, places, _moving(self, clamped=True), push.ravel(), limit, "shells")
         return found[self.atoms :] - positions[list(self.cores)]
 
     def at_rest(self, positions: Float[np.ndarray, "n 3"]) -> Ions:
@@ -340,11 +374,10 @@ def relaxed_in_field(
     name = "shells" if clamped else "all"
     push_of = np.concatenate([charge * inverse for charge in q], axis=1)  # (3, 3m): its transpose takes E₀ to forces on q e, e = F⁻ᵀE₀
     places, _, left = _newton(ions, places, moving, np.zeros(places.size), FORCE, name)
-    volt = 0.1  # eV/Å per e and GV/m
     E0 = np.zeros(3)
     if field is not None:
         E0[:] = field
-        places, _, left = _newton(ions, places, moving, volt * push_of.T @ E0, FORCE, name)
+        places, _, left = _newton(ions, places, moving, VOLT * push_of.T @ E0, FORCE, name)
     else:
         scale = volume / CHARGE_PER_SQUARE_ANGSTROM  # P₀ in e Å
         target = np.asarray(polarization, dtype=np.float64)
@@ -352,7 +385,7 @@ def relaxed_in_field(
             ions, places, moving, np.zeros(places.size), FORCE, name,
             map_to_p=push_of, target=target * scale, polarization_of=lambda at: polarization_of(at) * scale,
         )  # fmt: skip
-        E0[:] = multiplier / volt
+        E0[:] = multiplier / VOLT
     _forces(ions, places)
     return FieldState(
         places[: ions.atoms], E0, polarization_of(places), ions.particles.stress / GPA, ions.particles.energy, left

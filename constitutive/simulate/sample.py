@@ -22,6 +22,7 @@ from constitutive.simulate.dynamics import DynamicsSettings, thermal_stress
 from constitutive.simulate.fields import RelaxesInField
 from constitutive.simulate.ions import Hessian, relax_or_raise
 from constitutive.simulate.phonons import PhononSettings, quasi_harmonic, require_phonopy
+from constitutive.simulate.phonons_in_field import quasi_harmonic_in_field
 
 SECOND_START = 0.1  # Å, displacement of the ions
 SAME_STRESS = 1e-2  # relative difference of two stresses, above which two starts found two minima
@@ -114,7 +115,7 @@ def compute(job: Job, task: Task) -> JsonObject:
         ``number``, ``status`` ("done" or "failed"); then ``cauchy`` (GPa), ``energy`` (eV), ``frac_coords``, ``force`` (eV/Å), ``steps``,
         ``seconds``, ``attempts``; or ``reason``. After a second start also ``second_start``. At a temperature ``cauchy`` and its standard
         error ``stress_error`` (GPa); by phonons ``cauchy``, ``energy`` and ``entropy`` (eV/K) with one entry a temperature. In a field
-        also ``electric_field`` and ``polarization``.
+        also ``electric_field`` and ``polarization`` (by phonons one a temperature).
     """
     began, reasons = time.monotonic(), []
     for attempt in range(task.attempt, max(len(ATTEMPTS), task.attempt + 1)):
@@ -139,6 +140,8 @@ def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
     if job.dynamics is not None:
         thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
         return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
+    if job.phonons is not None and task.field is not None:
+        return _by_phonons_in_field(job, job.phonons, task.field, atoms)
     if job.phonons is not None:
         return _by_phonons(job, job.phonons, atoms, optimizer, steps)
     if task.field is not None or task.polarization is not None:
@@ -168,6 +171,19 @@ def _by_phonons(job: Job, phonons: PhononSettings, atoms: Atoms, optimizer: str,
         "entropy": found.entropy.tolist(),
         "frac_coords": np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T.tolist(),
         "force": float(np.linalg.norm(forces_of(atoms), axis=1).max()),
+    }
+
+
+def _by_phonons_in_field(job: Job, phonons: PhononSettings, field: Float[np.ndarray, "3"], atoms: Atoms) -> JsonObject:
+    found = quasi_harmonic_in_field(atoms, job.reference, field, phonons, phonons.repeats(job.reference))
+    return {
+        "cauchy": found.stress.tolist(),
+        "energy": found.enthalpy.tolist(),
+        "entropy": found.entropy.tolist(),
+        "frac_coords": np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T.tolist(),
+        "force": found.rest.force,
+        "electric_field": field.tolist(),
+        "polarization": found.polarization.tolist(),
     }
 
 
