@@ -18,7 +18,7 @@ SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
     "epitaxial_layer": {"fine": 0.5, "misfits": (0.01,)},
     "buckling": {"ratios": (4.0,), "beyond": 0.5, "steps": 1},
     "indentation": {"fine": 0.7, "sharpness": (0.01,)},
-    "lattice_metamaterial": {"blocks": (2,)},
+    "lattice_metamaterial": {"blocks": (2,), "samples": 24},
     "micro_beam": {"along": 2, "angles": (0.0, 45.0)},
     "sound": {"cells": 300, "plane": 40, "stretches": (0.0,)},
 }

@@ -10,6 +10,7 @@ import ufl
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from scipy.spatial.transform import Rotation
+from vtkmodules.vtkIOXML import vtkXMLImageDataWriter  # before any test starts LAMMPS, which may load another VTK
 
 from constitutive import Material
 from constitutive.errors import ConstitutiveError, DataError
@@ -186,8 +187,6 @@ def image(path: Path, material: np.ndarray, *, ascii: bool = False, compressor: 
     """A grid as VTK's own writer puts it, in the modes that DAMASK's export uses."""
     grid = pv.ImageData(dimensions=np.array(material.shape) + 1, spacing=(0.5, 0.25, 1.0), origin=(1.0, 0, 0))
     grid.cell_data[name] = material.ravel(order="F")
-    from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
-
     writer = vtkXMLImageDataWriter()
     writer.SetFileName(str(path))
     writer.SetInputData(grid)

@@ -171,7 +171,7 @@ def test_figures_hold_what_was_measured(written, material):
 
 
 def test_a_browser_draws_every_figure_and_the_solids_turn(written, tmp_path):
-    with Page() as browser:
+    with Page(900, 600) as browser:
         browser.open(written)
         browser.wait_for("report.drawn.length > 0", 120)
         assert browser.value("report.drawn[0]") == "crystal-cell"

@@ -129,5 +129,5 @@ def available_cores() -> int:
 
 
 FULL = Effort("full", 5, True, ((25, 50), (75, 50)), (12, 6), (6, 2), (48, 16), (300, 300), (6, 3), (300, 300), 2**0.5, 150.0)
-QUICK = Effort("quick", 4, False, ((30, 30), (40, 60)), (0, 2), (0, 1), (12, 4), (0, 120), (2, 1), (60, 120), 2.0, 800.0)
+QUICK = Effort("quick", 4, True, ((30, 30), (60, 60)), (3, 2), (2, 1), (12, 4), (40, 120), (2, 1), (120, 120), 2.0, 800.0)
 EFFORTS = {effort.name: effort for effort in (FULL, QUICK)}
