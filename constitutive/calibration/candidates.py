@@ -60,7 +60,7 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool, effort: Effort = F
     far_apart
         Whether they lie on paths of large strain.
     effort
-        Whether all of them are tried, or the largest with one ridge for all parameters.
+        How many ridges are tried, and how many kinds of networks on paths.
 
     Returns
     -------
@@ -69,16 +69,15 @@ def candidate_shapes(problem: FitProblem, *, far_apart: bool, effort: Effort = F
     g, n = len(problem.rotations), len(problem)
     most = max(min(UNITS // g, CHANNELS, (6 * n) // 9), 1)  # more parameters than numbers to fit do not help
     sizes = sorted({max(most // 4, 1), max(most // 2, 1)}) if n < MANY or far_apart else [most]
-    sizes = sizes if effort.all_kinds else sizes[-1:]
     if far_apart:
-        ridges = FAR_NETWORK_RIDGES[:: 1 if effort.all_kinds else 2]
+        ridges, sizes = (FAR_NETWORK_RIDGES, sizes) if effort.thorough else (FAR_NETWORK_RIDGES[::2], sizes[-1:])
         return [Shape(degrees, h, ridge) for degrees in FAR_SERIES for h in sizes for ridge in ridges]
     counts = invariant_counts(problem.rotations, 5)
     possible = [d for d in (2, 3, 4, 5) if sum(counts[k] for k in range(2, d + 1)) <= 2 * n]
     highest = min(max(possible, default=2), 4)
     tops = {highest, max(highest - 1, 2), 5 if n >= MANY else highest} & {2, *possible}
     series = [tuple(range(2, top + 1)) for top in sorted(tops)]
-    factors = AMPLITUDE_RIDGE_FACTORS if n < MANY and effort.all_kinds else AMPLITUDE_RIDGE_FACTORS[:1]
+    factors = AMPLITUDE_RIDGE_FACTORS if n < MANY else AMPLITUDE_RIDGE_FACTORS[:1]
     return [
         Shape(degrees, h, ridge, amplitude_ridge_factor=factor)
         for degrees in series

@@ -28,8 +28,8 @@ class Effort:
         ``"full"`` or ``"quick"``.
     ridges
         So many are tried, the smallest first.
-    all_kinds
-        Whether networks of every size and ratio of ridges are tried, or the largest with one ridge for all parameters.
+    thorough
+        Whether paths of large strain, laws without symmetry and polyconvex laws are tried with all their sizes and ridges too.
     rungs
         Steps after which all networks, the better half of them, the better quarter, … have been fitted (successive halving: Jamieson &
         Talwalkar, AISTATS 2016, arXiv:1502.07943).
@@ -51,7 +51,7 @@ class Effort:
 
     name: str
     ridges: int
-    all_kinds: bool
+    thorough: bool
     rungs: tuple[Pair, ...]
     better: Pair
     more: Pair
@@ -129,5 +129,5 @@ def available_cores() -> int:
 
 
 FULL = Effort("full", 5, True, ((25, 50), (75, 50)), (12, 6), (6, 2), (48, 16), (300, 300), (6, 3), (300, 300), 2**0.5, 150.0)
-QUICK = Effort("quick", 4, True, ((30, 30), (60, 60)), (3, 2), (2, 1), (12, 4), (40, 120), (2, 1), (120, 120), 2.0, 800.0)
+QUICK = Effort("quick", 4, False, ((30, 30), (60, 60)), (3, 2), (2, 1), (12, 4), (40, 120), (2, 1), (120, 120), 2.0, 800.0)
 EFFORTS = {effort.name: effort for effort in (FULL, QUICK)}

@@ -45,8 +45,8 @@ class FittedNetwork:
 def search(problem: FitProblem, split: Split, seed: int, progress: Progress, effort: Effort = FULL) -> list[FittedNetwork]:
     """Begin to fit networks of many shapes from random directions, more of the better shapes; let the better of them go on.
 
-    The Green–Lagrange strain comes first, then the other strain measures, near the best ridge of each series and size where there are many
-    kinds; on paths of large strain it alone.
+    The Green–Lagrange strain comes first, then the other strain measures, near the best ridge of each series and size; on paths of large
+    strain it alone.
 
     Parameters
     ----------
@@ -84,11 +84,8 @@ def search(problem: FitProblem, split: Split, seed: int, progress: Progress, eff
             found.append(network)
             progress(f"fitting {network.shape.label}", 0.05 + 0.25 * min(len(found) / expected, 1.0))
 
-    if effort.all_kinds or split.on_paths:
-        fit_all([(shape, 0) for shape in own])
-        fit_all([(shape, 0) for shape in ([] if split.far_apart else _neighbours(own, found))])
-    else:  # each with directions of its own: few networks that start alike err alike
-        fit_all([(shape, start) for start, shape in enumerate([*own, *_of_other_strains(own)])])
+    fit_all([(shape, 0) for shape in own])
+    fit_all([(shape, 0) for shape in ([] if split.far_apart else _neighbours(own, found))])
     best = dict.fromkeys(network.shape for network in sorted(found, key=lambda network: network.score))
     again = list(best)[: 0 if split.on_paths and not split.far_apart else better]
     fit_all([(shape, start) for shape in again for start in range(1, 1 + more)])

@@ -143,7 +143,7 @@ def _widths(problem: FitProblem, effort: Effort, units: int | None) -> tuple[int
             raise CalibrationError(f"units {units} found; at least {group} are needed: one channel has as many as the group has rotations")
         return (units // group,)
     widths = MANY_WIDTHS if len(problem) >= MANY else WIDTHS
-    return widths if effort.all_kinds else widths[:1]
+    return widths if effort.thorough else widths[:1]
 
 
 def _channels(candidate: Candidate) -> int:

@@ -107,7 +107,7 @@ def select(
     fitted = problem if weights is None else problem.reweighted(weights)
     ensemble = network_ensemble(problem, fitted, split, seed, progress, effort) if laws == "all" else None
     progress("fitting the baseline without symmetry", 0.86)
-    without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" and effort.all_kinds else 1, effort=effort)
+    without = best_without_symmetry(problem, split, seed, shapes=3 if laws == "all" and effort.thorough else 1, effort=effort)
     candidates = [candidate for candidate, _ in series]
     if ensemble is not None:
         candidates += [*ensemble.candidates, ensemble.mean]
