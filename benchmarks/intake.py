@@ -20,10 +20,11 @@ from constitutive.intake import check
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path.insert(0, str(TESTS))  # where the faults are made
-from intake_faults import INJECTORS, inject, inject_pair  # noqa: E402  # needs the path above
+from intake_faults import FIELD_INJECTORS, INJECTORS, inject, inject_pair  # noqa: E402  # needs the path above
 from path_sets import path_sets, with_noise  # noqa: E402  # beside this script
 
 SETS = TESTS / "data" / "intake"
+IN_FIELDS = ("quartz_right", "quartz_left", "sic_field", "zinc_oxide")  # in materials/
 CERTAIN = 0.5  # findings below this are remarks
 
 
@@ -55,6 +56,23 @@ def singles(sets: dict[str, StressStrainData], seeds: int) -> tuple[dict, list]:
                 found = named(spoiled)
                 table[fault].append(found[:1] == [fault])
                 note_progress(table)
+                if found[:1] != [fault]:
+                    misses.append(f"{name} {fault} seed {seed}: {found}")
+    return table, misses
+
+
+def in_fields(seeds: int) -> tuple[dict, list]:
+    """Faults of electric fields and polarisations in the shipped sets that hold them."""
+    table: dict[str, list[bool]] = defaultdict(list)
+    misses = []
+    for name in IN_FIELDS:
+        data = StressStrainData.load(TESTS.parent / "materials" / name / "data.json")
+        if alarms := named(data):
+            misses.append(f"{name}, good: {alarms}")
+        for fault, spoil in FIELD_INJECTORS.items():
+            for seed in range(seeds):
+                found = named(spoil(data, np.random.default_rng(seed)))
+                table[fault].append(found[:1] == [fault])
                 if found[:1] != [fault]:
                     misses.append(f"{name} {fault} seed {seed}: {found}")
     return table, misses
@@ -117,7 +135,10 @@ def main() -> None:
     if not options.no_paths:
         tried, found = on_paths(options.set)
         print(f"good sets on classical paths: {tried}, false alarms: {len(found)}", *found, sep="\n  ", flush=True)
+    fields, missed = in_fields(options.seeds)
+    show("faults of fields", fields)
     table, misses = singles(sets, options.seeds)
+    misses += missed
     show("single faults, named first", table)
     if options.pairs:
         pair_table, more = pairs(sets, options.pairs, options.share)
