@@ -58,6 +58,15 @@ def states(count):
 class ConvexPeer(torch.nn.Module):
     """A law by automatic differentiation of a polyconvex energy, without stress at rest by a term linear in J; fitted by L-BFGS."""
 
+    inputs: int
+
+    def __init__(self, seed, width=16):
+        super().__init__()
+        random = torch.Generator().manual_seed(seed)
+        self.inner = torch.nn.Parameter(0.3 * torch.randn(width, self.inputs, dtype=torch.float64, generator=random))
+        self.bias = torch.nn.Parameter(torch.randn(width, dtype=torch.float64, generator=random))
+        self.outer = torch.nn.Parameter(torch.full((width,), 0.3, dtype=torch.float64))
+
     def stress(self, F):
         F = F.detach().requires_grad_()
         energy, J = self.energy(F)
@@ -95,12 +104,7 @@ def growth(J):
 class CubicInvariants(ConvexPeer):
     """An input-convex network of the polyconvex invariants of the cubic group, with growth."""
 
-    def __init__(self, seed, width=16):
-        super().__init__()
-        random = torch.Generator().manual_seed(seed)
-        self.inner = torch.nn.Parameter(0.3 * torch.randn(width, 6, dtype=torch.float64, generator=random))
-        self.bias = torch.nn.Parameter(torch.randn(width, dtype=torch.float64, generator=random))
-        self.outer = torch.nn.Parameter(torch.full((width,), 0.3, dtype=torch.float64))
+    inputs = 6
 
     def energy(self, F):
         cof = cofactor(F)
@@ -114,13 +118,7 @@ class CubicInvariants(ConvexPeer):
 class CofactorNetwork(ConvexPeer):
     """An input-convex network of F, cof F and det F, averaged over the rotations of the cube; objective only as far as its data say."""
 
-    def __init__(self, seed, width=16):
-        super().__init__()
-        random = torch.Generator().manual_seed(seed)
-        self.inner = torch.nn.Parameter(0.3 * torch.randn(width, 19, dtype=torch.float64, generator=random))
-        self.bias = torch.nn.Parameter(torch.randn(width, dtype=torch.float64, generator=random))
-        self.outer = torch.nn.Parameter(torch.full((width,), 0.3, dtype=torch.float64))
-        self.group = torch.from_numpy(np.array(GROUP.laue_rotations))
+    inputs, group = 19, torch.from_numpy(np.array(GROUP.laue_rotations))
 
     def energy(self, F):
         cof = cofactor(F)

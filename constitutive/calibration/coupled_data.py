@@ -17,8 +17,8 @@ from constitutive.material import Material
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
 from constitutive.tensors.variables import Variable, variables_named
+from constitutive.units import ROOM_TEMPERATURE
 
-ROOM = 298.15  # K
 KNOWN = ("strain", "electric_field", "polarization", "temperature")
 
 
@@ -169,7 +169,7 @@ def reference_temperature(temperatures: Float[np.ndarray, " n"] | float | None) 
         K.
     """
     values = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    return float(values[np.abs(values - ROOM).argmin()])
+    return float(values[np.abs(values - ROOM_TEMPERATURE).argmin()])
 
 
 def material_inputs(material: Material, data: StressStrainData) -> dict[str, np.ndarray]:

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from constitutive.data import StressStrainData
-
-ROOM = 298.15  # K
+from constitutive.units import ROOM_TEMPERATURE
 
 
 def has_several_temperatures(data: StressStrainData) -> bool:
@@ -39,5 +38,5 @@ def samples_of_one_temperature(data: StressStrainData) -> tuple[Int[np.ndarray, 
     """
     temperatures, count = np.unique(np.asarray(data.temperature), return_counts=True)
     most = temperatures[count == count.max()]
-    chosen = float(most[np.abs(most - ROOM).argmin()])
+    chosen = float(most[np.abs(most - ROOM_TEMPERATURE).argmin()])
     return np.nonzero(np.asarray(data.temperature) == chosen)[0], chosen

@@ -26,6 +26,7 @@ from constitutive.plain import JsonObject
 from constitutive.show import facts
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import stiffness_mandel_to_voigt
+from constitutive.units import ROOM_TEMPERATURE
 from constitutive.variants import find_wells, relax
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Material:
         thermal_expansion: np.ndarray | Sequence[Sequence[float]] | None = None,
         pyroelectric: np.ndarray | Sequence[float] | None = None,
         heat_capacity: float | None = None,
-        reference_temperature: float = 298.15,
+        reference_temperature: float = ROOM_TEMPERATURE,
     ) -> Material:
         """Material of known elastic and other constants, with no samples at all.
 

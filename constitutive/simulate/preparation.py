@@ -24,6 +24,7 @@ from constitutive.simulate.phonons import ROUNDS, PhononSettings, expanded_by_ph
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
 from constitutive.simulate.time_limit import calculator_made
 from constitutive.symmetry import PointGroup
+from constitutive.units import ROOM_TEMPERATURE
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[str, float], None]
 STRESS_ERROR = 1e-4  # of the typical stress, that the forces left on the ions may cause
 USUAL_FORCE = 1e-3  # eV/Å, where the force constants were not computed
-ROOM = 298.15  # K
 NOISES = 3.0  # multiples of the noise of a force that ions are not relaxed below
 AGREES = 1e-2  # of the typical stress, above which a scatter of two starts of the ions counts
 
@@ -285,7 +285,7 @@ def nearest_to_room(temperatures: Sequence[float]) -> float:
     float
         The nearest to 298.15 K.
     """
-    return min(temperatures, key=lambda t: abs(t - ROOM))
+    return min(temperatures, key=lambda t: abs(t - ROOM_TEMPERATURE))
 
 
 def _force(reference: Reference, atoms: Atoms, examination: Examination, size: float, settings: SimulationSettings) -> JsonObject:

@@ -26,7 +26,7 @@ from constitutive.plain import JsonObject
 from constitutive.tensors.bases import GroupLike
 from constitutive.tensors.packing import ROOT2, stiffness_voigt_to_mandel, to_mandel
 from constitutive.tensors.variables import ELECTRIC_FIELD, STRAIN, TEMPERATURE, Variable, representation, variables_named
-from constitutive.units import VACUUM_PERMITTIVITY
+from constitutive.units import ROOM_TEMPERATURE, VACUUM_PERMITTIVITY
 
 ROUNDED = 0.02  # what constants of tables, each rounded by itself, may lack in symmetry, relative to the largest of their tensor
 PICO = 1e-3  # pm/V times GPa, in C/m^2
@@ -84,7 +84,7 @@ class LinearCoupledLaw(CoupledLaw):
         thermal_expansion: Float[np.ndarray, "3 3"] | None = None,
         pyroelectric: Float[np.ndarray, " 3"] | None = None,
         heat_capacity: float | None = None,
-        reference_temperature: float = 298.15,
+        reference_temperature: float = ROOM_TEMPERATURE,
         tolerance: float = ROUNDED,
     ) -> LinearCoupledLaw:
         """Law of the constants of a table, in the IEEE order xx yy zz yz xz xy.
