@@ -85,7 +85,7 @@ def test_the_expected_error_is_near_the_true_one(law):
     truth, ratios = curved_law(), []
     for seed in range(3):
         data = samples_of(truth, 20, seed=seed)
-        material = calibrate(data, effort="quick", seed=seed)
+        material = calibrate(data, seed=seed)
         x = Ball(0.06).draw(256, 5)
         exact, found = (one.stress_mandel(torch.from_numpy(x)).numpy() for one in (truth, material.law))
         ratios.append(expected_error(material, Ball(0.06)) / (np.linalg.norm(found - exact) / np.linalg.norm(exact)))
