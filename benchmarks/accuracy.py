@@ -1,9 +1,9 @@
-"""Learning curves of every kind of law on every shipped set: what symmetry buys, in samples.
+"""Learning curves of every kind of law on random strains of eight crystals: what symmetry buys, in samples.
 
     ./dev python benchmarks/accuracy.py [--sets silicon_sw copper] [--sizes 8 20 50 200] [--seeds 5] [--json FILE] [--picture FILE]
     ./dev python benchmarks/accuracy.py --from FILE … [--picture FILE]      what was measured before, joined
 
-Each law learns from N random samples of materials/<set>/data.json and is judged by the unseen strains of unseen.json beside it:
+Each law learns from N random samples of benchmarks/data/random_strains/<set> and is judged by the unseen strains beside them:
 ‖ΔS‖/‖S‖, Frobenius, over all of them. Medians and ranges over seeds. "calibrated" is what `constitutive calibrate` chooses by itself.
 """
 
@@ -31,17 +31,17 @@ from constitutive.plots.quality import Curve, learning_curves
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import mandel_matrix, tangent_to_mandel
 
-HOME = Path(__file__).resolve().parent.parent / "materials"
+HOME = Path(__file__).resolve().parent / "data" / "random_strains"
 out = Console(highlight=False, width=130)
 
 
 def sets():
-    return sorted(folder.name for folder in HOME.iterdir() if (folder / "unseen.json").is_file())
+    return sorted(folder.name for folder in HOME.iterdir())
 
 
 def problems(name):
     """Training pool and unseen samples under the crystal's group."""
-    data, unseen = (StressStrainData.load(HOME / name / f"{part}.json") for part in ("data", "unseen"))
+    data, unseen = (StressStrainData.load(HOME / name / f"{part}.json.xz") for part in ("data", "unseen"))
     rotations = PointGroup.from_structure(data.structure).laue_rotations
     return problem_of(data, rotations), problem_of(unseen, rotations)
 

@@ -1,7 +1,10 @@
 """Data sets in JSON and HDF5 files: written whole or not at all, read in pieces, refused where damaged."""
 
+import bz2
 import contextlib
 import errno
+import gzip
+import lzma
 import os
 
 import h5py
@@ -34,6 +37,22 @@ def test_save_and_load(silicon, tmp_path, name):
     assert copied.schema_version == 1
     units = copied.to_document()["field_units"]
     assert {"F", "lattice", "frac_coords"} <= units.keys()
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".xz", lzma), (".bz2", bz2)])
+def test_a_compressed_file_is_read_as_it_is(silicon, tmp_path, suffix, module):
+    for name in ("data.json", "data.h5"):
+        silicon.save(tmp_path / name)
+        packed = tmp_path / (name + suffix)
+        packed.write_bytes(module.compress((tmp_path / name).read_bytes()))
+        assert StressStrainData.load(packed).sha256 == silicon.sha256
+    whole = (tmp_path / f"data.json{suffix}").read_bytes()
+    (tmp_path / f"cut.json{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"cut\.json.*cut off"):
+        StressStrainData.load(tmp_path / f"cut.json{suffix}")
+    with pytest.raises(DataError, match=r"save to new\.json"):
+        silicon.save(tmp_path / f"new.json{suffix}")
+    assert not (tmp_path / f"new.json{suffix}").exists()
 
 
 def test_weights_and_conditions_are_kept(silicon, tmp_path):

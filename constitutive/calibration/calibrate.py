@@ -91,7 +91,7 @@ def calibrate(
     workers
         Threads that share the fits, all cores by default; the law does not depend on their number.
     units
-        Orbit units |G|·H of a law with a network, instead of the fewest whose expected error is within 3 % of the best.
+        Orbit units |G|·H of a law with a network, instead of the fewest whose expected error is within 5 % of the best.
     variables
         Of the energy: ``"strain,electric_field"``, ``"strain,polarization"``, ``"strain,temperature"`` or more of them; those that vary in
         the data when not given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import final
 
@@ -17,10 +18,12 @@ from constitutive.laws import Domain
 from constitutive.tensors.packing import from_mandel
 
 STUDENT_DEGREES = (2, 3, 4)  # of the student's series, at least: what other strain measures make of lower degrees
+CHEAP_DEGREE = 5  # with three twofold axes at right angles it costs as much as 51 units (benchmarks/kernel.py) and saves hundreds
 STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
-TOLERANCE = 1.03  # expected error of the law kept, relative to the best of any width
-NARROWEST = 2  # channels that are tried first
+TOLERANCE = 1.05  # expected error of the law kept, relative to the best of any width
+CHEAP = 96  # orbit units up to which a narrower law saves nothing that a finite-element run would show
+NARROWEST = 8  # channels that are tried first, fewer where these have more units than that
 GROWTH = 2**0.5  # of the channels, from one width to the next
 FRESH = 150  # strains that no student learns from, on which they are compared with their teacher
 
@@ -91,8 +94,8 @@ def distil(
     """One network of the Green–Lagrange strain that follows the mean of several of any strain measure, as narrow as the error allows.
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
-    (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 3 % of that of
-    the mean; where none is, the narrowest within 3 % of the best is taken.
+    (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 5 % of that of
+    the mean. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, the best.
 
     Parameters
     ----------
@@ -128,10 +131,11 @@ def distil(
     nearest = int(np.argmin([own if member.strain_exponent == 1 else 10 + own for own, member in zip(errors, members, strict=True)]))
     others = [k for k in range(len(members)) if k != nearest]
     w, b = _start(members, [nearest, *others], rng)
+    degrees = _degrees(members, problem.rotations)
     tried: list[tuple[SeriesNetworkFit, Width]] = []
     for channels in _channels(len(problem.rotations), len(b), units, growth):
         start = (w[:channels] * teacher.scale / members[nearest].basis.scale, b[:channels])
-        student = fit_network(teacher, Shape(_degrees(members), channels, STUDENT_RIDGE), seed, start=start, steps=steps)
+        student = fit_network(teacher, Shape(degrees, channels, STUDENT_RIDGE), seed, start=start, steps=steps)
         tried.append((student, _width(problem, student, fresh, wanted, error)))
         if tried[-1][1].error <= TOLERANCE * error:
             break
@@ -142,9 +146,11 @@ def distil(
 
 
 def _narrowest(tried: list[tuple[SeriesNetworkFit, Width]]) -> SeriesNetworkFit:
-    """The narrowest law whose expected error is within the tolerance of the best."""
+    """The narrowest law whose expected error is within the tolerance of the best; the best of those that cost next to nothing."""
     best = min(width.error for _, width in tried)
-    return min((pair for pair in tried if pair[1].error <= TOLERANCE * best), key=lambda pair: pair[1].units)[0]
+    near = [pair for pair in tried if pair[1].error <= TOLERANCE * best]
+    cheap = [pair for pair in near if pair[1].units <= CHEAP]
+    return min(cheap, key=lambda pair: pair[1].error)[0] if cheap else min(near, key=lambda pair: pair[1].units)[0]
 
 
 def _channels(order: int, most: int, units: int | None, growth: float) -> list[int]:
@@ -154,7 +160,8 @@ def _channels(order: int, most: int, units: int | None, growth: float) -> list[i
             raise CalibrationError(f"units={units} found; the group has {order} operations: at least so many units are needed")
         return [min(units // order, most)]
     widest = min(UNITS // order, CHANNELS, most)
-    ladder = {round(NARROWEST * growth**k) for k in range(20)}
+    first = max(min(NARROWEST, CHEAP // order), 1)
+    ladder = {round(first * growth**k) for k in range(20)}
     return [*sorted(h for h in ladder if h < widest), widest]
 
 
@@ -196,11 +203,22 @@ def _start(
     return w, np.concatenate([first.biases[largest], np.array([others[k][1] for k in picked])])
 
 
-def _degrees(members: list[SeriesNetworkFit]) -> tuple[int, ...]:
-    """Degrees of the student's series; short where the members' are, so that it will not explode beyond the samples."""
+def _degrees(members: list[SeriesNetworkFit], rotations: Float[np.ndarray, "g 3 3"]) -> tuple[int, ...]:
+    """Degrees of the student's series; short where the members' are, so that it will not explode beyond the samples.
+
+    One degree more than they need where twofold axes make it cheap: it takes the place of many units.
+    """
     taught = {d for member in members for d in member.basis.degrees}
     short = max(taught, default=2) == 2 and all(member.strain_exponent == 1 for member in members)
-    return tuple(sorted(taught if short else taught | {*STUDENT_DEGREES}))
+    if short:
+        return tuple(sorted(taught))
+    return tuple(sorted(taught | {*STUDENT_DEGREES} | ({CHEAP_DEGREE} if _three_twofold_axes(rotations) else set())))
+
+
+def _three_twofold_axes(rotations: Float[np.ndarray, "g 3 3"]) -> bool:
+    """Whether three twofold axes are at right angles: the product of the half-turns about two of them is that about the third."""
+    half_turns = [R for R in rotations if abs(np.trace(R) + 1) < 1e-8]
+    return any(abs(np.trace(A @ B) + 1) < 1e-8 for A, B in itertools.combinations(half_turns, 2))
 
 
 def _followers(student: SeriesNetworkFit, teacher: FitProblem, taught: Float[np.ndarray, "m n 6"]) -> list[SeriesNetworkFit]:

@@ -53,7 +53,7 @@ def calibrate(
         typer.Option(help="Threads that share the fits; all cores by default. The law does not depend on it.", metavar="N", min=1),
     ] = None,
     units: Annotated[
-        int | None, typer.Option(help="Orbit units of a network; by default the fewest within 3 % of the best error.", metavar="N", min=1)
+        int | None, typer.Option(help="Orbit units of a network; by default the fewest within 5 % of the best error.", metavar="N", min=1)
     ] = None,
     variables: Annotated[
         str | None,
@@ -287,7 +287,8 @@ def _render_widths(material: Material) -> None:
         table.add_row(*(mark + cell for cell in cells))
     out.print(table)
     out.print(
-        "the fewest units within 3 % of the best error are taken (--units N: others); cost: evaluation and assembly on Q1 hexahedra over a "
+        "the fewest units within 5 % of the best error are taken, up to 96 the best (--units N: others); "
+        "cost: evaluation and assembly on Q1 hexahedra over a "
         "linear law in UFL, from figures measured for this kind of processor"
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import model_validator
 
+from constitutive.compressed import plain_name, uncompressed
 from constitutive.data import export, hdf5
 from constitutive.data.checks import require_orientation
 from constitutive.data.plausible import require_plausible
@@ -80,7 +82,7 @@ class StressStrainData(Samples):
         Parameters
         ----------
         path : path
-            A ``.json`` or ``.h5``/``.hdf5`` file.
+            A ``.json`` or ``.h5``/``.hdf5`` file, or one compressed by gzip, xz or bzip2.
         plausible : bool
             Refuse stresses whose sign or magnitude no crystal has (`require_plausible`). The intake check turns this
             off to
@@ -95,7 +97,8 @@ class StressStrainData(Samples):
         DataError
             The file is missing, damaged, too large, or not a valid data set.
         """
-        document = hdf5.read_document(path) if hdf5.is_hdf5(path) else read_json(path)
+        with uncompressed(path) as plain:
+            document = hdf5.read_document(plain) if hdf5.is_hdf5(plain) else read_json(plain)
         data = cls.from_document(document, source=str(path))
         if plausible:
             require_plausible(data)
@@ -154,8 +157,10 @@ class StressStrainData(Samples):
         Raises
         ------
         DataError
-            The file cannot be written; an old file is then unchanged.
+            The file cannot be written; an old file is then unchanged. Or the suffix is that of a compression.
         """
+        if plain_name(path) != Path(path).name:
+            raise DataError(f"{path}: compressed files are read, not written; save to {plain_name(path)}, then compress it")
         if hdf5.is_hdf5(path):
             hdf5.write_documents(path, [self.to_document()])
         else:
