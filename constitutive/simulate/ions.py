@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -15,9 +16,11 @@ from jaxtyping import Float
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.cells import forces_of, strained, stress_of
+from constitutive.tensors.packing import from_mandel, to_mandel
 from constitutive.units import EV_PER_CUBIC_ANGSTROM
 
 Hessian: TypeAlias = Float[np.ndarray, "n3 n3"]
+Operation: TypeAlias = tuple[np.ndarray, np.ndarray]
 DISPLACEMENT = 0.01  # Å, of the differences
 LARGEST_STEP = 0.1  # Å, of the optimiser
 SOFTEST = 0.5  # eV/Å²: softer and unstable directions of the force constants start from this
@@ -172,7 +175,11 @@ def stiffened(hessian: Hessian) -> Hessian:
 
 
 def force_constants(atoms: Atoms, symprec: float = 0.01) -> Hessian:
-    """Force constants at Γ by central differences of forces, for one atom of each orbit of the space group; the others by symmetry.
+    """Force constants at Γ by differences of forces; what symmetry and the sum rule give is not computed.
+
+    One atom of each orbit of the space group is displaced, along directions whose images under its site symmetry span space, to both
+    sides where no operation turns one into the other. A rigid translation costs no force: an atom that is alone in its orbit follows
+    from the others. Rocksalt takes one calculation, a single atom none.
 
     Parameters
     ----------
@@ -187,17 +194,22 @@ def force_constants(atoms: Atoms, symprec: float = 0.01) -> Hessian:
         −∂f/∂u, eV/Å², symmetric, with the sum over atoms zero.
     """
     n = len(atoms)
-    W, _, images = prep_symmetry(atoms, symprec, False)
-    L = atoms.cell.array
-    R = [L.T @ w @ np.linalg.inv(L.T) for w in W]
+    operations = _operations(atoms, symprec)
+    orbits = {a: {int(image[a]) for _, image in operations} for a in range(n)}
+    alone = next((a for a in range(n) if len(orbits[a]) == 1), None)
     blocks = np.full((n, n, 3, 3), np.nan)
     for a in range(n):
-        if not np.isnan(blocks[0, a]).any():
+        if a == alone or not np.isnan(blocks[0, a]).any():
             continue
-        own = _columns(atoms, a)
-        for rotation, image in zip(R, images, strict=True):
-            order = np.asarray(image, dtype=int)
-            blocks[order, order[a]] = rotation @ own @ rotation.T
+        site = [(R, image) for R, image in operations if image[a] == a]
+        slopes = _slopes(list(np.eye(3)), DISPLACEMENT, _forces_of_displaced(atoms, a), site, lambda u, R: R @ u, _turned)
+        own = -slopes.transpose(1, 2, 0)  # rows: components of the force on b; columns: of the displacement of a
+        for R, order in operations:
+            blocks[order, order[a]] = R @ own @ R.T
+    if alone is not None:
+        others = [b for b in range(n) if b != alone]
+        blocks[others, alone] = blocks[alone, others].transpose(0, 2, 1)
+        blocks[alone, alone] = -blocks[others, alone].sum(axis=0)
     flat = blocks.transpose(0, 2, 1, 3).reshape(3 * n, 3 * n)
     flat = (flat + flat.T) / 2
     T = np.tile(np.eye(3), (n, 1)) / np.sqrt(n)
@@ -205,20 +217,72 @@ def force_constants(atoms: Atoms, symprec: float = 0.01) -> Hessian:
     return np.asarray(free @ flat @ free)
 
 
-def _columns(atoms: Atoms, a: int) -> Float[np.ndarray, "n 3 3"]:
-    """−∂f_b/∂u_a for all atoms b: rows are components of the force on b, columns of the displacement of a."""
-    moved = atoms.copy()
-    moved.set_constraint()
-    moved.calc = atoms.calc
-    places = atoms.get_positions()
-    found = np.zeros((len(atoms), 3, 3))
-    for axis in range(3):
-        for sign in (1.0, -1.0):
-            shifted = places.copy()
-            shifted[a, axis] += sign * DISPLACEMENT
-            moved.set_positions(shifted)
-            found[:, :, axis] -= sign * forces_of(moved) / (2 * DISPLACEMENT)
-    return found
+def _forces_of_displaced(atoms: Atoms, a: int) -> Callable[[np.ndarray], np.ndarray]:
+    def forces(u: np.ndarray) -> np.ndarray:
+        moved = strained(atoms, np.eye(3))
+        moved.calc = atoms.calc
+        moved.positions[a] += u
+        return forces_of(moved)
+
+    return forces
+
+
+def _operations(atoms: Atoms, symprec: float) -> list[Operation]:
+    """The space group: each Cartesian rotation, and the number of the atom that each atom is taken to."""
+    W, _, images = prep_symmetry(atoms, symprec, False)
+    L = atoms.cell.array
+    return [(L.T @ w @ np.linalg.inv(L.T), np.asarray(image, dtype=int)) for w, image in zip(W, images, strict=True)]
+
+
+def _turned(vectors: Float[np.ndarray, "n 3"], R: np.ndarray, order: np.ndarray) -> Float[np.ndarray, "n 3"]:
+    """Vectors of the atoms after an operation."""
+    turned = np.empty_like(vectors)
+    turned[order] = vectors @ R.T
+    return turned
+
+
+def _slopes(
+    directions: list[np.ndarray],
+    step: float,
+    respond: Callable[[np.ndarray], np.ndarray],
+    operations: list[Operation],
+    turn: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    turn_response: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Derivatives of a response along directions, by central differences.
+
+    A direction in the span of images of earlier ones is not computed, nor the other side of one that an operation turns round.
+    """
+    seen, found = np.zeros((0, directions[0].size)), []
+    for u in directions:
+        if np.linalg.matrix_rank(np.vstack([seen, u.ravel()]), tol=1e-3) == np.linalg.matrix_rank(seen, tol=1e-3):
+            continue
+        plus = respond(step * u)
+        back = next((operation for operation in operations if np.allclose(turn(u, operation[0]), -u, atol=1e-3)), None)
+        minus = respond(-step * u) if back is None else turn_response(plus, *back)
+        slope = (plus - minus) / (2 * step)
+        seen = np.vstack([seen, *(turn(u, R).ravel() for R, _ in operations)])
+        found += [turn_response(slope, R, order) for R, order in operations]
+    linear = np.linalg.pinv(seen) @ np.reshape(found, (len(seen), -1))
+    return np.asarray(np.reshape(directions, (len(directions), -1)) @ linear).reshape(len(directions), *found[0].shape)
+
+
+def sites_fixed_by_inversion(atoms: Atoms, symprec: float = 0.01) -> bool:
+    """Whether every atom is an inversion centre of the crystal: then it is one of every strained crystal, and feels no force there.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    symprec : float
+        Tolerance of the symmetry search, Å.
+
+    Returns
+    -------
+    bool
+    """
+    W, _, images = prep_symmetry(atoms, symprec, False)
+    fixed = [image == np.arange(len(atoms)) for w, image in zip(W, np.asarray(images), strict=True) if (w == -np.eye(3)).all()]
+    return bool(np.any(fixed, axis=0).all()) if fixed else False
 
 
 def unstable_modes(atoms: Atoms, hessian: Hessian) -> list[UnstableMode]:
@@ -252,8 +316,10 @@ def unstable_modes(atoms: Atoms, hessian: Hessian) -> list[UnstableMode]:
     return modes
 
 
-def internal_coupling(atoms: Atoms, step: float = 1e-3) -> tuple[Float[np.ndarray, "n3 6"], Float[np.ndarray, "6 6"]]:
-    """Forces and stresses of unit strains with clamped ions, by central differences.
+def internal_coupling(
+    atoms: Atoms, step: float = 1e-3, symprec: float = 0.01
+) -> tuple[Float[np.ndarray, "n3 6"], Float[np.ndarray, "6 6"]]:
+    """Forces and stresses of unit strains with clamped ions, by central differences of those strains that symmetry leaves.
 
     Parameters
     ----------
@@ -261,6 +327,8 @@ def internal_coupling(atoms: Atoms, step: float = 1e-3) -> tuple[Float[np.ndarra
         A reference cell with a calculator.
     step : float
         Strain of the differences.
+    symprec : float
+        Tolerance of the symmetry search, Å.
 
     Returns
     -------
@@ -274,22 +342,18 @@ def internal_coupling(atoms: Atoms, step: float = 1e-3) -> tuple[Float[np.ndarra
     DataError
         The calculator returns numbers that are not finite.
     """
-    root = np.sqrt(2.0)
-    forces, stiffness = np.zeros((3 * len(atoms), 6)), np.zeros((6, 6))
-    for column, (i, j) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
-        e = np.zeros((3, 3))
-        e[i, j] = e[j, i] = 1.0 if i == j else 1 / root
-        for sign in (1.0, -1.0):
-            cell = strained(atoms, np.eye(3) + sign * step * e)
-            cell.calc = atoms.calc
-            forces[:, column] += sign * forces_of(cell).ravel() / (2 * step)
-            s = stress_of(cell)
-            stiffness[:, column] += (
-                sign * np.array([s[0, 0], s[1, 1], s[2, 2], root * s[1, 2], root * s[0, 2], root * s[0, 1]]) / (2 * step)
-            )
-    if not np.isfinite(stiffness).all():
-        raise DataError("the calculator returned stresses that are not finite")
-    return forces, stiffness
+
+    def forces_and_stress(e: np.ndarray) -> np.ndarray:
+        cell = strained(atoms, np.eye(3) + e)
+        cell.calc = atoms.calc
+        return np.vstack([forces_of(cell), stress_of(cell)])
+
+    def turned(both: np.ndarray, R: np.ndarray, order: np.ndarray) -> np.ndarray:
+        return np.vstack([_turned(both[:-3], R, order), R @ both[-3:] @ R.T])
+
+    strains = [np.asarray(from_mandel(row)) for row in np.eye(6)]
+    slopes = _slopes(strains, step, forces_and_stress, _operations(atoms, symprec), lambda e, R: R @ e @ R.T, turned)
+    return slopes[:, :-3].reshape(6, -1).T, np.asarray(to_mandel(slopes[:, -3:])).T
 
 
 def tight_force(coupling: Float[np.ndarray, "n3 6"], hessian: Hessian, volume: float, error: float) -> float:

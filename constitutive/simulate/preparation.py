@@ -18,7 +18,7 @@ from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import atoms_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermally_expanded
 from constitutive.simulate.examination import Examination, examine
-from constitutive.simulate.ions import internal_coupling, relax_or_raise, tight_force
+from constitutive.simulate.ions import internal_coupling, relax_or_raise, sites_fixed_by_inversion, tight_force
 from constitutive.simulate.journal import RunFolder
 from constitutive.simulate.phonons import ROUNDS, PhononSettings, expanded_by_phonons, require_phonopy
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
@@ -230,7 +230,10 @@ def prepared_in(
         examination = Examination(**examined)
         if relaxed is None:
             tell("relaxing the reference", 0.0)
-            found = relax_reference(atoms, settings.relaxation, noise=examination.noise_GPa, force_noise=examination.force_noise)
+            found = relax_reference(
+                atoms, settings.relaxation, noise=examination.noise_GPa, force_noise=examination.force_noise,
+                stiffness=examination.stress_at(1.0),
+            )  # fmt: skip
             if settings.dynamics is not None or settings.phonons is not None:
                 tell("thermal expansion of the reference", 0.0)
                 found = _at_temperature(found, atoms, settings, seed, max(settings.relaxation.force, NOISES * examination.force_noise))
@@ -294,6 +297,8 @@ def _force(reference: Reference, atoms: Atoms, examination: Examination, size: f
     wanted, why = settings.force, "stated"
     if wanted is None and reference.hessian is None:
         wanted, why = USUAL_FORCE, "usual; force constants were not computed"
+    if wanted is None and sites_fixed_by_inversion(reference.atoms, settings.relaxation.symprec):
+        wanted, why = USUAL_FORCE, "usual; every ion is an inversion centre, so strains put no force on it"
     if wanted is None and reference.hessian is not None:
         crystal = reference.atoms.copy()
         crystal.calc = atoms.calc

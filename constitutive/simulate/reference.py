@@ -16,7 +16,7 @@ from jaxtyping import Float
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.cells import GPA, energy_of, strained, stress_of, structure_of
-from constitutive.simulate.ions import Hessian, UnstableMode, force_constants, relax_ions, unstable_modes
+from constitutive.simulate.ions import SOFTEST, Hessian, UnstableMode, force_constants, relax_ions, stiffened, unstable_modes
 from constitutive.symmetry import PointGroup
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ ROUNDS = 4  # of the relaxation, each with a fresh optimiser
 KICK, KICK_STRAIN = 0.02, 2e-3  # Å and strain of the start without symmetry
 ANOTHER = 1e-3  # eV an atom, from which a crystal of the same group is another one
 ALONG_MODE = 0.1  # Å along an unstable mode
+USUAL_STIFFNESS = 70.0  # eV/Å² of a position, ASE's
 NOISES = 3.0  # multiples of the noise that a relaxation is not asked to go below
 
 
@@ -170,7 +171,14 @@ class Reference:
             raise DataError(f"found a damaged reference ({type(error).__name__}: {error}); remove the folder of the run") from error
 
 
-def relax_reference(atoms: Atoms, settings: RelaxationSettings | None = None, *, noise: float = 0.0, force_noise: float = 0.0) -> Reference:
+def relax_reference(
+    atoms: Atoms,
+    settings: RelaxationSettings | None = None,
+    *,
+    noise: float = 0.0,
+    force_noise: float = 0.0,
+    stiffness: float | None = None,
+) -> Reference:
     """Relax a crystal under its group, then without it, and look for unstable modes at Γ.
 
     Parameters
@@ -181,6 +189,8 @@ def relax_reference(atoms: Atoms, settings: RelaxationSettings | None = None, *,
         Limits and choices.
     noise, force_noise : float
         Noise of a stress component (GPa) and of a force (eV/Å): what the relaxation is not asked to go below.
+    stiffness : float
+        Norm of the stress of a unit strain (GPa), from which the relaxation of the cell begins; None: the optimiser's own guess.
 
     Returns
     -------
@@ -196,7 +206,7 @@ def relax_reference(atoms: Atoms, settings: RelaxationSettings | None = None, *,
     settings = settings or RelaxationSettings()
     limits = _Limits(max(settings.force, NOISES * force_noise), max(settings.stress, NOISES * noise), settings.steps)
     before = PointGroup.from_structure(structure_of(atoms), symprec=settings.symprec).symbol
-    crystal = _relaxed(atoms, limits, settings, symmetric=True)
+    crystal = _relaxed(atoms, limits, settings, symmetric=True, begin=_Begin(None, stiffness))
     _require_relaxed(crystal, limits, settings)
     group = _group(crystal, settings)
     notes = [] if group == before else [f"the relaxed crystal has the point group {group}; before the relaxation it was {before}"]
@@ -206,7 +216,8 @@ def relax_reference(atoms: Atoms, settings: RelaxationSettings | None = None, *,
         return _reference(crystal, group, None, (), notes)
     hessian = force_constants(crystal, settings.symprec)
     modes = tuple(unstable_modes(crystal, hessian))
-    free = _free(crystal, modes, limits, settings)
+    begin = _Begin(None, None) if modes else _Begin(hessian, stiffness)  # force constants do not lead from a saddle to the nearest minimum
+    free = _free(crystal, modes, limits, settings, begin)
     if free is None:
         if modes:
             notes.append(f"unstable at Γ: {modes[0].describe()}, although a relaxation without the group leads back")
@@ -226,6 +237,23 @@ class _Limits:
     steps: int
 
 
+@dataclass(frozen=True)
+class _Begin:
+    """What the optimiser is told of the second derivatives of the energy."""
+
+    hessian: Hessian | None
+    stiffness: float | None
+
+    def of_cell(self, crystal: Atoms) -> Float[np.ndarray, "m m"] | None:
+        """For the variables of `FrechetCellFilter`: positions, and n ln F of n atoms, where the energy has the curvature V C / n²."""
+        n = len(crystal)
+        if self.stiffness is None:
+            return None
+        H = np.diag(np.full(3 * n + 9, max(self.stiffness * GPA * crystal.get_volume() / n**2, SOFTEST)))
+        H[: 3 * n, : 3 * n] = np.eye(3 * n) * USUAL_STIFFNESS if self.hessian is None else stiffened(self.hessian)
+        return H
+
+
 def _reference(atoms: Atoms, group: str, hessian: Hessian | None, modes: tuple[UnstableMode, ...], notes: list[str]) -> Reference:
     stress, energy = stress_of(atoms), energy_of(atoms)
     bare = atoms.copy()
@@ -237,7 +265,7 @@ def _group(atoms: Atoms, settings: RelaxationSettings) -> str:
     return PointGroup.from_structure(structure_of(atoms), symprec=settings.symprec).symbol
 
 
-def _relaxed(atoms: Atoms, limits: _Limits, settings: RelaxationSettings, *, symmetric: bool) -> Atoms:
+def _relaxed(atoms: Atoms, limits: _Limits, settings: RelaxationSettings, *, symmetric: bool, begin: _Begin) -> Atoms:
     """Cell and ions relaxed, the group kept where asked."""
     crystal = atoms.copy()
     crystal.set_constraint()
@@ -247,11 +275,12 @@ def _relaxed(atoms: Atoms, limits: _Limits, settings: RelaxationSettings, *, sym
             _refine_in_the_cell(crystal, settings.symprec)
         crystal.set_constraint(FixSymmetry(crystal, symprec=settings.symprec, adjust_cell=not settings.keep_residual_stress))
     if settings.keep_residual_stress:
-        relax_ions(crystal, limits.force, limits.steps)
+        relax_ions(crystal, limits.force, limits.steps, hessian=begin.hessian)
     else:
         cell_force = limits.stress * GPA * crystal.get_volume() / len(crystal)  # FrechetCellFilter: virial per atom
         for _ in range(ROUNDS):
             with BFGS(FrechetCellFilter(crystal), logfile=None) as run:
+                run.H0 = run.H0 if (H := begin.of_cell(crystal)) is None else H
                 run.run(fmax=0.5 * min(limits.force, cell_force), steps=limits.steps)
             if _within(crystal, limits):
                 break
@@ -280,7 +309,7 @@ def _require_relaxed(crystal: Atoms, limits: _Limits, settings: RelaxationSettin
         )
 
 
-def _free(crystal: Atoms, modes: tuple[UnstableMode, ...], limits: _Limits, settings: RelaxationSettings) -> Atoms | None:
+def _free(crystal: Atoms, modes: tuple[UnstableMode, ...], limits: _Limits, settings: RelaxationSettings, begin: _Begin) -> Atoms | None:
     """The crystal relaxed from a start without symmetry, where it ends in another group or much lower in energy; else None."""
     rng = np.random.default_rng(settings.seed)
     A = rng.normal(size=(3, 3))
@@ -289,7 +318,7 @@ def _free(crystal: Atoms, modes: tuple[UnstableMode, ...], limits: _Limits, sett
     if modes:
         start.positions += ALONG_MODE * np.sqrt(len(start)) * modes[0].displacement
     start.calc = crystal.calc
-    free = _relaxed(start, limits, settings, symmetric=False)
+    free = _relaxed(start, limits, settings, symmetric=False, begin=begin)
     lower = energy_of(crystal) - energy_of(free)
     if not modes and (not _within(free, limits) or lower < 0):  # not converged further than rounding: no sign of another crystal
         return None
