@@ -11,13 +11,15 @@ import tracemalloc
 import numpy as np
 import pytest
 from ase import Atoms
+from command_line import run
 from simulate_cases import HERE, settings, spec
 
 from constitutive.data import StressStrainData
 from constitutive.errors import DataError, DependencyError
 from constitutive.kinematics import second_piola_from_cauchy
 from constitutive.planning import make_plan
-from constitutive.simulate import SimulationSettings, run_folder_of, simulate
+from constitutive.simulate import SimulationSettings, prepared_before, run_folder_of, simulate
+from constitutive.simulate.cells import structure_of
 from constitutive.simulate.journal import RunFolder
 
 CUBE = Atoms("Po", cell=np.eye(3) * 3.6, pbc=True)
@@ -64,6 +66,48 @@ def test_the_data_set_says_how_it_was_made(plan, tmp_path):
     assert set(again.calculator_examination) >= {"noise_GPa", "objectivity", "symmetry_residual", "energy_against_stress"}
     assert again.plan_numbers == list(range(8))
     assert run_folder_of("a/data.json").name == "data.run"
+
+
+def test_another_plan_of_the_crystal_takes_the_reference_of_an_earlier_run(plan, tmp_path):
+    unseen = make_plan(CUBE, 4, size=0.06, seed=1)
+    words = [saved(unseen, tmp_path), "--calculator", "simulate_cases:slow", "--set", "seconds=0", "--set", f"marks={tmp_path / 'marks'}"]
+    words += ["--skip-stability", "--reference-of", tmp_path / "data.run", "-o", tmp_path / "unseen.json"]
+    missing = run("simulate", *words, cwd=HERE)
+    assert (missing.returncode, "found no run.json; needed the folder of an earlier run" in missing.stderr) == (2, True)
+    first = simulate(plan, spec("slow", seconds=0, marks=str(tmp_path / "marks")), tmp_path / "data.run", settings())
+    (tmp_path / "marks").unlink()
+    done = run("simulate", *words, cwd=HERE)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "marks").read_text().splitlines()) == 4  # control: no calculation but the samples
+    found = StressStrainData.load(tmp_path / "unseen.json", plausible=False)
+    assert found.structure == first.data.structure
+    np.testing.assert_array_equal(found.F, unseen.F)
+
+
+@pytest.mark.parametrize(
+    ("crystal", "size", "calculator", "chosen", "message"),
+    [
+        (Atoms("Po", cell=np.eye(3) * 3.7, pbc=True), 0.06, "spring", {}, "another crystal;"),
+        (
+            Atoms("Po2", cell=np.eye(3) * 3.6, scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5]], pbc=True),
+            0.06,
+            "spring",
+            {},
+            "another crystal;",
+        ),
+        (CUBE, 0.05, "spring", {}, "another size of the strains;"),
+        (CUBE, 0.06, "raises", {}, "another calculator;"),
+        (CUBE, 0.06, "spring", {"ions": "clamped"}, "another ions;"),
+    ],
+)
+def test_the_reference_of_a_run_of_something_else_is_refused(plan, tmp_path, crystal, size, calculator, chosen, message):
+    simulate(plan, spec("spring"), tmp_path / "run", settings())
+    with pytest.raises(DataError, match=message):
+        prepared_before(tmp_path / "run", structure_of(crystal), size, spec(calculator), settings(**chosen))
+    assert prepared_before(tmp_path / "run", plan.structure, 0.06, spec("spring"), settings()).reference.point_group == "m-3m"  # control
+    (tmp_path / "run" / "reference.json").unlink()
+    with pytest.raises(DataError, match=r"found no reference\.json; needed a run whose reference is relaxed"):
+        prepared_before(tmp_path / "run", plan.structure, 0.06, spec("spring"), settings())
 
 
 # -- interrupted ---------------------------------------------------------------------------------------------------------------

@@ -90,6 +90,14 @@ def simulate(
     run_folder: Annotated[
         Path | None, typer.Option(help="Folder of the journal; by default beside DATA.", metavar="DIR", show_default=False)
     ] = None,
+    reference_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an earlier run with the same crystal and calculator: its relaxed reference is taken.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the stresses of a plan with any ASE calculator.
@@ -104,11 +112,12 @@ def simulate(
 
       [dim]constitutive simulate plan.json --calculator emt -o data.json[/]
       [dim]constitutive simulate plan.json --calculator calc.yaml --workers 4 -o data.json[/]
+      [dim]constitutive simulate unseen.json --calculator calc.yaml --reference-of data.run -o unseen_data.json[/]
       [dim]constitutive simulate plan.json --calculator my_module:make --scheduler tcp://head:8786 -o data.json[/]
       [dim]constitutive simulate plan.json --calculator calc.yaml --temperature 100,300,500 --method qha -o data.json[/]
     """
     from constitutive.data.plan import Plan  # deferred: quick --help
-    from constitutive.simulate import run_folder_of  # deferred: quick --help
+    from constitutive.simulate import prepared_before, run_folder_of  # deferred: quick --help
     from constitutive.simulate import simulate as run  # deferred: quick --help
 
     if output.suffix not in (".json", ".h5", ".hdf5"):
@@ -120,8 +129,10 @@ def simulate(
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
     settings = at_temperature(settings, temperature, method, (md_steps, timestep), supercell, q_mesh)
+    strains = Plan.load(plan)
+    prepared = None if reference_of is None else prepared_before(reference_of, strains.structure, strains.size, spec, settings)
     with ProgressBar() as progress:
-        found = run(Plan.load(plan), spec, run_folder or run_folder_of(output), settings, progress=progress, warn=_warn)
+        found = run(strains, spec, run_folder or run_folder_of(output), settings, prepared=prepared, progress=progress, warn=_warn)
     found.data.save(output)
     emit(as_json, payload_of(found, output), lambda: render(found, output))
     if found.failed:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from constitutive.simulate.lammps_library import LammpsLibrary
     from constitutive.simulate.phonons import PhononSettings, QuasiHarmonic, quasi_harmonic
     from constitutive.simulate.phonons_in_field import QuasiHarmonicInField, quasi_harmonic_in_field
-    from constitutive.simulate.preparation import Prepared, SimulationSettings, prepare
+    from constitutive.simulate.preparation import Prepared, SimulationSettings, prepare, prepared_before
     from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
     from constitutive.simulate.run import Simulation, run_folder_of, simulate
 
@@ -46,6 +46,7 @@ __all__ = [
     "improve",
     "plan_next",
     "prepare",
+    "prepared_before",
     "quasi_harmonic",
     "quasi_harmonic_in_field",
     "read_calculator",
@@ -65,7 +66,7 @@ __getattr__, __dir__ = lazy_names(  # worker processes import one module of this
         "constitutive.simulate.phonons": ["PhononSettings", "QuasiHarmonic", "quasi_harmonic"],
         "constitutive.simulate.phonons_in_field": ["QuasiHarmonicInField", "quasi_harmonic_in_field"],
         "constitutive.simulate.reference": ["Reference", "RelaxationSettings", "relax_reference"],
-        "constitutive.simulate.preparation": ["Prepared", "SimulationSettings", "prepare"],
+        "constitutive.simulate.preparation": ["Prepared", "SimulationSettings", "prepare", "prepared_before"],
         "constitutive.simulate.run": ["Simulation", "run_folder_of", "simulate"],
         "constitutive.simulate.improving": ["Improvement", "improve", "plan_next"],
         "constitutive.simulate.building": ["BuildSettings", "Built", "build"],

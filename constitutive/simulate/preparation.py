@@ -7,19 +7,21 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, final
 
 import numpy as np
 from ase import Atoms
 
+from constitutive.data.storage import read_json
 from constitutive.errors import DataError
-from constitutive.plain import JsonObject
+from constitutive.plain import JsonObject, plain
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import atoms_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermally_expanded
 from constitutive.simulate.examination import Examination, examine
 from constitutive.simulate.ions import internal_coupling, relax_or_raise, sites_fixed_by_inversion, tight_force
-from constitutive.simulate.journal import RunFolder
+from constitutive.simulate.journal import RUN_FILE, RunFolder
 from constitutive.simulate.phonons import ROUNDS, PhononSettings, expanded_by_phonons, require_phonopy
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
 from constitutive.simulate.time_limit import calculator_made
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Progress: TypeAlias = Callable[[str, float], None]
+KEPT = ("examination", "reference", "ions")  # in the folder of a run
 STRESS_ERROR = 1e-4  # of the typical stress, that the forces left on the ions may cause
 USUAL_FORCE = 1e-3  # eV/Å, where the force constants were not computed
 NOISES = 3.0  # multiples of the noise of a force that ions are not relaxed below
@@ -218,7 +221,7 @@ def prepared_in(
     atoms = atoms_of(structure)
     if settings.phonons is not None:
         require_phonopy()
-    examined, relaxed, limit = (run.kept(name) for name in ("examination", "reference", "ions"))
+    examined, relaxed, limit = (run.kept(name) for name in KEPT)
     with contextlib.ExitStack() as stack:
         if not (examined and relaxed and limit):
             atoms.calc = stack.enter_context(calculator_made(calculator, settings.time_limit))
@@ -244,6 +247,58 @@ def prepared_in(
             tell("choosing the force limit", 0.0)
             limit = _force(reference, atoms, examination, size, settings)
             run.keep("ions", limit)
+    return _prepared(examined, relaxed, limit, size, settings)
+
+
+def prepared_before(
+    folder: str | os.PathLike[str], structure: Structure, size: float, calculator: CalculatorSpec, settings: SimulationSettings
+) -> Prepared:
+    """What an earlier run of another plan found: the same crystal is not relaxed twice.
+
+    Parameters
+    ----------
+    folder : path
+        Of that run.
+    structure : pymatgen Structure
+        The crystal, as it was before the relaxation.
+    size : float
+        Largest |E| of the strains that will be computed.
+    calculator : CalculatorSpec
+    settings : SimulationSettings
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    DataError
+        There is no such run, its reference is not finished, or it has another crystal, calculator, size or settings.
+    """
+    path = Path(folder)
+    if not (path / RUN_FILE).exists():
+        raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as data.run beside data.json")
+    before = read_json(path / RUN_FILE)
+    atoms, wanted = atoms_of(structure), json.loads(json.dumps(plain(identity_of(calculator, settings))))
+    differs = [key for key in sorted({*wanted, *before} - {"plan", "digest", "reference", "crystal"}) if before.get(key) != wanted.get(key)]
+    plan = before.get("plan", {})
+    cell = (plan.get("lattice"), plan.get("species"), plan.get("frac_coords"))
+    now = (atoms.cell.array.tolist(), atoms.get_chemical_symbols(), np.asarray(structure.frac_coords).tolist())
+    same = all(isinstance(a, list) and np.shape(a) == np.shape(b) for a, b in zip(cell, now, strict=True)) and cell[1] == now[1]
+    if not (same and np.allclose(cell[0], now[0], atol=1e-9) and np.allclose(cell[2], now[2], atol=1e-9)):
+        differs.append("crystal")
+    if plan.get("size") != size:
+        differs.append("size of the strains")
+    if differs:
+        raise DataError(f"{path}: found a run with another {', '.join(differs)}; needed one of the same, to take its reference")
+    kept = [path / f"{name}.json" for name in KEPT]
+    if missing := [file.name for file in kept if not file.exists()]:
+        raise DataError(f"{path}: found no {', '.join(missing)}; needed a run whose reference is relaxed: let it come to its first sample")
+    return _prepared(*(read_json(file) for file in kept), size, settings)
+
+
+def _prepared(examined: JsonObject, relaxed: JsonObject, limit: JsonObject, size: float, settings: SimulationSettings) -> Prepared:
+    examination, reference = Examination(**examined), Reference.from_dict(relaxed)
     notes = [*examination.warnings(size, settings.target), *reference.notes]
     if limit["noise_limits"]:
         notes.append(f"ions are relaxed to {limit['force']:.2g} eV/Å only: the noise of the forces allows no less")
