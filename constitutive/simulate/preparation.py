@@ -294,7 +294,8 @@ def prepared_before(
     kept = [path / f"{name}.json" for name in KEPT]
     if missing := [file.name for file in kept if not file.exists()]:
         raise DataError(f"{path}: found no {', '.join(missing)}; needed a run whose reference is relaxed: let it come to its first sample")
-    return _prepared(*(read_json(file) for file in kept), size, settings)
+    examined, relaxed, limit = (read_json(file) for file in kept)
+    return _prepared(examined, relaxed, limit, size, settings)
 
 
 def _prepared(examined: JsonObject, relaxed: JsonObject, limit: JsonObject, size: float, settings: SimulationSettings) -> Prepared:
