@@ -9,8 +9,10 @@ from command_line import run
 
 from constitutive import ConstitutiveError, Material, StressStrainData, shipped
 from constitutive.audit.library import library_figures
+from constitutive.data.plan import Plan
 from constitutive.errors import MaterialError
 from constitutive.library import LibraryEntry, library, material_folder, shipped_names
+from constitutive.simulate import read_calculator
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.tables import SYMBOLS, SYSTEMS
 
@@ -54,6 +56,17 @@ def test_each_card_agrees_with_its_files(entry: LibraryEntry):
     assert entry.unseen_error < entry.unconstrained_error
     assert entry.unseen_error < entry.linear_error
     assert entry.about.endswith(".")
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_names() if (shipped(name) / "plan.json").exists()])
+def test_plan_and_calculator_that_ship_are_those_of_the_data(name):
+    folder, spec = shipped(name), read_calculator(str(shipped(name) / "calc.yaml"))
+    for plan, data in (("plan.json", "data.json"), ("plan_unseen.json", "unseen.json")):
+        strains, found = Plan.load(folder / plan), StressStrainData.load(folder / data)
+        np.testing.assert_allclose(found.F, strains.F[found.plan_numbers], atol=1e-12)
+        assert len(found) > 0.95 * len(strains)
+        used = json.dumps(found.settings["calculator"], sort_keys=True).replace("/usr/share/lammps/potentials/", "")  # found by name
+        assert used == json.dumps({"name": spec.name, **spec.options}, sort_keys=True)
 
 
 def test_the_errors_on_a_card_can_be_measured_again():
