@@ -24,6 +24,7 @@ from constitutive.calibration.coupled_data import coupled_samples
 from constitutive.calibration.coupled_errors import constant_errors
 from constitutive.calibration.coupled_teacher import learn
 from constitutive.calibration.effort import Effort
+from constitutive.elasticity import ConstantsTable
 from constitutive.files import write_text
 from constitutive.library import LibraryEntry, library, shipped_names
 from constitutive.report import facts
@@ -85,16 +86,25 @@ def constants_cell(material: Material, order: int) -> str:
     errors = facts.constant_errors(material, [found])
     names, values = found.names, found.values
     if errors is None and "constants_GPa" not in material.card:  # a law that was not calibrated on strains alone
-        return ", ".join(f"{name} {value:.4g}".replace("-", "−") for name, value in zip(names, values, strict=True))
-    if errors is None:
+        errors = coupled_half_widths(material, found)
+    elif errors is None:
         stated = material.card["constants_GPa"][str(order)]
         names, values = tuple(stated), tuple(value for value, _ in stated.values())
         errors = np.array([np.nan if error is None else 1.645 * error for _, error in stated.values()])
     measured = {} if names != found.names else {k: v for entry in facts.published(material).values() for k, v in entry.values.items()}
+    texts = [f"{v:.4g}".replace("-", "−") for v in values] if errors is None else [*map(rounded, values, errors)]
     return ", ".join(
-        f"{name} {rounded(value, error)}" + (f" / {measured[name]:.4g}".replace("-", "−") if name in measured else "")
-        for name, value, error in zip(names, values, errors, strict=True)
+        f"{name} {text}" + (f" / {measured[name]:.4g}".replace("-", "−") if name in measured else "")
+        for name, text in zip(names, texts, strict=True)
     )
+
+
+def coupled_half_widths(material: Material, found: ConstantsTable) -> np.ndarray | None:
+    """90 % half-widths of second-order constants at constant field, where the card states them and in the axes of the data."""
+    errors = material.card.get("coupled_constants_errors", {}).get("C_constant_field_GPa")
+    if errors is None or found.order != 2 or not np.allclose(material.point_group.frame, np.eye(3)):
+        return None
+    return 1.645 * np.array([errors[int(name[1]) - 1][int(name[2]) - 1] for name in found.names])
 
 
 def rounded(value: float, error: float) -> str:

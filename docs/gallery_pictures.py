@@ -30,7 +30,7 @@ EXAMPLES = {
 # silicon_block's pictures are the README's
 STRIP = {  # parts of the pictures, as left, top, right, bottom over width and height, for the README
     "hole_in_plate": (0.315, 0.11, 0.55, 0.77),
-    "polycrystal": (0.0, 0.1, 0.315, 0.85),
+    "polycrystal": (0.0, 0.05, 0.3, 0.46),
     "torsion_quartz": (0.5, 0.25, 0.75, 0.8),
     "epitaxial_layer": (0.15, 0.09, 0.41, 0.29),
     "micro_beam": (0.09, 0.1, 0.45, 0.39),

@@ -1,7 +1,11 @@
-"""A copper polycrystal: random grains, each with its own axes, from one law calibrated on one crystal.
+"""Polycrystals: grains with axes of their own, from one law calibrated on one crystal.
 
-The claim: the stiffness of the aggregate lies between the bounds of Voigt (all grains strained alike) and Reuss (all stressed alike)
+The claim: the stiffness of an aggregate lies between the bounds of Voigt (all grains strained alike) and Reuss (all stressed alike)
 of these very grains, in the sense of every strain; stretched by 1 %, grains carry stresses that differ as their axes do.
+
+Three aggregates: random grains of copper (Voronoi cells); copper on a mesh that Neper wrote, two grains; and a measured map (EBSD) of a
+zirconium alloy, five grains with points that were not indexed, under the law of magnesium, hexagonal too, as no law of zirconium ships.
+Where mesh and map come from: fem_examples/data/README.md.
 
     python fem_examples/polycrystal.py [--out results/polycrystal]
 """
@@ -9,6 +13,7 @@ of these very grains, in the sense of every strain; stretched by 1 %, grains car
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +28,14 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from constitutive import Material
-from constitutive.fem import Problem, UserMaterial
+from constitutive.fem import Problem, UserMaterial, read_grain_map, read_neper_mesh, read_orientations
 from constitutive.fem.pictures import Panel
 from constitutive.plots.style import BLUE, MUTED, SEQUENTIAL, new_figure, styled
 from constitutive.tensors.packing import MANDEL_BASIS, mandel_matrix, stiffness_voigt_to_mandel
 
+DATA = Path(__file__).resolve().parent / "data"
 STRETCH = 0.01
+Turns = dict[int, np.ndarray]
 console = Console(highlight=False)
 
 
@@ -42,11 +49,15 @@ def main(out: Path = Path("results/polycrystal"), *, cells: int = 12, grains: in
     voigt, reuss = bounds(m, tags, turns, stiffness)
     effective = effective_stiffness(material, m, tags, turns)
     figures = {**moduli(effective, voigt, reuss), **margins(effective, voigt, reuss)}
-    say(figures)
+    say(figures, "Voronoi cells, copper")
+    out.mkdir(parents=True, exist_ok=True)
+    others = [meshed_by_neper(material, out), measured(out)]
+    for other in others:
+        say(other.figures, other.title)
+        figures[other.name] = other.figures
     aggregate = Aggregate(material, m, tags, turns, "finite")
     aggregate.pull(np.diag([STRETCH, 0, 0]), free=True)
-    figures |= by_grain(aggregate, tags, turns, stiffness, out)
-    return figures
+    return figures | by_grain(aggregate, tags, turns, stiffness, out, others)
 
 
 # ---- the aggregate -----------------------------------------------------------------------------------------------------
@@ -62,11 +73,67 @@ def voronoi(m: mesh.Mesh, grains: int, seed: int) -> mesh.MeshTags:
     return mesh.meshtags(m, 3, cells, nearest.astype(np.int32))
 
 
-class Aggregate:
-    """The cube of grains under displacements on its boundary."""
+@dataclass(frozen=True)
+class Read:
+    """An aggregate that was read from files: its figures, and an image of its grains (None on ranks other than 0)."""
 
-    def __init__(self, material: Material, m: mesh.Mesh, tags: mesh.MeshTags, turns: dict[int, np.ndarray], strain: str) -> None:
-        self.V = fem.functionspace(m, ("Lagrange", 1, (3,)))
+    name: str
+    title: str
+    figures: dict[str, float]
+    image: np.ndarray | None
+    limits: tuple[float, float]
+
+
+def meshed_by_neper(material: Material, out: Path) -> Read:
+    """Two grains on a mesh of Neper (quadratic tetrahedra) with the orientations that the file states."""
+    path = DATA / "bicrystal.msh"
+    m, tags = read_neper_mesh(path, MPI.COMM_WORLD)
+    return looked_at("Neper", "Mesh of Neper, copper", material, m, tags, read_orientations(path), out, degree=2)
+
+
+def measured(out: Path) -> Read:
+    """A measured map, its grains extruded to columns."""
+    material = Material.load("magnesium")
+    grains = read_grain_map(DATA / "zircaloy.ctf", material, frame="oxford", crystal_axes="x||a*")
+    m, tags = grains.grid.mesh(MPI.COMM_WORLD, thickness=1.0, layers=2)
+    return looked_at("EBSD", "Map (EBSD) of a zirconium alloy, law of magnesium", material, m, tags, grains.orientations, out)
+
+
+def looked_at(
+    name: str, title: str, material: Material, m: mesh.Mesh, tags: mesh.MeshTags, turns: Turns, out: Path, *, degree: int = 1
+) -> Read:
+    """Effective stiffness and bounds of an aggregate, and its grains coloured by their moduli along x."""
+    stiffness = stiffness_voigt_to_mandel(material.stiffness_voigt())
+    voigt, reuss = bounds(m, tags, turns, stiffness)
+    effective = effective_stiffness(material, m, tags, turns, degree=degree)
+    young = young_along_x(turns, stiffness)
+    modulus = cell_function(m, np.array([young[tag] for tag in tags.values]))
+    limits = (min(young.values()), max(young.values()))
+    u = fem.Function(fem.functionspace(m, ("Lagrange", 1, (3,))))
+    image = view(Panel(u, modulus, "", colours="cividis", limits=limits), out, size=(1200, 800), zoom=0.8)
+    figures = {"grains": len(turns), **moduli(effective, voigt, reuss), **margins(effective, voigt, reuss)}
+    return Read(name, title, figures, image, limits)
+
+
+def cell_function(m: mesh.Mesh, values: np.ndarray) -> fem.Function:
+    """One value a cell, those of ghosts included."""
+    function = fem.Function(fem.functionspace(m, ("DG", 0)))
+    function.x.array[: len(values)] = values
+    function.x.scatter_forward()
+    return function
+
+
+def young_along_x(turns: Turns, stiffness: np.ndarray) -> dict[int, float]:
+    """Young's modulus (GPa) of each grain along x."""
+    D = mandel_matrix(np.stack(list(turns.values())))
+    return dict(zip(turns, (1 / (D @ np.linalg.inv(stiffness) @ D.swapaxes(1, 2))[:, 0, 0]).tolist(), strict=True))
+
+
+class Aggregate:
+    """A body of grains under displacements on its boundary."""
+
+    def __init__(self, material: Material, m: mesh.Mesh, tags: mesh.MeshTags, turns: Turns, strain: str, degree: int = 1) -> None:
+        self.V = fem.functionspace(m, ("Lagrange", degree, (3,)))
         self.u, self.v = fem.Function(self.V), ufl.TestFunction(self.V)
         self.law = UserMaterial(self.u, material, orientation=turns, cell_tags=tags, unit="GPa", strain=strain)
         self.ends = fem.Function(self.V)
@@ -102,10 +169,10 @@ class Aggregate:
         return comm.allreduce(weights @ stress) / comm.allreduce(weights.sum())
 
 
-def effective_stiffness(material: Material, m: mesh.Mesh, tags: mesh.MeshTags, turns: dict[int, np.ndarray]) -> np.ndarray:
+def effective_stiffness(material: Material, m: mesh.Mesh, tags: mesh.MeshTags, turns: Turns, *, degree: int = 1) -> np.ndarray:
     """Mandel stiffness (GPa) from six uniform strains of the boundary."""
     size = 1e-6
-    aggregate = Aggregate(material, m, tags, turns, "small")
+    aggregate = Aggregate(material, m, tags, turns, "small", degree)
     columns = []
     for basis in MANDEL_BASIS:
         aggregate.pull(size * basis)
@@ -114,10 +181,12 @@ def effective_stiffness(material: Material, m: mesh.Mesh, tags: mesh.MeshTags, t
     return np.column_stack(columns)
 
 
-def bounds(m: mesh.Mesh, tags: mesh.MeshTags, turns: dict[int, np.ndarray], stiffness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bounds(m: mesh.Mesh, tags: mesh.MeshTags, turns: Turns, stiffness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Voigt's and Reuss's stiffness of these very grains."""
     owned = m.topology.index_map(3).size_local
-    volumes = m.comm.allreduce(np.bincount(tags.values[:owned], minlength=len(turns)).astype(float))
+    cells = fem.assemble_vector(fem.form(ufl.TestFunction(fem.functionspace(m, ("DG", 0))) * ufl.dx)).array[:owned]
+    sums = np.bincount(tags.values[:owned], weights=cells, minlength=max(turns) + 1)
+    volumes = m.comm.allreduce(sums)[list(turns)]
     share = volumes / volumes.sum()
     D = mandel_matrix(np.stack(list(turns.values())))
     turned = D @ stiffness @ D.swapaxes(1, 2)
@@ -153,8 +222,8 @@ def margins(effective: np.ndarray, voigt: np.ndarray, reuss: np.ndarray) -> dict
     }
 
 
-def say(figures: dict[str, float]) -> None:
-    table = Table(title="Copper polycrystal (GPa)", title_justify="left", box=None, padding=(0, 3, 0, 0), header_style="dim")
+def say(figures: dict[str, Any], title: str) -> None:
+    table = Table(title=f"{title} (GPa)", title_justify="left", box=None, padding=(0, 3, 0, 0), header_style="dim")
     for column in ("", "Reuss", "aggregate", "Voigt"):
         table.add_column(column, justify="left" if not column else "right")
     for modulus, name in (("K", "bulk modulus"), ("G", "shear modulus"), ("E", "Young's modulus")):
@@ -163,7 +232,9 @@ def say(figures: dict[str, float]) -> None:
         console.print(table)
 
 
-def by_grain(aggregate: Aggregate, tags: mesh.MeshTags, turns: dict[int, np.ndarray], stiffness: np.ndarray, out: Path) -> dict[str, Any]:
+def by_grain(
+    aggregate: Aggregate, tags: mesh.MeshTags, turns: Turns, stiffness: np.ndarray, out: Path, others: list[Read]
+) -> dict[str, Any]:
     """Mean stress of each grain beside its modulus along the load, and pictures."""
     m = aggregate.V.mesh
     owned = m.topology.index_map(3).size_local
@@ -172,44 +243,55 @@ def by_grain(aggregate: Aggregate, tags: mesh.MeshTags, turns: dict[int, np.ndar
     sums = m.comm.allreduce(np.bincount(tags.values[:owned], weights=along, minlength=len(turns)))
     counts = m.comm.allreduce(np.bincount(tags.values[:owned], minlength=len(turns)))
     mean = sums / np.maximum(counts, 1)
-    D = mandel_matrix(np.stack(list(turns.values())))
-    young = 1 / (D @ np.linalg.inv(stiffness) @ D.swapaxes(1, 2))[:, 0, 0]
+    young = np.array(list(young_along_x(turns, stiffness).values()))
     some = counts > 0
-    scalar = fem.Function(fem.functionspace(m, ("DG", 0)))
-    scalar.x.array[: len(along)] = 1e3 * along
-    scalar.x.scatter_forward()
-    modulus = fem.Function(scalar.function_space)
-    modulus.x.array[:] = young[tags.values]
+    scalar, modulus = cell_function(m, 1e3 * along), cell_function(m, young[tags.values])
     scales = {name: (float(values.min()), float(values.max())) for name, values in (("E", young[some]), ("stress", 1e3 * mean[some]))}
-    out.mkdir(parents=True, exist_ok=True)
     views = [
         view(Panel(aggregate.u, modulus, "", warp=4.0, colours="cividis", limits=scales["E"]), out, size=(1000, 1000), zoom=0.72),
         view(Panel(aggregate.u, scalar, "", warp=4.0, limits=scales["stress"]), out, size=(1000, 1000), zoom=0.72),
     ]
     if m.comm.rank == 0:
-        picture(views, scales, young[some], 1e3 * mean[some], counts[some]).savefig(out / "polycrystal.png", dpi=200)
+        picture(views, scales, young[some], 1e3 * mean[some], counts[some], others).savefig(out / "polycrystal.png", dpi=200)
         console.print(f"written: {out / 'polycrystal.png'}")
     correlation = float(np.corrcoef(young[some], mean[some])[0, 1])
-    grain = {int(tag): float(mean[tag]) for tag in np.flatnonzero(some)}
+    grain = {str(tag): float(mean[tag]) for tag in np.flatnonzero(some)}
     return {"correlation": correlation, "stress of the grains": grain, "mean stress": float(np.average(mean[some], weights=counts[some]))}
 
 
 @styled
-def picture(views: list[Any], scales: dict[str, tuple[float, float]], young: np.ndarray, stress: np.ndarray, size: np.ndarray) -> Any:
-    """The grains, their stresses, and the stress of each grain over its modulus along the load."""
-    figure = new_figure(11.0, 4.2)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
+def picture(
+    views: list[Any],
+    scales: dict[str, tuple[float, float]],
+    young: np.ndarray,
+    stress: np.ndarray,
+    size: np.ndarray,
+    others: list[Read],
+) -> Any:
+    """The grains, their stresses, and the stress of each grain over its modulus along the load; below, the aggregates read from files."""
+    figure = new_figure(11.0, 7.4)
+    upper, lower = figure.subfigures(2, 1, height_ratios=(4.2, 3.0))
+    left, middle, right = upper.subplots(1, 3, width_ratios=(1, 1, 1.15))
+    for axis, other in zip(lower.subplots(1, 2, width_ratios=(1, 2)), others, strict=True):
+        show_view(axis, other.image, f"{other.title}\n{between(other.figures)}")
+        colour_bar(lower, axis, "Young's modulus along x (GPa)", other.limits, "cividis")
     show_view(left, views[0], "Grains")
-    colour_bar(figure, left, "Young's modulus of the grain along the load (GPa)", scales["E"], "cividis")
+    colour_bar(upper, left, "Young's modulus of the grain along the load (GPa)", scales["E"], "cividis")
     show_view(middle, views[1], f"Stretched by {STRETCH:.0%}")
-    colour_bar(figure, middle, "Cauchy stress along the load (MPa)", scales["stress"], SEQUENTIAL)
+    colour_bar(upper, middle, "Cauchy stress along the load (MPa)", scales["stress"], SEQUENTIAL)
     right.scatter(young, stress, s=12 + 180 * size / size.max(), color=BLUE, alpha=0.65, lw=0)
     right.plot([young.min(), young.max()], 1e3 * STRETCH * np.array([young.min(), young.max()]), color=MUTED, lw=1)
     right.text(young.max(), 1e3 * STRETCH * young.max(), "a grain alone: E × 1 %  ", ha="right", color=MUTED, fontsize=7.5)
     right.set(xlabel="Young's modulus of the grain along the load (GPa)", ylabel="mean stress of the grain (MPa)")
     right.set_title("Neighbours share the load")
-    figure.suptitle(f"A copper polycrystal of {len(young)} grains", fontweight="bold", x=0.01, ha="left")
+    upper.suptitle(f"A copper polycrystal of {len(young)} grains", fontweight="bold", x=0.01, ha="left")
+    lower.suptitle("Grains from files", fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def between(figures: dict[str, float]) -> str:
+    """The shear modulus with its bounds."""
+    return f"G {figures['G effective']:.2f} GPa (Reuss {figures['G Reuss']:.2f}, Voigt {figures['G Voigt']:.2f})"
 
 
 if __name__ == "__main__":

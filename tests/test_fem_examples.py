@@ -31,7 +31,7 @@ def test_hole_in_a_cubic_plate(tmp_path: Path, kept_calibrate: Callable, monkeyp
     assert png(tmp_path / "hole.png")
 
 
-def test_copper_polycrystal(tmp_path: Path) -> None:
+def test_polycrystals(tmp_path: Path) -> None:
     figures = polycrystal.main(tmp_path, cells=8, grains=20)
     assert figures["asymmetry"] < 1e-5  # the law bends a little even at 1e-6 of strain
     assert figures["K effective"] == pytest.approx(figures["K Voigt"], rel=1e-5)  # cubic grains all have one bulk modulus
@@ -41,6 +41,12 @@ def test_copper_polycrystal(tmp_path: Path) -> None:
     grains = figures["stress of the grains"].values()
     assert min(grains) < 0.9 * figures["mean stress"] < 1.1 * figures["mean stress"] < max(grains)
     assert figures["correlation"] > 0.5
+    for name, grains in (("Neper", 2), ("EBSD", 5)):
+        read = figures[name]
+        assert read["grains"] == grains
+        assert read["G Reuss"] < read["G effective"] < read["G Voigt"]
+        assert min(read["below Voigt"], read["above Reuss"]) > -0.01
+    assert figures["Neper"]["G Voigt"] - figures["Neper"]["G Reuss"] > 3  # control: bounds that are apart
     assert png(tmp_path / "polycrystal.png")
 
 
