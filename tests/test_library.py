@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from browser import Page
 from command_line import run
 
 from constitutive import ConstitutiveError, Material, StressStrainData, shipped
@@ -107,7 +108,13 @@ def test_wrong_words_of_the_command_get_advice(words, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_report_of_one_is_written(tmp_path):
-    done = run("materials", "show", "silicon", "--json", "--no-browser", cwd=tmp_path)
+def test_the_report_of_one_opens_in_a_browser(tmp_path):
+    done = run("materials", "show", "quartz", "--json", "--no-browser", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / json.loads(done.stdout)["report"]).read_text().startswith("<!DOCTYPE html>")
+    with Page(900, 600) as browser:
+        browser.open(tmp_path / json.loads(done.stdout)["report"])
+        browser.wait_for("report.drawn.length > 0", 120)
+        assert browser.value("report.failed") == []
+        assert "quartz" in browser.value("document.querySelector('h1').textContent")
+        assert "Thurston, McSkimin & Andreatch 1966" in browser.value("document.body.textContent")  # measured beside the law's
+        assert [text for text in browser.complaints() if not text.startswith("Canvas2D")] == []  # a hint about speed

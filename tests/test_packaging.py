@@ -1,5 +1,7 @@
 """The wheel holds the package, its materials and nothing that needs DOLFINx to be imported."""
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -41,6 +43,7 @@ import constitutive
 from constitutive import Material, StressStrainData, calibrate, shipped
 assert constitutive.__file__.startswith(sys.path[0]), constitutive.__file__
 data = StressStrainData.load(shipped("silicon") / "data.json")
+assert Material.load("silicon").point_group.symbol == "m-3m"
 print(data.structure.composition.reduced_formula)
 try:
     import constitutive.fem
@@ -53,3 +56,13 @@ except ImportError as error:
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Si\nDependencyError constitutive.fem needs DOLFINx")
     assert "conda" in result.stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "constitutive", "materials", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert listed.returncode == 0, listed.stderr
+    names = [row["name"] for row in json.loads(listed.stdout)]
+    assert names == sorted(path.name for path in (tmp_path / "constitutive" / "materials").iterdir())
