@@ -1,8 +1,13 @@
 """A circular hole in a (001) silicon plate: how much the crystal's axes change the stress at its edge.
 
-The claim: under a small load the finite-element plate shows K = 1 + n, n² = 2(1 − ν) + E/G in the loading frame (Lekhnitskii 1968),
-2.75 along [100] and 3.28 along [110] of silicon; loaded until the edge of the hole is strained by 5 %, the learned law brings
-the two nearer to each other.
+A plate pulled by σ far from a round hole carries K σ at the two points of the hole's edge where the tangent lies along the load. In an
+isotropic plate K = 3, whatever the material. In an orthotropic one the stress function obeys a differential equation of fourth order with
+the compliances of the plane; its characteristic roots give K = 1 + n, n² = 2 (√(E1/E2) − ν) + E1/G with moduli in the loading frame
+(Lekhnitskii 1968); along the axes of a cubic crystal and along [110] both directions are alike, E1 = E2 = E. Silicon is softer along
+[100] and stiffer in shear there, so that K is below 3 along [100] and above along [110]. All this is linear: at large strain the tangent
+at the edge changes by the constants of third and higher order, differently along the two directions.
+The claim: under a small load the finite-element plate shows K = 1 + n, 2.75 along [100] and 3.28 along [110] of silicon; loaded until
+the edge of the hole is strained by 5 %, the learned law brings the two nearer to each other.
 
     python fem_examples/hole_in_plate.py [--out results/hole]
 """

@@ -1,7 +1,11 @@
 """Polycrystals: grains with axes of their own, from one law calibrated on one crystal.
 
-The claim: the stiffness of an aggregate lies between the bounds of Voigt (all grains strained alike) and Reuss (all stressed alike)
-of these very grains, in the sense of every strain; stretched by 1 %, grains carry stresses that differ as their axes do.
+A grain whose axes are turned by R has the stiffness D C Dᵀ (D: R on Mandel vectors). Under displacements ε̄ x on the whole boundary the
+mean strain is ε̄, and the mean stress defines the effective stiffness C*: ⟨σ⟩ = C* ε̄. By the principle of least energy, with
+ε̄ as the trial strain of all grains, C* ≤ ⟨D C Dᵀ⟩ (Voigt 1887); by that of least complementary energy C* ≥ ⟨(D C Dᵀ)⁻¹⟩⁻¹ (Reuss 1929; Hill
+1952), both for ε̄ : C* ε̄ at every ε̄. Cubic grains have one bulk modulus, which C* then has too; only shear has bounds that are apart.
+The claim: the stiffness of an aggregate lies between these bounds of these very grains; stretched by 1 %, grains carry stresses that differ
+as their moduli along the load do, but less, as neighbours share the load.
 
 Three aggregates: random grains of copper (Voronoi cells); copper on a mesh that Neper wrote, two grains; and a measured map (EBSD) of a
 zirconium alloy, five grains with points that were not indexed, under the law of magnesium, hexagonal too, as no law of zirconium ships.

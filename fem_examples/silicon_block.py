@@ -1,5 +1,10 @@
 """The main job: a silicon block, from DFT stresses to a finite-element solve with pictures.
 
+The energy of a crystal per reference volume is ψ(E), E = (FᵀF − I)/2: a superposed rotation Q of the body changes nothing, ψ(QF) = ψ(F). A
+symmetry operation R of the crystal changes nothing either, ψ(R E Rᵀ) = ψ(E), for the 24 rotations of m-3m. So the law is a function of
+invariants of E under these, and the stresses follow: S = ∂ψ/∂E, P = F S, σ = F S Fᵀ / det F; they are fitted to those of the strained
+cells, whose energy is never asked for. In the solve Div P = 0 by Newton's method with the tangent ∂P/∂F; a block whose crystal is turned by
+R uses ψ(Rᵀ E R). Such a law knows one perfect crystal at rest: no defects, no temperature, no surface.
 The claim: 55 stresses of randomly strained silicon cells, the point group found in the structure and nothing else give a law that
 predicts states that it never saw to about 0.01 GPa and carries a rotated block through 5 % of stretch and shear.
 

@@ -1,5 +1,9 @@
 """A bar of quartz cut along Y: stretched it shears, bent it twists, and the sign shows how the crystal lies.
 
+In a trigonal crystal (32) the twofold axis X leaves the compliance S24, which couples a stretch along Y with a shear in the YZ plane;
+cubic and hexagonal crystals have none in their standard axes. Pulled along Y the bar's sections shear by the same amount everywhere.
+Bent, one half is pulled and the other pressed: the shear changes sign across the section, which is a twist. The state is uniform in
+the first case and linear in x in the second, and both fulfil equilibrium and the stress-free sides exactly: no error of a beam theory.
 The claim: a Y bar of a trigonal crystal under the stress σ shears by γ_yz = S24 σ; bent so that σ = k x, it twists by −½ S24 k per
 length: the exact solution of pure bending with the coefficients S42 and S62 (Lekhnitskii, Theory of Elasticity of an Anisotropic Body,
 1963, sec. 22). Turned by 180° about Z, the same crystal has the opposite S24, and the bar shears and twists the other way.

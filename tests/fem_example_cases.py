@@ -19,6 +19,7 @@ SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
     "buckling": {"ratios": (4.0,), "beyond": 0.5, "steps": 1},
     "indentation": {"fine": 0.7, "sharpness": (0.01,)},
     "lattice_metamaterial": {"blocks": (2,), "samples": 24},
+    "torsion_quartz": {"along": 4},
     "polycrystal": {"cells": 4, "grains": 5},
     "micro_beam": {"along": 2, "angles": (0.0, 45.0)},
     "sound": {"cells": 300, "plane": 40, "stretches": (0.0,)},
