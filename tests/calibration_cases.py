@@ -1,5 +1,7 @@
 """Laws and samples made for the tests of calibration."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -45,3 +47,8 @@ def curved_law(symbol="m-3m"):
         else Material.from_constants(symbol, np.diag([160.0] * 3 + [80.0] * 3)).law
     )
     return SumLaw([base, network])
+
+
+def random_set(name: str, part: str = "data") -> StressStrainData:
+    """Random strains of a crystal, 200 of them and 200 unseen, |E| uniform up to 0.10; the shipped sets follow plans."""
+    return StressStrainData.load(Path(__file__).parent.parent / "benchmarks" / "data" / "random_strains" / name / f"{part}.json.xz")

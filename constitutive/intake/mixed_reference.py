@@ -18,8 +18,9 @@ from constitutive.fitting.polynomial_basis import PolynomialBasis
 from constitutive.fitting.problem import FitProblem
 from constitutive.intake.findings import Finding
 from constitutive.tensors.packing import from_mandel
+from constitutive.tensors.polynomials import invariant_counts
 
-DEGREES = (2, 3)
+DEGREES = ((2, 3), (2, 3, 4), (2, 3, 4, 5))  # of the series: those that the samples determine; strains near 10 % need high ones
 FEWEST_SAMPLES = 12  # samples
 UNKNOWNS_PER_STRESS = 1 / 3  # of the numbers to fit: more coefficients would follow anything
 NOTICEABLE = 0.02  # misfit relative to the rms stress below which nothing is looked for
@@ -89,9 +90,18 @@ def mixed_reference(problem: FitProblem) -> MixedReference | None:
         The samples of the second cell, and the strain between the two cells.
     """
     n = len(problem)
-    features = PolynomialBasis(problem.rotations, DEGREES, problem.scale)
-    if n < FEWEST_SAMPLES or problem.scale <= 0 or not problem.unit > 0 or len(features.degree_of_column) > UNKNOWNS_PER_STRESS * 6 * n:
+    if n < FEWEST_SAMPLES or problem.scale <= 0 or not problem.unit > 0:
         return None
+    counts = invariant_counts(problem.rotations, DEGREES[-1][-1])
+    possible = [degrees for degrees in DEGREES if sum(counts[d] for d in degrees) <= UNKNOWNS_PER_STRESS * 6 * n]
+    found = [mixed for degrees in possible if (mixed := _by_series(problem, degrees)) is not None]
+    return max(found, key=lambda mixed: mixed.misfit / mixed.misfit_of_two, default=None)
+
+
+def _by_series(problem: FitProblem, degrees: tuple[int, ...]) -> MixedReference | None:
+    """The same by a series of some degrees."""
+    n = len(problem)
+    features = PolynomialBasis(problem.rotations, degrees, problem.scale)
     columns = problem.norm @ features(problem.x)
     target = problem.normed(problem.y) / problem.unit
     residual = _residual(columns, target)
