@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from constitutive.material import Material
     from constitutive.symmetry import PointGroup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["ConstitutiveError", "Material", "PointGroup", "StressStrainData", "calibrate", "shipped"]
 
 __getattr__, __dir__ = lazy_names(

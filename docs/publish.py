@@ -1,4 +1,4 @@
-"""Add the documentation of this version to a folder that a web server serves: SITE/0.1.0/, SITE/versions.json, SITE/index.html.
+"""Add the documentation of this version to a folder that a web server serves: SITE/0.2.0/, SITE/versions.json, SITE/index.html.
 
 ./dev python docs/publish.py SITE [--build]
 
