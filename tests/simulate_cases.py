@@ -199,3 +199,26 @@ ZNO = Atoms(
     scaled_positions=[[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.385], [2 / 3, 1 / 3, 0.885]],
     pbc=True,
 )
+
+
+class TogetherEMT(EMT):
+    """ASE's EMT on lists of cells, with a log of how many came at once; it fails at a marked volume, in a list or alone."""
+
+    def __init__(self, log, volume):
+        super().__init__()
+        self.log, self.volume = Path(log), volume
+
+    def evaluate_batch(self, cells):
+        with self.log.open("a") as log:
+            log.write(f"{len(cells)}\n")
+        if any(abs(cell.get_volume() - self.volume) < 1e-9 for cell in cells):
+            raise RuntimeError("the SCF did not converge")
+        found = []
+        for cell in cells:
+            cell.calc = EMT()
+            found.append({"energy": cell.get_potential_energy(), "forces": cell.get_forces(), "stress": cell.get_stress()})
+        return found
+
+
+def together(log, volume=0.0):
+    return TogetherEMT(log, volume)

@@ -1,4 +1,4 @@
-"""The generator of sets gives the very stresses of the random strains again, and those of the shipped plans as near as their forces allow."""
+"""The generator of sets gives the stresses of the random strains again, and of the shipped plans as near as their forces allow."""
 
 import importlib.util
 

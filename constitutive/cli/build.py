@@ -10,6 +10,7 @@ import typer
 from constitutive.cli.console import ProgressBar, emit, err, out
 from constitutive.cli.options import JsonOption, SeedOption, percent, positive
 from constitutive.cli.simulate import (
+    BatchOption,
     CalculatorOption,
     ClampedOption,
     ForceOption,
@@ -51,6 +52,7 @@ def build(
     workers: WorkersOption = 0,
     scheduler: SchedulerOption = None,
     time_limit: TimeLimitOption = None,
+    batch: BatchOption = 1,
     force: ForceOption = None,
     clamped: ClampedOption = False,
     keep_residual_stress: KeepStressOption = False,
@@ -77,7 +79,7 @@ def build(
     wanted = percent(target)
     spec = spec_of(calculator, option)
     simulation = settings_of(
-        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=wanted,
+        workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped, target=wanted,
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
     settings = BuildSettings(wanted, budget, first, size, effort, seed, not conventional, simulation)

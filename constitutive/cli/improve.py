@@ -11,6 +11,7 @@ from constitutive.cli.audit import data_of
 from constitutive.cli.console import ProgressBar, emit, out
 from constitutive.cli.options import DataOption, JsonOption, MaterialArgument, SeedOption, positive
 from constitutive.cli.simulate import (
+    BatchOption,
     ClampedOption,
     ForceOption,
     SchedulerOption,
@@ -61,6 +62,7 @@ def improve(
     workers: WorkersOption = 0,
     scheduler: SchedulerOption = None,
     time_limit: TimeLimitOption = None,
+    batch: BatchOption = 1,
     force: ForceOption = None,
     clamped: ClampedOption = False,
     effort: Annotated[str, typer.Option(help="Of the calibration.", metavar="full|quick")] = "full",
@@ -92,7 +94,7 @@ def improve(
     region = _region(visited, size)
     if calculator is not None and output is not None:
         settings = settings_of(
-            workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped, target=None,
+            workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped, target=None,
             keep_residual_stress=False, if_unstable="stop", skip_stability=False,
         )  # fmt: skip
         _compute(material, samples, count, spec_of(calculator, option), settings, output, region, seed, effort, as_json=as_json)

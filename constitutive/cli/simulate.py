@@ -33,6 +33,14 @@ TimeLimitOption = Annotated[
     float | None,
     typer.Option(help="Seconds for one sample, and for one calculation of the relaxation.", callback=positive, show_default=False),
 ]
+BatchOption = Annotated[
+    int,
+    typer.Option(
+        help="Samples whose cells the calculator evaluates together, in this process: chgnet, or your own with evaluate_batch.",
+        metavar="N",
+        min=1,
+    ),
+]
 ForceOption = Annotated[
     float | None,
     typer.Option(help="Largest force left on an ion, eV/Å; by default as tight as the law needs.", callback=positive, show_default=False),
@@ -63,6 +71,7 @@ def simulate(
     workers: WorkersOption = 0,
     scheduler: SchedulerOption = None,
     time_limit: TimeLimitOption = None,
+    batch: BatchOption = 1,
     force: ForceOption = None,
     clamped: ClampedOption = False,
     keep_residual_stress: KeepStressOption = False,
@@ -124,7 +133,7 @@ def simulate(
         raise DataError(f"-o: found {output}; needed a file that ends in .json, .h5 or .hdf5")
     spec = spec_of(calculator, option)
     settings = settings_of(
-        workers=workers, scheduler=scheduler, time_limit=time_limit, force=force, clamped=clamped,
+        workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped,
         target=None if target is None else percent(target),
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
@@ -178,7 +187,7 @@ def spec_of(calculator: str, options: list[str] | None) -> CalculatorSpec:
 
 
 def settings_of(
-    *, workers: int, scheduler: str | None, time_limit: float | None, force: float | None, clamped: bool, target: float | None,
+    *, workers: int, scheduler: str | None, time_limit: float | None, batch: int, force: float | None, clamped: bool, target: float | None,
     keep_residual_stress: bool, if_unstable: str, skip_stability: bool,
 ) -> SimulationSettings:  # fmt: skip
     """The settings of the options."""
@@ -189,7 +198,9 @@ def settings_of(
         if_unstable=if_unstable,
         look_for_instability=not skip_stability,
     )
-    return SimulationSettings(relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, target)
+    return SimulationSettings(
+        relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, target, batch=batch
+    )
 
 
 def at_temperature(

@@ -211,9 +211,9 @@ def _vasp(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
 
 
 def _chgnet(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
-    from chgnet.model.dynamics import CHGNetCalculator
+    from constitutive.simulate.chgnet import ChgnetBatches  # deferred: other calculators do without
 
-    return CHGNetCalculator(**{"use_device": "cpu", **options})
+    return ChgnetBatches(**{"use_device": "cpu", **options})
 
 
 def _mace(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:

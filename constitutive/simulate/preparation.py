@@ -65,6 +65,8 @@ class SimulationSettings:
         Stresses at a temperature, by molecular dynamics; None: at rest.
     phonons
         Stresses, entropies and free energies at temperatures, by phonons; None: at rest.
+    batch
+        Samples whose cells a machine-learned potential evaluates together, in this process.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class SimulationSettings:
     target: float | None = None
     dynamics: DynamicsSettings | None = None
     phonons: PhononSettings | None = None
+    batch: int = 1
 
     def __post_init__(self) -> None:
         for name in ("force", "time_limit", "target"):
@@ -91,6 +94,10 @@ class SimulationSettings:
             raise DataError(f"workers: found {self.workers}; needed 0 (in this process) or more")
         if self.scheduler is not None and self.workers:
             raise DataError("found workers and a scheduler; needed one of them: a dask cluster has its own workers")
+        if self.batch < 1:
+            raise DataError(f"batch: found {self.batch}; needed 1 (one cell at a time) or more")
+        if self.batch > 1 and (self.workers or self.scheduler is not None or self.time_limit is not None):
+            raise DataError("found a batch with workers, a scheduler or a time limit; needed one: a batch is computed in this process")
         if self.dynamics is not None and self.phonons is not None:
             raise DataError("found molecular dynamics and phonons; needed one of them")
         if self.ions == "clamped" and (self.dynamics is not None or self.phonons is not None):

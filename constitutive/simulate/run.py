@@ -15,6 +15,7 @@ from constitutive.data import StressStrainData
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
+from constitutive.simulate.batches import InBatches
 from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.cells import GPA, structure_of
 from constitutive.simulate.dynamics import DynamicsSettings
@@ -190,6 +191,8 @@ def executor_of(job: Job, settings: SimulationSettings) -> Executor:
     """
     if settings.scheduler is not None:
         return Dask(job, settings.scheduler, settings.time_limit)
+    if settings.batch > 1:
+        return InBatches(job, settings.batch)
     if settings.workers or settings.time_limit is not None:  # only a process of its own can be ended
         return Processes(job, max(settings.workers, 1), settings.time_limit)
     return InProcess(job)

@@ -101,13 +101,15 @@ class Task:
     polarization: Float[np.ndarray, "3"] | None = None
 
 
-def compute(job: Job, task: Task) -> JsonObject:
+def compute(job: Job, task: Task, calculator: BaseCalculator | None = None) -> JsonObject:
     """Stress and energy of one sample; a failure is a record too.
 
     Parameters
     ----------
     job : Job
     task : Task
+    calculator : ase Calculator
+        The one of this process when not given.
 
     Returns
     -------
@@ -123,20 +125,21 @@ def compute(job: Job, task: Task) -> JsonObject:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optimisers and models, thousands of times the same
-                found = _once(job, task, optimizer, longer * job.steps)
+                found = _once(job, task, calculator or calculator_of(job.calculator), optimizer, longer * job.steps)
         except Exception as error:  # noqa: BLE001 - calculators raise what they like; the sample is named with it
-            forget_calculator()  # a calculator that failed may be left in any state
+            if calculator is None:
+                forget_calculator()  # a calculator that failed may be left in any state
             reasons.append(f"{type(error).__name__}: {error}"[:500])
             continue
         return {"number": task.number, "status": "done", **found, "attempts": attempt + 1, "seconds": time.monotonic() - began}
     return {"number": task.number, "status": "failed", "reason": "; then ".join(reasons), "seconds": time.monotonic() - began}
 
 
-def _once(job: Job, task: Task, optimizer: str, steps: int) -> JsonObject:
+def _once(job: Job, task: Task, calculator: BaseCalculator, optimizer: str, steps: int) -> JsonObject:
     atoms = strained(job.reference, task.F)
     if job.phonons is not None:
         require_phonopy()
-    atoms.calc = calculator_of(job.calculator)
+    atoms.calc = calculator
     if job.dynamics is not None:
         thermal = thermal_stress(atoms, job.dynamics, seed=1000 + task.number)
         return {"cauchy": thermal.mean.tolist(), "stress_error": thermal.error.tolist()}
