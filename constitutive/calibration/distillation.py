@@ -22,6 +22,7 @@ CHEAP_DEGREE = 5  # with three twofold axes at right angles it costs as much as 
 STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
 TOLERANCE = 1.05  # expected error of the law kept, relative to the best of any width
+CLOSE = 1.03  # the same, at which no wider law is tried among those that cost alike
 CHEAP = 96  # orbit units up to which a narrower law saves nothing that a finite-element run would show
 NARROWEST = 8  # channels that are tried first, fewer where these have more units than that
 GROWTH = 2**0.5  # of the channels, from one width to the next
@@ -137,7 +138,7 @@ def distil(
         start = (w[:channels] * teacher.scale / members[nearest].basis.scale, b[:channels])
         student = fit_network(teacher, Shape(degrees, channels, STUDENT_RIDGE), seed, start=start, steps=steps)
         tried.append((student, _width(problem, student, fresh, wanted, error)))
-        if tried[-1][1].error <= TOLERANCE * error:
+        if tried[-1][1].error <= (CLOSE if tried[-1][1].units < CHEAP else TOLERANCE) * error:
             break
     if units is None and members[nearest].strain_exponent == 1:
         tried.append((members[nearest], _width(problem, members[nearest], fresh, wanted, error)))

@@ -62,6 +62,7 @@ class Gathering:
     _stopped: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
+    _evaluator: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))  # one thread: each keeps the memory of its calls
 
     def join(self) -> None:
         """One more sample takes part: nothing is evaluated before it waits or leaves."""
@@ -82,6 +83,7 @@ class Gathering:
                 cell.error, cell.ended = DataError("the run was stopped"), True
             self._waiting = []
             self._changed.notify_all()
+        self._evaluator.shutdown()
 
     def evaluate(self, atoms: Atoms) -> Results:
         """The results of a cell, once all others wait too.
@@ -127,7 +129,7 @@ class Gathering:
         self._changed.notify_all()
 
     def _evaluate(self, cells: list[_Waiting]) -> None:
-        found = self.calculator.evaluate_batch([cell.atoms for cell in cells])
+        found = self._evaluator.submit(self.calculator.evaluate_batch, [cell.atoms for cell in cells]).result()
         if len(found) != len(cells):
             raise DataError(f"evaluate_batch: found {len(found)} results of {len(cells)} cells; needed one of each, in their order")
         for cell, results in zip(cells, found, strict=True):
@@ -209,8 +211,7 @@ class InBatches(AbstractContextManager["InBatches"]):
         self._pool = ThreadPoolExecutor(size)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None:
-            self.gathering.stop()
+        self.gathering.stop()
         self._pool.shutdown(cancel_futures=True)
         forget_calculator()
 
