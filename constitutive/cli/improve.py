@@ -99,14 +99,14 @@ def improve(
         )  # fmt: skip
         _compute(material, samples, count, spec_of(calculator, option), settings, output, region, seed, effort, as_json=as_json)
         return
-    made, batch = plan_next(material, samples, count, region=region, seed=seed)
+    made, strains = plan_next(material, samples, count, region=region, seed=seed)
     if to is not None and inputs is not None:
         made = write_inputs(made, to, inputs)
     if plan is not None:
         made.save(plan)
     written = [str(path) for path in (plan, inputs) if path is not None]
-    payload = {"written": written, "samples": len(made), "size": made.size, **_expected(batch)}
-    emit(as_json, payload, lambda: _render_plan(batch, written))
+    payload = {"written": written, "samples": len(made), "size": made.size, **_expected(strains)}
+    emit(as_json, payload, lambda: _render_plan(strains, written))
 
 
 def _require_one_way(calculator: str | None, to: str | None, inputs: Path | None, plan: Path | None, output: Path | None) -> None:
