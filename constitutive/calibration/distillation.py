@@ -22,7 +22,7 @@ CHEAP_DEGREE = 5  # with three twofold axes at right angles it costs as much as 
 STUDENT_RIDGE = 1e-9  # the mean is without noise
 THINNEST = 0.5  # strains that squeeze C below this share of what the samples do are left out
 TOLERANCE = 1.05  # expected error of the law kept, relative to the best of any width
-CLOSE = 1.03  # the same, at which no wider law is tried among those that cost alike
+CLOSE = 1.03  # the same among laws that cost alike
 CHEAP = 96  # orbit units up to which a narrower law saves nothing that a finite-element run would show
 NARROWEST = 8  # channels that are tried first, fewer where these have more units than that
 GROWTH = 2**0.5  # of the channels, from one width to the next
@@ -96,7 +96,7 @@ def distil(
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
     (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 5 % of that of
-    the mean. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, the best.
+    the mean. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, within 3 %.
 
     Parameters
     ----------
@@ -147,11 +147,11 @@ def distil(
 
 
 def _narrowest(tried: list[tuple[SeriesNetworkFit, Width]]) -> SeriesNetworkFit:
-    """The narrowest law whose expected error is within the tolerance of the best; the best of those that cost next to nothing."""
+    """The narrowest law whose expected error is within the tolerance of the best; of those that cost alike, within a smaller one."""
     best = min(width.error for _, width in tried)
     near = [pair for pair in tried if pair[1].error <= TOLERANCE * best]
-    cheap = [pair for pair in near if pair[1].units <= CHEAP]
-    return min(cheap, key=lambda pair: pair[1].error)[0] if cheap else min(near, key=lambda pair: pair[1].units)[0]
+    cheap = [pair for pair in near if pair[1].units <= CHEAP and pair[1].error <= CLOSE * best]
+    return min(cheap or near, key=lambda pair: pair[1].units)[0]
 
 
 def _channels(order: int, most: int, units: int | None, growth: float) -> list[int]:

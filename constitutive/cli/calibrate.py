@@ -287,7 +287,7 @@ def _render_widths(material: Material) -> None:
         table.add_row(*(mark + cell for cell in cells))
     out.print(table)
     out.print(
-        "the fewest units within 5 % of the best error are taken, up to 96 the best (--units N: others); "
+        "the fewest units within 5 % of the best error are taken, up to 96 within 3 % (--units N: others); "
         "cost: evaluation and assembly on Q1 hexahedra over a "
         "linear law in UFL, from figures measured for this kind of processor"
     )
