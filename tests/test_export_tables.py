@@ -287,5 +287,5 @@ def test_every_output_states_what_it_is(quartz, to, tmp_path):
     text = ""
     for path in export(quartz, to, tmp_path):
         text += np.load(path)["header"].item() if path.suffix == ".npz" else path.read_text()
-    for word in ("quartz", "Laue class -3m", "Frame:", "Orientation:", "Units:", "Domain:", "Outside:", "Error:       1.", "Hash:"):
+    for word in ("quartz", "Laue class -3m", "Frame:", "Orientation:", "Units:", "Domain:", "Outside:", "Error:       0.", "Hash:"):
         assert word in text, word
