@@ -20,6 +20,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from constitutive.errors import DataError
 from constitutive.plain import JsonObject
+from constitutive.simulate.cells import bare
 from constitutive.simulate.sample import Job, Task, calculator_of, compute, forget_calculator
 
 Results = dict[str, Any]
@@ -177,9 +178,7 @@ class OfABatch(Calculator):
             As ASE passes them.
         """
         super().calculate(atoms, properties, system_changes)
-        cell = self.atoms
-        bare = Atoms(cell.get_chemical_symbols(), cell=cell.cell.array, positions=cell.positions, pbc=True)
-        found = self.gathering.evaluate(bare)
+        found = self.gathering.evaluate(bare(self.atoms))
         self.results = {**found, "free_energy": found["energy"]}
 
 

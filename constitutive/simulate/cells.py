@@ -43,6 +43,21 @@ def atoms_of(structure: Structure) -> Atoms:
         raise DataError(f"found the species {error}; needed chemical elements: a calculator takes no partly occupied sites") from error
 
 
+def bare(atoms: Atoms) -> Atoms:
+    """A cell alone, without calculator, constraints and other arrays: what another thread or process computes.
+
+    Parameters
+    ----------
+    atoms : Atoms
+
+    Returns
+    -------
+    Atoms
+        Periodic in three directions.
+    """
+    return Atoms(atoms.get_chemical_symbols(), cell=atoms.cell.array, positions=atoms.positions, pbc=True)
+
+
 def structure_of(atoms: Atoms) -> Structure:
     """Atoms as a structure, the Cartesian frame kept.
 

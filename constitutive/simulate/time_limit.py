@@ -16,6 +16,7 @@ from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 
 from constitutive.errors import DataError
 from constitutive.simulate.calculators import CalculatorSpec
+from constitutive.simulate.cells import bare
 from constitutive.simulate.sample import calculator_of
 
 
@@ -99,15 +100,14 @@ class TimeLimited(Calculator, AbstractContextManager["TimeLimited"]):
             The calculation took longer than the limit, or its process was lost.
         """
         super().calculate(atoms, properties, system_changes)
-        cell = self.atoms
-        bare = Atoms(cell.get_chemical_symbols(), cell=cell.cell.array, positions=cell.positions, pbc=True)
-        future = self._pool.schedule(_calculated, args=(self.spec, bare), timeout=self.seconds)
+        cell = bare(self.atoms)
+        future = self._pool.schedule(_calculated, args=(self.spec, cell), timeout=self.seconds)
         try:
             found = future.result()
         except TimeoutError as error:
             raise DataError(
                 f"the calculator {self.spec.name} took longer than the time limit of {self.seconds:g} s for one calculation of "
-                f"{bare.get_chemical_formula()}; needed an answer: try the calculator by ASE alone, or raise --time-limit"
+                f"{cell.get_chemical_formula()}; needed an answer: try the calculator by ASE alone, or raise --time-limit"
             ) from error
         self.results = {**found, "free_energy": found["energy"]}
 
