@@ -24,7 +24,6 @@ from constitutive.calibration.coupled_data import coupled_samples
 from constitutive.calibration.coupled_errors import constant_errors
 from constitutive.calibration.coupled_teacher import learn
 from constitutive.calibration.effort import Effort
-from constitutive.elasticity import ConstantsTable
 from constitutive.files import write_text
 from constitutive.library import LibraryEntry, library, shipped_names
 from constitutive.report import facts
@@ -72,7 +71,7 @@ def errors_table(entries: list[LibraryEntry]) -> str:
 
 
 def constants_table(entries: list[LibraryEntry]) -> str:
-    """One line a material: constants with 90 % intervals, and measured ones behind a slash."""
+    """One line a material: constants with 90 % intervals, and published ones behind a slash, in italics if computed."""
     lines = ["| crystal | order 2, GPa | order 3, GPa |", "|---" * 3 + "|"]
     for e in entries:
         material = Material.load(e.name)
@@ -85,26 +84,24 @@ def constants_cell(material: Material, order: int) -> str:
     found = facts.constants(material, order)
     errors = facts.constant_errors(material, [found])
     names, values = found.names, found.values
-    if errors is None and "constants_GPa" not in material.card:  # a law that was not calibrated on strains alone
-        errors = coupled_half_widths(material, found)
-    elif errors is None:
+    if errors is None and "constants_GPa" in material.card:
         stated = material.card["constants_GPa"][str(order)]
         names, values = tuple(stated), tuple(value for value, _ in stated.values())
         errors = np.array([np.nan if error is None else 1.645 * error for _, error in stated.values()])
-    measured = {} if names != found.names else {k: v for entry in facts.published(material).values() for k, v in entry.values.items()}
+    published = beside(material) if names == found.names else {}
     texts = [f"{v:.4g}".replace("-", "−") for v in values] if errors is None else [*map(rounded, values, errors)]
     return ", ".join(
-        f"{name} {text}" + (f" / {measured[name]:.4g}".replace("-", "−") if name in measured else "")
-        for name, text in zip(names, texts, strict=True)
+        f"{name} {text}" + (f" / {published[name]}" if name in published else "") for name, text in zip(names, texts, strict=True)
     )
 
 
-def coupled_half_widths(material: Material, found: ConstantsTable) -> np.ndarray | None:
-    """90 % half-widths of second-order constants at constant field, where the card states them and in the axes of the data."""
-    errors = material.card.get("coupled_constants_errors", {}).get("C_constant_field_GPa")
-    if errors is None or found.order != 2 or not np.allclose(material.point_group.frame, np.eye(3)):
-        return None
-    return 1.645 * np.array([errors[int(name[1]) - 1][int(name[2]) - 1] for name in found.names])
+def beside(material: Material) -> dict[str, str]:
+    """Published constants as text: measured ones where there are, others in italics."""
+    found = {}
+    for name, entry in sorted(facts.published(material).items()):  # "computed" comes before "measured"
+        mark = "*" if name.startswith("computed") else ""
+        found |= {constant: f"{mark}{value:.4g}{mark}".replace("-", "−") for constant, value in entry.values.items()}
+    return found
 
 
 def rounded(value: float, error: float) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import basix.ufl
 import numpy as np
 import ufl
+from bodies import gathered
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from rich.console import Console
@@ -28,20 +29,21 @@ from rich.console import Console
 from constitutive import Material, StressStrainData, calibrate, shipped
 from constitutive.calibration import fit_linear
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
+from constitutive.fem.collective import on_first_rank
 from constitutive.plots.style import styled
 from constitutive.tensors.packing import mandel_matrix, stiffness_voigt_to_mandel
 
 RADIUS, HALF_WIDTH = 1.0, 20.0  # mm
 SMALL, EDGE = 1e-5, 0.05  # nominal stretch of a small load, strain at the edge of the hole under a large one
 DIRECTIONS = {"[100]": 0.0, "[110]": 45.0}  # angle from the crystal's x axis to the load, degrees
-console = Console(highlight=False)
+console = Console(highlight=False, quiet=MPI.COMM_WORLD.rank > 0)
 
 
 def main(out: Path = Path("results/hole"), *, around: int = 20, outward: int = 18, material: Material | None = None) -> dict[str, float]:
     """Solve the plate along [100] and [110]; the figures that the test asserts."""
     if material is None:
         data = StressStrainData.load(shipped("silicon") / "data.json")
-        material, linear = calibrate(data, seed=0), fit_linear(data)
+        material, linear = on_first_rank(MPI.COMM_WORLD, lambda: calibrate(data, seed=0)), fit_linear(data)
     else:
         linear = None
     figures: dict[str, float] = {}
@@ -149,14 +151,6 @@ def held(V: fem.FunctionSpace, component: int, place: float, value: Any = 0.0) -
     facets = mesh.locate_entities_boundary(m, 1, lambda x: np.isclose(x[component], place))
     dofs = fem.locate_dofs_topological(V.sub(component), 1, facets)
     return fem.dirichletbc(value if isinstance(value, fem.Constant) else fem.Constant(m, value), dofs, V.sub(component))
-
-
-def gathered(function: fem.Function) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and values of a Function on all ranks."""
-    V = function.function_space
-    owned, size = V.dofmap.index_map.size_local, V.dofmap.index_map_bs
-    parts = V.mesh.comm.allgather((V.tabulate_dof_coordinates()[:owned], function.x.array[: owned * size].reshape(-1, size)))
-    return np.concatenate([x for x, _ in parts]), np.concatenate([values for _, values in parts])
 
 
 # ---- picture -----------------------------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ import numpy as np
 import ufl
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from bodies import gathered
 from dolfinx import fem
-from hole_in_plate import HALF_WIDTH, RADIUS, gathered, held, quarter
+from hole_in_plate import HALF_WIDTH, RADIUS, held, quarter
 from mpi4py import MPI
 from rich.console import Console
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import ufl
-from bodies import colour_bar, show_view, view
+from bodies import colour_bar, gathered, show_view, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from rich.console import Console
@@ -31,6 +31,7 @@ from constitutive import Material, PointGroup, StressStrainData, calibrate, plot
 from constitutive.calibration import fit_linear, fit_unconstrained
 from constitutive.cli.console import ProgressBar
 from constitutive.fem import Problem, SolveResult, UserMaterial
+from constitutive.fem.collective import on_first_rank
 from constitutive.fem.pictures import Panel
 from constitutive.laws import Law
 from constitutive.plots.style import SEQUENTIAL, new_figure, styled
@@ -40,11 +41,12 @@ STRAIN = 0.05
 ORIENTATION = Rotation.from_euler("zxz", [20, 35, 50], degrees=True).as_matrix()  # crystal → lab
 LEARNED, UNCONSTRAINED, LINEAR = "learned law", "no symmetry", "linear law"
 LINEAR_ELASTICITY = "linear elasticity"
-console = Console(highlight=False)
+FIRST = MPI.COMM_WORLD.rank == 0
+console = Console(highlight=False, quiet=not FIRST)
 
 
-def main(out: Path = Path("results/silicon"), cells: int = 8, seed: int = 0) -> dict[str, float]:
-    """Run the whole path and write its pictures; the figures that the test asserts."""
+def main(out: Path = Path("results/silicon"), *, cells: int = 8, seed: int = 0, material: Material | None = None) -> dict[str, float]:
+    """Run the whole path and write its pictures; the figures that the test asserts. A law that is given is not calibrated."""
     began = time.perf_counter()
     data = StressStrainData.load(shipped("silicon") / "data.json")
     group = PointGroup.from_structure(data.structure)
@@ -55,12 +57,12 @@ def main(out: Path = Path("results/silicon"), cells: int = 8, seed: int = 0) -> 
     )
 
     say(2, "calibration", f"{len(data.F)} strained cells, {data.name}")
-    with ProgressBar() as progress:
-        material = calibrate(data, seed=seed, progress=progress)
-    material.save(out / "material")
-    console.print(f"     chosen by cross-validation: [bold]{material.report.chosen}[/]")
+    if material is None:
+        material = on_first_rank(MPI.COMM_WORLD, lambda: calibrated(data, seed, out))
+        console.print(f"     chosen by cross-validation: [bold]{material.report.chosen}[/]")
 
-    laws = {LEARNED: material.law, UNCONSTRAINED: fit_unconstrained(data, seed=seed), LINEAR: fit_linear(data)}
+    unconstrained = on_first_rank(MPI.COMM_WORLD, lambda: fit_unconstrained(data, seed=seed))
+    laws = {LEARNED: material.law, UNCONSTRAINED: unconstrained, LINEAR: fit_linear(data)}
     say(3, "prediction", f"{len(data.paths)} states on paths that no law has seen")
     errors = compare_on_paths(data, laws, out)
 
@@ -74,8 +76,17 @@ def main(out: Path = Path("results/silicon"), cells: int = 8, seed: int = 0) -> 
     say_in_short(figures, time.perf_counter() - began)
     console.print("\nWritten:")
     for path in (out / "parity.png", out / "paths.png", out / "block.png", out / "material"):
-        console.print(f"  {path}", style="cyan")
+        if path.exists():
+            console.print(f"  {path}", style="cyan")
     return figures
+
+
+def calibrated(data: StressStrainData, seed: int, out: Path) -> Material:
+    """The law, with its progress shown and its folder written."""
+    with ProgressBar() as progress:
+        material = calibrate(data, seed=seed, progress=progress)
+    material.save(out / "material")
+    return material
 
 
 def say_in_short(figures: dict[str, float], seconds: float) -> None:
@@ -120,13 +131,14 @@ def compare_on_paths(data: StressStrainData, laws: dict[str, Law], out: Path) ->
         rms, worst = np.sqrt(np.mean((predicted - reference) ** 2)), np.abs(predicted - reference).max()
         table.add_row("     " + name, f"{rms:.4f}", f"{worst:.3f}", f"{worst / largest:.2%}", style="bold" if name == LEARNED else "")
     console.print(table)
-    out.mkdir(parents=True, exist_ok=True)
-    title = "Silicon: stresses on paths that no law has seen"
-    plots.parity(reference, predictions, title=title).savefig(out / "parity.png", dpi=200)
-    names, parameters = zip(*((row["path"], row["param"]) for row in data.paths), strict=True)
-    states = plots.split_paths(names, np.array(parameters), held_out.F, reference)
-    curves = {name: (lambda F, law=law: cauchy(law, F)) for name, law in laws.items()}
-    plots.paths(states, curves, title=title).savefig(out / "paths.png", dpi=200)
+    if FIRST:
+        out.mkdir(parents=True, exist_ok=True)
+        title = "Silicon: stresses on paths that no law has seen"
+        plots.parity(reference, predictions, title=title).savefig(out / "parity.png", dpi=200)
+        names, parameters = zip(*((row["path"], row["param"]) for row in data.paths), strict=True)
+        states = plots.split_paths(names, np.array(parameters), held_out.F, reference)
+        curves = {name: (lambda F, law=law: cauchy(law, F)) for name, law in laws.items()}
+        plots.paths(states, curves, title=title).savefig(out / "paths.png", dpi=200)
     return {f"cauchy_rmse_GPa ({name})": float(np.sqrt(np.mean((p - reference) ** 2))) for name, p in predictions.items()}
 
 
@@ -189,12 +201,12 @@ def picture_of_blocks(solved: dict[str, tuple[UserMaterial, Problem, SolveResult
     stresses = {name: crystal.field("mises_stress", ("Lagrange", 1)) for name, (crystal, _, _) in solved.items()}
     for stress in stresses.values():
         stress.x.array[:] /= 1000
-    limits = tuple(np.percentile(next(iter(stresses.values())).x.array, [1, 99]))
+    limits = tuple(np.percentile(gathered(next(iter(stresses.values())))[1], [1, 99]))
     views = {
         name: view(Panel(solved[name][0].u, stress, "", limits=limits, axes=ORIENTATION), path.parent, size=(1000, 800), zoom=0.8)
         for name, stress in stresses.items()
     }
-    if MPI.COMM_WORLD.rank == 0:
+    if FIRST:
         picture(views, limits).savefig(path, dpi=200)
 
 

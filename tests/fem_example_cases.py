@@ -12,6 +12,8 @@ from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fem_examples"))
 
+from crystals import fitted
+
 SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
     "ferroelectric": {"cells": 12, "size": 4.0, "fields": 2},
     "martensite": {"cells": 6, "size": 4.0},
@@ -23,14 +25,19 @@ SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
     "polycrystal": {"cells": 4, "grains": 5},
     "micro_beam": {"along": 2, "angles": (0.0, 45.0)},
     "sound": {"cells": 300, "plane": 40, "stretches": (0.0,)},
+    "hole_in_plate": {"around": 6, "outward": 5},
+    "silicon_block": {"cells": 2},
+    "piezo_actuator": {"along": 4},
 }
+CALIBRATING = ("hole_in_plate", "silicon_block")  # here with a law that is fitted in a moment
 
 
 def figures(name: str, folder: Path) -> dict[str, object]:
     """What ``main`` of an example returns for a small body."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="constrained_layout not applied")  # pictures of small bodies; nobody looks at them
-        return importlib.import_module(name).main(folder, **SIZES[name])
+        law = {"material": fitted("silicon")} if name in CALIBRATING else {}
+        return importlib.import_module(name).main(folder, **SIZES[name], **law)
 
 
 if __name__ == "__main__":

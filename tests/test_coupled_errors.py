@@ -6,29 +6,42 @@ import numpy as np
 import pytest
 import torch
 from command_line import run
+from scipy.special import factorial
 from test_coupled_calibration import GROUP, samples, true_law
 
 from constitutive.calibration.coupled import calibrate_coupled
 from constitutive.calibration.coupled_data import coupled_samples
-from constitutive.calibration.coupled_errors import constant_errors, second_derivatives
-from constitutive.calibration.coupled_teacher import learn
+from constitutive.calibration.coupled_errors import constant_errors, second_derivatives, third_derivatives
+from constitutive.calibration.coupled_teacher import Teacher, learn
 from constitutive.calibration.effort import Effort
 from constitutive.data import StressStrainData
 from constitutive.elasticity import coupled_constants
 from constitutive.fitting.kernel_regression import KERNELS, left_out_with, without_parts
-from constitutive.laws.coupled import LinearCoupledLaw
+from constitutive.laws.coupled import CoupledSeriesLaw, LinearCoupledLaw
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import from_mandel, to_mandel
+from constitutive.tensors.polynomials import exponents
 from constitutive.tensors.variables import ELECTRIC_FIELD, STRAIN
 
+PLAIN = ("C111", "C112", "C113", "C123", "C133", "C333")  # in Mandel components as in Voigt's
 NAMES = {"C_constant_field_GPa": "C_constant_field", "e_C_per_m2": "e", "d_pm_per_V": "d"}
 
 
+def law_of_derivatives(teacher: Teacher) -> CoupledSeriesLaw:
+    """The polynomial of the second and third derivatives of the mean of the regressions."""
+    rows = {}
+    for degree, of in ((2, second_derivatives), (3, third_derivatives)):
+        table = np.tensordot(teacher.weights, [of(fit) for fit in teacher.fits], 1)
+        powers = exponents(degree, 9)
+        places = np.array([np.repeat(np.arange(9), row) for row in powers])
+        rows[degree] = table[tuple(places.T)] / np.prod(factorial(powers), axis=1)
+    return CoupledSeriesLaw(rows, (STRAIN, ELECTRIC_FIELD), GROUP)
+
+
 def regression(data: StressStrainData) -> tuple:
-    """Constants and errors of the mean of the regressions itself, as a law of second derivatives."""
+    """Constants and errors of the mean of the regressions itself."""
     teacher = learn(coupled_samples(data, (STRAIN, ELECTRIC_FIELD), GROUP).problem, Effort.of("quick"))
-    second = np.tensordot(teacher.weights, [second_derivatives(fit) for fit in teacher.fits], 1)
-    law = LinearCoupledLaw(second, (STRAIN, ELECTRIC_FIELD), GROUP)
+    law = law_of_derivatives(teacher)
     return teacher, law, constant_errors(teacher, law)
 
 
@@ -38,17 +51,24 @@ def size(values: object) -> float:
 
 def test_errors_over_draws_are_those_to_the_truth() -> None:
     """Of five draws of 24 samples: the root of the mean square of the deviations from the truth, over that of the stated errors."""
-    true = coupled_constants(true_law())
+    true, exact = coupled_constants(true_law()), true_law().derivative(torch.zeros(9, dtype=torch.float64), 3).numpy()[:6, :6, :6]
     found: dict[str, list] = {}
+    third: list = []
     for seed in range(5):
         _, law, errors = regression(samples(24, seed))
         for name, attribute in NAMES.items():
             deviation = size(getattr(coupled_constants(law), attribute) - getattr(true, attribute))
             found.setdefault(name, []).append((deviation, size(errors[name])))
+        own = law.derivative(torch.zeros(9, dtype=torch.float64), 3).numpy()
+        places = {name: tuple(int(digit) - 1 for digit in name[1:]) for name in PLAIN}
+        third.append([(own[place] - exact[place], errors["elastic_GPa"]["3"][name]) for name, place in places.items()])
     for name, pairs in found.items():
         deviation, stated = np.sqrt(np.mean(np.square(pairs), axis=0))
         assert 0.3 < deviation / stated < 2, (name, deviation / stated)
         assert stated < 0.05 * size(getattr(true, NAMES[name]))
+    deviation, stated = np.sqrt(np.mean(np.square(third), axis=(0, 1)))
+    assert 0.3 < deviation / stated < 2, (deviation, stated, np.abs(exact).max())
+    assert stated < 0.5 * np.abs(exact).max()
 
 
 def test_noise_and_fewer_samples_show() -> None:
@@ -68,6 +88,8 @@ def test_errors_have_the_pattern_of_the_group() -> None:
     assert e[zero].max() < 1e-3 * e[~zero].min()
     assert np.isclose(e[0, 0], e[0, 1], rtol=1e-3)  # e12 = −e11
     assert "electrostriction_GPa_m2_per_GV2" not in errors
+    assert errors["elastic_GPa"]["2"]["C11"] == pytest.approx(errors["C_constant_field_GPa"][0][0])
+    assert errors["elastic_GPa"]["2"]["C44"] == pytest.approx(errors["C_constant_field_GPa"][3][3])
 
 
 def test_what_is_not_given_is_not_determined() -> None:
@@ -102,6 +124,19 @@ def test_second_derivatives_are_the_slope_of_the_gradient(kernel: str) -> None:
     y = fit.predict(np.concatenate([steps, -steps]))
     slope = (y[:9] - y[9:]) / 2e-3
     assert np.abs(fit.second_derivatives() - slope).max() < 1e-5 * np.abs(slope).max()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_third_derivatives_are_the_second_differences_of_the_gradient(kernel: str) -> None:
+    problem = coupled_samples(samples(12), (STRAIN, ELECTRIC_FIELD), GROUP).problem
+    fit = left_out_with(problem, kernel, np.eye(9) / 3, 1e-4)
+    third = fit.third_derivatives()
+    rng = np.random.default_rng(0)
+    for direction in rng.normal(size=(5, 9)) / 3:
+        y = fit.predict(1e-2 * direction * np.array([[1], [0], [-1.0]]))
+        differences = (y[0] - 2 * y[1] + y[2]) / 1e-4
+        assert np.abs(third @ direction @ direction - differences).max() < 1e-3 * np.abs(differences).max()
+    assert np.abs(third - third.transpose(2, 0, 1)).max() < 1e-9 * np.abs(third).max()
 
 
 def test_thermal_constants_with_errors_in_the_command(tmp_path) -> None:
@@ -144,5 +179,7 @@ def test_thermal_constants_with_errors_in_the_command(tmp_path) -> None:
     assert payload["piezo"]["heat_capacity_constant_stress_J_per_m3K"] > payload["piezo"]["heat_capacity_constant_strain_J_per_m3K"]
     assert payload["piezo"]["C_adiabatic_GPa"][0][0] > payload["C_voigt_GPa"][0][0]
     assert payload["errors_GPa"]["2"]["C11"] >= 0
+    assert set(payload["errors_GPa"]["3"]) == set(payload["constants_GPa"]["3"])
+    assert set(payload["piezo_errors"]) <= set(payload["piezo"])
     shown = run("constants", tmp_path / "polar", "--piezo")
     assert shown.stdout.count("standard errors") >= 10

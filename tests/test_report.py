@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from constitutive.fitting.uncertainty import LEVELS
 from constitutive.material import Material
 from constitutive.plots import Curve
 from constitutive.report import gather, page
-from constitutive.report.facts import published_of, states
+from constitutive.report.facts import constant_errors, constants, published, published_of, states
 from constitutive.report.learning import sizes_of
 from constitutive.report.markup import PACKED, nested, packed, render, short, table, tag, unpacked
 from constitutive.report.sections import LAW, SECTIONS
@@ -243,6 +244,7 @@ def test_a_material_of_constants_alone_has_a_report_too(tmp_path):
 
 SPACE_GROUPS = {"15": "2/m", "152": "32", "154": "32", "176": "6/m", "186": "6mm", "194": "6/mmm"}
 SPACE_GROUPS |= {"148": "-3", "216": "-43m", "225": "m-3m", "227": "m-3m"}
+SPACE_GROUPS |= {"2": "-1", "63": "mmm", "140": "4/mmm", "221": "m-3m"}
 CRYSTALS = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))["crystals"]
 
 
@@ -251,12 +253,33 @@ def test_every_published_constant_names_its_source_and_is_one_that_the_report_sh
     group = PointGroup.from_symbol(SPACE_GROUPS[crystal.split()[1]])
     shown = {name_of(place) for order in (2, 3) for place in independent_places(np.asarray(group.laue_rotations), order)}
     for name, entry in CRYSTALS[crystal].items():
-        assert re.fullmatch(r"measured \(.* (19|20)\d\d\)", name)
+        assert re.fullmatch(r"(measured|computed) \(.* (19|20)\d\d\)", name)
         assert entry["source"]
         assert entry["read_from"]
         assert set(entry["values"]) <= shown
         assert published_of(crystal)[name].values == entry["values"]
     assert published_of("Si 1") == {}
+
+
+@pytest.mark.parametrize("name", ["kyanite", "al6fe"])
+def test_published_constants_that_depend_on_axes_stand_beside_crystals_that_lie_so(name):
+    material = Material.load(name)
+    lattice, S = material.structure.lattice.matrix, material.structure
+    assert [key.split()[0] for key in published(material)] == ["computed"]
+    other = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]])  # x and y exchanged: another choice of axes
+    turned = type(S)(lattice @ other.T, S.species, S.frac_coords)
+    swapped = replace(material, structure=turned, point_group=PointGroup.from_structure(turned))
+    assert published(swapped) == {}
+
+
+def test_constants_of_a_law_in_fields_have_the_intervals_of_its_card():
+    material = Material.load("sic_field")
+    tables = [constants(material, order) for order in (2, 3)]
+    stated = material.card["coupled_constants_errors"]["elastic_GPa"]
+    found = constant_errors(material, tables)
+    assert found == pytest.approx([1.645 * stated[str(t.order)][name] for t in tables for name in t.names])
+    turned = replace(material, point_group=material.point_group.rotated(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])))
+    assert constant_errors(turned, tables) is None  # the card states them in the axes of the data
 
 
 def test_learning_curves_go_up_to_all_samples():

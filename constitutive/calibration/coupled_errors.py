@@ -15,9 +15,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from constitutive.calibration.coupled_teacher import Teacher
+from constitutive.elasticity.constants import ENGINEERING, independent_places, name_of
 from constitutive.elasticity.coupled import UNITS, CoupledConstants, constants_of_derivatives, coupled_constants
 from constitutive.fitting.coupled_problem import CoupledProblem
 from constitutive.fitting.kernel_regression import KernelFit, without_parts
@@ -45,7 +47,8 @@ def constant_errors(teacher: Teacher, law: CoupledLaw, *, reference_temperature:
     -------
     dict
         By the names of :meth:`~constitutive.elasticity.CoupledConstants.as_dict`, in their shapes and units; None where no sample
-        determines a constant. Electrostriction, a third derivative, has no entry.
+        determines a constant. Electrostriction, a third derivative, has no entry. "elastic_GPa" holds those of the elastic constants where
+        the other variables are zero, by order ("2", "3") and name.
     """
     problem = teacher.problem
 
@@ -54,7 +57,8 @@ def constant_errors(teacher: Teacher, law: CoupledLaw, *, reference_temperature:
 
     order = np.random.default_rng(seed).permutation(len(problem))
     parts = [part for part in np.array_split(order, min(BLOCKS, len(problem))) if len(part)]
-    each = [[second_derivatives(replace(fit, factors=f)) for f in without_parts(fit, parts)] for fit in teacher.fits]
+    without = [[replace(fit, factors=f) for f in without_parts(fit, parts)] for fit in teacher.fits]
+    each = [[second_derivatives(fit) for fit in fits] for fits in without]
     whole = [second_derivatives(fit) for fit in teacher.fits]
     mean = np.tensordot(teacher.weights, whole, 1)
     found, own = constants(mean), coupled_constants(law, reference_temperature=reference_temperature)
@@ -70,10 +74,38 @@ def constant_errors(teacher: Teacher, law: CoupledLaw, *, reference_temperature:
         if name in unknown or any(value is None for value in values):
             errors[label] = None
             continue
-        centre, followed, first, second, *deleted = np.array(values)
-        spread = (len(deleted) - 1) * np.var(deleted, axis=0)
-        apart = float(np.prod(teacher.weights)) * (first - second) ** 2
-        errors[label] = np.sqrt(spread + (followed - centre) ** 2 + apart).tolist()
+        errors[label] = _standard_error(teacher, np.array(values)).tolist()
+    return errors | {"elastic_GPa": _elastic_errors(teacher, without, law)}
+
+
+def _standard_error(teacher: Teacher, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """σ of the values of the mean, of the law, of the two kernels, and of the means that miss a block, in this order."""
+    centre, followed, first, second, *deleted = values
+    spread = (len(deleted) - 1) * np.var(deleted, axis=0)
+    apart = float(np.prod(teacher.weights)) * (first - second) ** 2
+    return np.sqrt(spread + (followed - centre) ** 2 + apart)
+
+
+def _elastic_errors(teacher: Teacher, without: list[list[KernelFit]], law: CoupledLaw) -> JsonObject:
+    """Standard errors of the independent elastic constants of order 2 and 3 at zero of the other variables (GPa)."""
+    problem, strain = teacher.problem, law.place("strain")
+    rotations = np.linalg.det(problem.operations)[:, None, None] * problem.operations
+    zero = torch.zeros(law.size, dtype=torch.float64)
+    errors: JsonObject = {}
+    for order, derivatives in ((2, second_derivatives), (3, third_derivatives)):
+        places = independent_places(rotations, order)
+        index, scale = tuple(np.transpose(places)), np.prod(ENGINEERING[np.array(places)], axis=1)
+
+        def constants(table: np.ndarray, order: int = order, index: tuple = index, scale: np.ndarray = scale) -> np.ndarray:
+            return table[(strain,) * order][index] / scale
+
+        kernels = [constants(derivatives(fit)) for fit in teacher.fits]
+        own = constants(law.derivative(zero, order).numpy())
+        deleted = [[constants(derivatives(fit)) for fit in fits] for fits in without]
+        weights = teacher.weights
+        values = [np.tensordot(weights, kernels, 1), own, *kernels, *np.tensordot(weights, deleted, 1)]
+        sigma = _standard_error(teacher, np.array(values))
+        errors[str(order)] = {name_of(place): float(value) for place, value in zip(places, sigma, strict=True)}
     return errors
 
 
@@ -89,6 +121,21 @@ def second_derivatives(fit: KernelFit) -> Float[np.ndarray, "k k"]:
     array (k, k)
     """
     return fit.second_derivatives() / np.outer(fit.problem.widths, fit.problem.widths)
+
+
+def third_derivatives(fit: KernelFit) -> Float[np.ndarray, "k k k"]:
+    """Third derivatives of the energy of a regression at the reference state, in physical units.
+
+    Parameters
+    ----------
+    fit : KernelFit
+
+    Returns
+    -------
+    array (k, k, k)
+    """
+    w = fit.problem.widths
+    return fit.third_derivatives() / (w[:, None, None] * w[:, None] * w)
 
 
 def _undetermined(

@@ -83,7 +83,8 @@ def constants(
         setting = quartz_setting(material.point_group, found)
         if setting is not None:
             payload["quartz_setting"] = {**asdict(setting), "text": str(setting), "contradiction": _contradiction(setting.hand, material)}
-        payload["piezo_errors"] = material.card.get("coupled_constants_errors", {})
+        errors = material.card.get("coupled_constants_errors", {})
+        payload["piezo_errors"] = {name: value for name, value in errors.items() if name != "elastic_GPa"}
     emit(as_json, payload, lambda: _render(payload, StressScale.of(float(abs(payload["C_voigt_GPa"]).max()), unit)))
 
 
@@ -102,9 +103,12 @@ def _contradiction(hand: str, material: Material) -> str:
 def _errors(material: Material) -> dict[str, dict[str, float | None]]:
     """Standard errors on the card (GPa); None where no strain determines the constant."""
     stated = material.card.get("constants_GPa", {})
-    coupled = material.card.get("coupled_constants_errors", {}).get("C_constant_field_GPa")
-    if coupled is not None and not stated:
-        return {"2": {f"C{i + 1}{j + 1}": float(coupled[i][j]) for i in range(6) for j in range(i, 6)}}
+    coupled = material.card.get("coupled_constants_errors", {})
+    if "elastic_GPa" in coupled and not stated:
+        return {order: {name: float(error) for name, error in table.items()} for order, table in coupled["elastic_GPa"].items()}
+    if coupled.get("C_constant_field_GPa") is not None and not stated:
+        table = coupled["C_constant_field_GPa"]
+        return {"2": {f"C{i + 1}{j + 1}": float(table[i][j]) for i in range(6) for j in range(i, 6)}}
     return {order: {name: None if pair[1] is None else float(pair[1]) for name, pair in table.items()} for order, table in stated.items()}
 
 

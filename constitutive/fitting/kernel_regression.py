@@ -79,13 +79,11 @@ class KernelFit:
         array (m, k)
             As y of the problem.
         """
-        D, k = self.problem.group, x.shape[1]
-        centres = np.einsum("gij,nj->gni", D, self.problem.x @ self.lengths).reshape(-1, k)
-        slopes = np.einsum("gij,nj->gni", D, self.factors @ self.lengths).reshape(-1, k)
+        centres, slopes = self._images()
         parts = [
             self._predict(part @ self.lengths, centres, slopes) for part in np.array_split(x, max(1, len(x) * len(centres) // 2_000_000))
         ]
-        return np.concatenate(parts) @ self.lengths / len(D)
+        return np.concatenate(parts) @ self.lengths / len(self.problem.group)
 
     def second_derivatives(self) -> Float[np.ndarray, "k k"]:
         """Second derivatives of the energy at the reference state x = 0, the slope of ``predict``, in closed form.
@@ -95,9 +93,8 @@ class KernelFit:
         array (k, k)
             Of y over x of the problem.
         """
-        D, k = self.problem.group, self.problem.x.shape[1]
-        b = np.einsum("gij,nj->gni", D, self.problem.x @ self.lengths).reshape(-1, k)
-        s = np.einsum("gij,nj->gni", D, self.factors @ self.lengths).reshape(-1, k)
+        b, s = self._images()
+        k = b.shape[1]
         if self.kernel == "exponential":
             half = s.T @ b
         else:
@@ -105,7 +102,34 @@ class KernelFit:
             second, third = (NU + 1) / NU * q ** (-NU - 2), (NU + 1) * (NU + 2) / NU**2 * q ** (-NU - 3)
             along = (b * s).sum(1)
             half = (second[:, None] * s).T @ b + ((second @ along) * np.eye(k) - (third * along)[:, None].T * b.T @ b) / 2
-        return self.lengths @ (half + half.T) @ self.lengths / len(D)
+        return self.lengths @ (half + half.T) @ self.lengths / len(self.problem.group)
+
+    def third_derivatives(self) -> Float[np.ndarray, "k k k"]:
+        """Third derivatives of the energy at the reference state x = 0, in closed form.
+
+        Returns
+        -------
+        array (k, k, k)
+            Of y over x twice of the problem.
+        """
+        b, s = self._images()
+        if self.kernel == "exponential":
+            found = _over_places(np.einsum("ni,nj,nk->ijk", s, b, b, optimize=True))
+        else:
+            q, along = 1 + (b * b).sum(1) / (2 * NU), (b * s).sum(1)
+            second = (NU + 1) / NU * q ** (-NU - 2)
+            third = (NU + 1) * (NU + 2) / NU**2 * q ** (-NU - 3)
+            fourth = (NU + 1) * (NU + 2) * (NU + 3) / NU**3 * q ** (-NU - 4)
+            found = _over_places(np.einsum("n,ni,nj,nk->ijk", third, s, b, b, optimize=True))
+            found -= np.einsum("n,ni,nj,nk->ijk", fourth * along, b, b, b, optimize=True)
+            found += _over_places(np.einsum("k,ij->kij", (third * along) @ b - second @ s, np.eye(b.shape[1])))
+        return np.einsum("ijk,ia,jb,kc->abc", found, *[self.lengths] * 3, optimize=True) / len(self.problem.group)
+
+    def _images(self) -> tuple[Float[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
+        """Samples and factors, times the inverse lengths, under all operations of the group."""
+        D, k = self.problem.group, self.problem.x.shape[1]
+        b, s = (np.einsum("gij,nj->gni", D, v @ self.lengths).reshape(-1, k) for v in (self.problem.x, self.factors))
+        return b, s
 
     def _predict(self, a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:
         """Σ over centres of (∂²κ/∂a∂b) s."""
@@ -116,6 +140,11 @@ class KernelFit:
         first, second = q ** (-NU - 1), (NU + 1) / NU * q ** (-NU - 2)
         along = second * (a @ s.T - (b * s).sum(1))
         return first @ s - (along.sum(1)[:, None] * a - along @ b)
+
+
+def _over_places(t: Float[np.ndarray, "k k k"]) -> Float[np.ndarray, "k k k"]:
+    """Sum over the places of the first index of a tensor that is symmetric in the other two."""
+    return t + t.transpose(1, 0, 2) + t.transpose(1, 2, 0)
 
 
 def fit_kernel(problem: CoupledProblem, kernel: Kernel) -> KernelFit:

@@ -32,6 +32,7 @@ LINES: dict[str, np.ndarray] = {
     "volume": np.eye(3),
 }
 REACH = 0.05  # strain shown of a material that states no domain
+CELL_TOLERANCE = 0.1  # of the coefficients of a cell's edges in a lattice, which are whole numbers
 
 
 def constants(material: Material, order: int) -> ConstantsTable:
@@ -41,37 +42,56 @@ def constants(material: Material, order: int) -> ConstantsTable:
 
 @dataclass(frozen=True)
 class Published:
-    """Measured constants of a crystal from one source.
+    """Constants of a crystal from one source, measured or computed.
 
     Attributes
     ----------
     values : dict
         Constants by name (GPa), in the standard axes.
     source : str
-        The work that measured them.
+        The work that measured or computed them.
     read_from : str
         The secondary source that these numbers were taken from.
+    cell : array (3, 3), optional
+        Edges of the cell (Å) in the axes of the values, where the group leaves the choice of axes open.
     """
 
     values: dict[str, float]
     source: str
     read_from: str
+    cell: Float[np.ndarray, "3 3"] | None = None
 
 
 def published(material: Material) -> dict[str, Published]:
-    """Measured constants of a well-known crystal, by who measured them; none for others."""
+    """Constants of a well-known crystal that others measured or computed, by whose they are; none for others.
+
+    Those that depend on a choice of axes are left out where the crystal lies otherwise.
+    """
     if material.structure is None:
         return {}
     number = find_symmetry(material.structure).space_group_number
-    return published_of(f"{material.structure.composition.reduced_formula} {number}")
+    found = published_of(f"{material.structure.composition.reduced_formula} {number}")
+    lattice = material.structure.lattice.matrix @ np.asarray(material.point_group.frame)
+    return {name: entry for name, entry in found.items() if entry.cell is None or _is_cell_of(entry.cell, lattice)}
+
+
+def _is_cell_of(cell: Float[np.ndarray, "3 3"], lattice: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether the edges of a cell are vectors of a lattice, up to some strain."""
+    numbers = cell @ np.linalg.inv(lattice)
+    return bool(np.abs(numbers - np.round(numbers)).max() < CELL_TOLERANCE and abs(np.linalg.det(np.round(numbers))) > 0.5)
 
 
 def published_of(crystal: str) -> dict[str, Published]:
-    """Measured constants of the crystal of a formula and a space group number, such as "Si 227"."""
+    """Published constants of the crystal of a formula and a space group number, such as "Si 227"."""
     known = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))
     found: JsonObject = known["crystals"].get(crystal, {})
     return {
-        name: Published({constant: float(value) for constant, value in entry["values"].items()}, entry["source"], entry["read_from"])
+        name: Published(
+            {constant: float(value) for constant, value in entry["values"].items()},
+            entry["source"],
+            entry["read_from"],
+            np.array(entry["cell"], dtype=np.float64) if "cell" in entry else None,
+        )
         for name, entry in found.items()
     }
 
@@ -171,6 +191,12 @@ def constant_errors(material: Material, tables: list[ConstantsTable]) -> np.ndar
     The card states them in the frame of the data; where that is not the standard frame, None is returned.
     """
     stated = material.card.get("constants_GPa", {})
+    coupled = material.card.get("coupled_constants_errors", {}).get("elastic_GPa")
+    if coupled is not None and not stated:
+        pairs = [(table.names, coupled.get(str(table.order), {})) for table in tables]
+        if not np.allclose(material.point_group.frame, np.eye(3)) or any(set(names) != set(known) for names, known in pairs):
+            return None
+        return 1.645 * np.array([known[name] for names, known in pairs for name in names])
     errors = []
     for table in tables:
         known = stated.get(str(table.order), {})

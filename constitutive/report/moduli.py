@@ -28,33 +28,33 @@ def elastic_constants(known: Known) -> Section:
     names = [name for found in sets for name in found.names]
     values = np.concatenate([found.values for found in sets])
     errors = facts.constant_errors(known.material, sets)
-    measured = facts.published(known.material)
+    others = facts.published(known.material)
     caption = (
         "Derivatives of the strain energy by the Green–Lagrange strain at zero strain (Brugger's definition), in the standard axes "
-        "of the crystal. Measured values are at room temperature; the law is as good as the simulation behind it."
+        "of the crystal. Measured values are at room temperature, computed ones at 0 K; the law is as good as the simulation behind it."
     )
-    picture = interactive.elastic_constants(names, values, errors, published={name: found.values for name, found in measured.items()})
-    content: list[Content] = [figure("elastic-constants", picture, caption), _constants_table(names, values, errors, measured)]
-    if measured:
-        sources = [f"[{k}] {name}: {found.source}. Read {found.read_from}." for k, (name, found) in enumerate(measured.items(), start=1)]
+    picture = interactive.elastic_constants(names, values, errors, published={name: found.values for name, found in others.items()})
+    content: list[Content] = [figure("elastic-constants", picture, caption), _constants_table(names, values, errors, others)]
+    if others:
+        sources = [f"[{k}] {name}: {found.source}. Read {found.read_from}." for k, (name, found) in enumerate(others.items(), start=1)]
         content.append(tag("ul", [tag("li", line) for line in sources], class_="sources"))
     return Section("constants", "Elastic constants", content + _fourth_order(known))
 
 
-def _constants_table(names: list[str], values: np.ndarray, errors: np.ndarray | None, measured: dict[str, facts.Published]) -> Markup:
+def _constants_table(names: list[str], values: np.ndarray, errors: np.ndarray | None, others: dict[str, facts.Published]) -> Markup:
     """One line a constant; a number refers to the list of sources below."""
     head = ["constant", "this law (GPa)", *(["± 90 % (GPa)"] if errors is not None else [])]
-    head += ["measured (GPa)", "source", f"law {MINUS} measured (GPa)"] if measured else []
+    head += ["published (GPa)", "source", f"law {MINUS} published (GPa)"] if others else []
     rows = []
     for k, name in enumerate(names):
         own = [f"{values[k]:.1f}"] + ([f"{errors[k]:.1f}" if np.isfinite(errors[k]) else "not determined"] if errors is not None else [])
-        found = [(number, entry.values[name]) for number, entry in enumerate(measured.values(), start=1) if name in entry.values]
+        found = [(number, entry.values[name]) for number, entry in enumerate(others.values(), start=1) if name in entry.values]
         beside = [
             ", ".join(f"{value:.6g}" for _, value in found),
             ", ".join(f"[{number}]" for number, _ in found),
             ", ".join(f"{values[k] - value:+.1f}" for _, value in found),
         ]
-        rows.append([_indexed(name), *map(_signed, [*own, *(beside if measured else [])])])
+        rows.append([_indexed(name), *map(_signed, [*own, *(beside if others else [])])])
     return table(head, rows, numbers=1)
 
 
