@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
@@ -26,6 +27,8 @@ CLOSE = 1.03  # the same among laws that cost alike
 CHEAP = 96  # orbit units up to which a narrower law saves nothing that a finite-element run would show
 NARROWEST = 8  # channels that are tried first, fewer where these have more units than that
 GROWTH = 2**0.5  # of the channels, from one width to the next
+FINE = 1.5  # growth below which widths between the law that is taken and the next narrower one are tried too
+BISECTION = 1 / 8  # of a width: how near
 FRESH = 150  # strains that no student learns from, on which they are compared with their teacher
 
 
@@ -96,7 +99,7 @@ def distil(
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
     (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 5 % of that of
-    the mean. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, within 3 %.
+    the mean; bisection finds the narrowest to an eighth of its width. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, within 3 %.
 
     Parameters
     ----------
@@ -134,16 +137,33 @@ def distil(
     w, b = _start(members, [nearest, *others], rng)
     degrees = _degrees(members, problem.rotations)
     tried: list[tuple[SeriesNetworkFit, Width]] = []
-    for channels in _channels(len(problem.rotations), len(b), units, growth):
+
+    def attempt(channels: int) -> Width:
         start = (w[:channels] * teacher.scale / members[nearest].basis.scale, b[:channels])
         student = fit_network(teacher, Shape(degrees, channels, STUDENT_RIDGE), seed, start=start, steps=steps)
         tried.append((student, _width(problem, student, fresh, wanted, error)))
-        if tried[-1][1].error <= (CLOSE if tried[-1][1].units < CHEAP else TOLERANCE) * error:
+        return tried[-1][1]
+
+    for channels in _channels(len(problem.rotations), len(b), units, growth):
+        width = attempt(channels)
+        if width.error <= (CLOSE if width.units < CHEAP else TOLERANCE) * error:
             break
     if units is None and members[nearest].strain_exponent == 1:
         tried.append((members[nearest], _width(problem, members[nearest], fresh, wanted, error)))
+    if growth < FINE:
+        _bisect(tried, attempt)
     student = _narrowest(tried)
     return Distilled(student, _followers(student, teacher, taught), [width for _, width in tried])
+
+
+def _bisect(tried: list[tuple[SeriesNetworkFit, Width]], attempt: Callable[[int], Width]) -> None:
+    """Try widths between the law that would be taken and the next narrower one, to an eighth of a width."""
+    enough = TOLERANCE * min(width.error for _, width in tried)
+    high = len(_narrowest(tried).biases)
+    low = max((len(law.biases) for law, _ in tried if len(law.biases) < high), default=high)
+    while high - low > max(high * BISECTION, 1):
+        middle = (low + high) // 2
+        low, high = (low, middle) if attempt(middle).error <= enough else (middle, high)
 
 
 def _narrowest(tried: list[tuple[SeriesNetworkFit, Width]]) -> SeriesNetworkFit:

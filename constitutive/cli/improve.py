@@ -88,6 +88,11 @@ def improve(
     from constitutive.simulate import plan_next  # deferred: quick --help
 
     _require_one_way(calculator, to, inputs, plan, output)
+    if calculator is None:
+        _refuse_computing(
+            set=bool(option), workers=bool(workers), scheduler=scheduler is not None, time_limit=time_limit is not None,
+            batch=batch != 1, force=force is not None, clamped=clamped,
+        )  # fmt: skip
     material, samples = Material.load(folder), data_of(folder, data)
     if samples is None:
         raise DataError(f"improve: found no data.json in {folder}; needed the data that the law was calibrated on: --data DATA")
@@ -120,6 +125,13 @@ def _require_one_way(calculator: str | None, to: str | None, inputs: Path | None
         raise DataError(
             "improve: found --calculator without --out or --out without --calculator; needed both: --out is the improved material"
         )
+
+
+def _refuse_computing(**given: bool) -> None:
+    """Refuse options of a calculation where nothing is computed."""
+    found = ", ".join(f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given)
+    if found:
+        raise DataError(f"improve: found {found} without --calculator; needed --calculator, or leave them out: nothing would be computed")
 
 
 def _region(visited: Path | None, size: float | None) -> Region | None:
