@@ -44,6 +44,7 @@ from peers import CHUNK, peers
 
 from constitutive import Material, code_cache
 from constitutive.fem import Problem, UserMaterial, rotation_from_bunge
+from constitutive.fem.element_matrix import element_matrix_form
 from constitutive.fem.own_solver import external_operator
 from constitutive.laws import Law, LinearLaw, NetworkLaw, SeriesLaw
 from constitutive.library import shipped_names
@@ -132,6 +133,7 @@ def best(function: Callable[[], Any], repeat: int) -> float:
 
 
 def assembly(residual: Any, jacobian: Any) -> Callable[[], None]:
+    """Assembly of a residual and of a Jacobian, in UFL or compiled."""
     R, J = fem.form(residual), fem.form(jacobian)
     A, b = petsc.create_matrix(J), fem.assemble_vector(R).array
 
@@ -197,7 +199,7 @@ def row(element: str, name: str, material: Law, repeat: int) -> dict[str, Any]:
 
     timed = {
         "native": assembly(F, ufl.derivative(F, u, du)),
-        "assembly": assembly(law.residual(v), law.jacobian(du, v)),
+        "assembly": assembly(law.residual(v), element_matrix_form(law)),
         "update": kept,
         "exchange": exchange(free),
     }
@@ -225,7 +227,7 @@ def material_row(name: str, repeat: int) -> dict[str, Any]:
     law = laws["double"]
     law.update()
     F = native_form(u, v, law.points.degree)
-    timed = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), law.jacobian(du, v))}
+    timed = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), element_matrix_form(law))}
     t = interleaved({**timed, **{precision: updates(each) for precision, each in laws.items()}}, repeat)
     solves = {precision: solve_times("Q1", material.law, 1, precision) for precision in laws}
     return {
@@ -298,7 +300,7 @@ def peer_row(name: str, material: Law, cells: int, repeat: int) -> dict[str, Any
     law = UserMaterial(u, material, orientation=TURN, kernel="torch", chunk=CHUNK)
     law.update()
     F = native_form(u, v, law.points.degree)
-    forms = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), law.jacobian(du, v))}
+    forms = {"native": assembly(F, ufl.derivative(F, u, du)), "assembly": assembly(law.residual(v), element_matrix_form(law))}
     t = interleaved({**forms, "update": updates(law)}, repeat)
     return {
         "law": name, "element": "Q1", "points": law.points.count, "update_over_assembly": t["update"] / t["assembly"],
@@ -369,10 +371,10 @@ def memory(element: str) -> dict[str, Any]:
     n = {"Q1": 50, "P1": 55}[element]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     V = space(element, n)
-    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    u, v = fem.Function(V), ufl.TestFunction(V)
     law = UserMaterial(u, laws()["network of 768 units"], orientation=TURN)
     law.update()
-    assembly(law.residual(v), law.jacobian(du, v))()
+    assembly(law.residual(v), element_matrix_form(law))()
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"element": element, "points": law.points.count, "bytes_per_point": 1024 * (after - before) / law.points.count,
             "bytes_per_point_of_the_law": bytes_per_point(law)}  # fmt: skip
@@ -382,9 +384,9 @@ def scaling(element: str, n: int) -> dict[str, Any]:
     """Seconds of update and assembly on the ranks of this run, of the clock and of the processor (each time the slowest rank's)."""
     comm = MPI.COMM_WORLD
     V = space(element, n)
-    u, v, du = fem.Function(V), ufl.TestFunction(V), ufl.TrialFunction(V)
+    u, v = fem.Function(V), ufl.TestFunction(V)
     law = UserMaterial(u, laws()["network of 768 units"], orientation=TURN)
-    timed = {"update": updates(law), "assembly": assembly(law.residual(v), law.jacobian(du, v))}
+    timed = {"update": updates(law), "assembly": assembly(law.residual(v), element_matrix_form(law))}
     seconds = {}
     for name, function in timed.items():
         function()

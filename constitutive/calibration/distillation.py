@@ -99,7 +99,8 @@ def distil(
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
     (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 5 % of that of
-    the mean; bisection finds the narrowest to an eighth of its width. The narrowest within 5 % of the best is taken; of laws up to 96 units, which all cost alike, within 3 %.
+    the mean; widths between the last two are then tried to an eighth of a width. The narrowest within 5 % of the best is taken; of laws up
+    to 96 units, which all cost alike, within 3 %.
 
     Parameters
     ----------

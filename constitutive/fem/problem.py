@@ -17,6 +17,7 @@ from constitutive.fem.coupled_material import CoupledMaterial
 from constitutive.fem.coupled_newton import CoupledNewton
 from constitutive.fem.coverage import require_covered, with_shared_tags
 from constitutive.fem.electrodes import Electrode
+from constitutive.fem.element_matrix import compile_jacobian
 from constitutive.fem.faults import Trouble
 from constitutive.fem.load_steps import Loading, LoadSteps
 from constitutive.fem.loads import with_load_factor
@@ -118,7 +119,8 @@ class Problem:
         J = ufl.derivative(self.form, self.u, du) if jacobian is None else jacobian
         J = add_tangents(J, self.form, self.laws, self.u, du)
         self._residual = fem.form(with_shared_tags(self.form))
-        self._jacobian = fem.form(with_shared_tags(J))
+        own = jacobian is None and not self._matrix_free
+        self._jacobian = compile_jacobian(J, self.form, self.laws, self.u) if own else fem.form(with_shared_tags(J))
         self.newton = self._make_newton(options, J)
         loaded = isinstance(self.newton, CoupledNewton) and self.newton.loaded
         dead = loaded or (not self._own_factor and self.load_factor in self.form.constants())
