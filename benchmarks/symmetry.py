@@ -1,6 +1,7 @@
 """How often the right point group is found: against spglib's and pymatgen's own lists, under noise and strain, and how fast.
 
     ./dev python benchmarks/symmetry.py [--every N]      all 230 space groups, or each N-th
+    ./dev python benchmarks/symmetry.py --large          large cells only
 
 Counts are of crystals made to order (general positions of two species in a random lattice of the right metric), so that the right
 answer is known without any tool. Times are ratios within one run.
@@ -13,6 +14,7 @@ import tempfile
 import time
 import warnings
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +211,27 @@ def large_cells():
     out.print()
 
 
+def displaced_cells():
+    """Processor time for supercells whose atoms are displaced at random, by the displacement (rms of each component)."""
+    from ase.build import bulk
+
+    headings = ("crystal", "atoms", "displacement (Å)", "group", "frames", "scan", "found up to, and above")
+    table = Table(*headings, title="Displaced atoms (s of processor time)", title_justify="left")
+    crystals = {"silicon": bulk("Si", cubic=True), "rock salt": bulk("NaCl", "rocksalt", a=5.64, cubic=True)}
+    for (name, crystal), cells, sigma in product(crystals.items(), (5, 7), (0.01, 0.02, 0.03, 0.05)):
+        atoms = crystal.repeat((cells, cells, cells))
+        atoms.rattle(sigma, seed=0)
+        found, report = seconds(find_symmetry, atoms)
+        framed, _ = seconds(lambda report=report: report.frames)
+        scanned, scan = seconds(scan_tolerances, report)
+        above = [f"{step.space_group} at {step.symprec:g}" for step in scan.steps if step.symprec > scan.plateau[1]]
+        above += [f"{tolerance:g} not scanned" for tolerance in scan.unscanned]
+        groups = "; ".join([f"{report.space_group} to {scan.plateau[1]:g}", *above])
+        table.add_row(name, str(len(atoms)), f"{sigma:g}", *(f"{t:.2f}" for t in (found, framed, scanned)), groups)
+    out.print(table)
+    out.print()
+
+
 def command_line():
     """Wall time of the command for 96 atoms over that of starting Python with spglib and pymatgen."""
     from ase.build import bulk
@@ -231,13 +254,20 @@ def command_line():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="take each N-th space group")
-    numbers = list(range(1, 231, parser.parse_args().every))
+    parser.add_argument("--large", action="store_true", help="large cells only")
+    options = parser.parse_args()
+    numbers = list(range(1, 231, options.every))
     warnings.simplefilter("ignore")
+    if options.large:
+        large_cells()
+        displaced_cells()
+        return
     detection(numbers)
     noise(numbers[::4])
     strain(numbers)
     frames()
     large_cells()
+    displaced_cells()
     command_line()
 
 

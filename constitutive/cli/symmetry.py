@@ -147,6 +147,7 @@ def _payload(report: SymmetryReport, scan: ToleranceScan, space: Periodicity) ->
             "steady": scan.steady,
             "sentence": scan.sentence,
             "steps": [step._asdict() for step in scan.steps],
+            "unscanned": scan.unscanned,
         },
         "generators": group.generators,
         "stated": None if stated is None else {"space_group": stated.symbol, "space_group_number": stated.number},

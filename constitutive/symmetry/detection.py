@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import spglib
@@ -16,8 +15,8 @@ from jaxtyping import Float, Int
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.backend import call, look_up
-from constitutive.symmetry.neighbours import neighbour_pairs
+from constitutive.symmetry.backend import look_up
+from constitutive.symmetry.dataset import spglib_dataset
 from constitutive.symmetry.stated import disagreement
 from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 
@@ -82,81 +81,6 @@ class Detection:
         """Lattice points inside the conventional cell, in its fractions."""
         rotations, translations = self.database_operations
         return translations[(rotations == np.eye(3)).all(axis=(1, 2))]
-
-
-@runtime_checkable
-class Dataset(Protocol):
-    """The parts of spglib's dataset that are used here.
-
-    Attributes
-    ----------
-    number, hall_number : int
-        Space group (1 to 230) and its setting (1 to 530).
-    international, pointgroup : str
-        Symbols.
-    rotations : array (n, 3, 3)
-        In fractions of the given cell.
-    std_rotation_matrix : array (3, 3)
-        From the given Cartesian frame to that of the idealised cell.
-    std_lattice : array (3, 3)
-        Idealised conventional cell, vectors in rows (Å).
-    transformation_matrix : array (3, 3)
-        From the given cell to the conventional one.
-    mapping_to_primitive : array (atoms,)
-        Atom of the primitive cell that each atom is an image of.
-    """
-
-    number: int
-    hall_number: int
-    international: str
-    pointgroup: str
-    rotations: np.ndarray
-    std_rotation_matrix: np.ndarray
-    std_lattice: np.ndarray
-    transformation_matrix: np.ndarray
-    mapping_to_primitive: np.ndarray
-
-
-def spglib_dataset(cell: Cell, symprec: float) -> Dataset:
-    """Dataset of spglib, whichever way this spglib reports a failure (None, or an exception).
-
-    Parameters
-    ----------
-    cell : Cell
-    symprec : float
-        Å.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    SymmetryError
-        spglib finds no symmetry, as for atoms closer than symprec.
-    """
-    dataset, reason = call(spglib.get_symmetry_dataset, cell.spglib, symprec=symprec)
-    if dataset is None:
-        raise SymmetryError(f"no symmetry found at symprec {symprec:g} Å (spglib: {reason}); {_closest_pair(cell, symprec)}")
-    return dataset
-
-
-def _closest_pair(cell: Cell, symprec: float) -> str:
-    """The two atoms nearest to each other, and what to do where they are one."""
-    if len(cell.positions) < 2:
-        return "there is one atom: use a smaller symprec"
-    cutoff = (cell.volume / len(cell.positions)) ** (1 / 3)
-    pairs = neighbour_pairs(cell.lattice, cell.positions, cutoff, closest=0.0)
-    other = pairs.first != pairs.second
-    if not other.any():
-        return "use a smaller symprec"
-    distance = np.linalg.norm(pairs.vector[other], axis=1)
-    k = int(distance.argmin())
-    i, j = sorted((int(pairs.first[other][k]), int(pairs.second[other][k])))
-    text = f"the closest atoms, {i} and {j}, are {distance[k]:.3g} Å apart"
-    if distance[k] < 0.5:
-        return f"{text}: one atom seems to be listed twice (rounded coordinates of a special position?); keep one of them"
-    return f"{text}: use a smaller symprec"
 
 
 def detect(x: AnyStructure, symprec: float = DEFAULT_SYMPREC, *, disorder: str = "refuse") -> Detection:

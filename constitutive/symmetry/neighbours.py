@@ -1,4 +1,4 @@
-"""Pairs of near atoms in a periodic cell, by a k-d tree over the atoms and those images that lie within the cutoff."""
+"""Near atoms in a periodic cell, by k-d trees over the atoms and those images that lie within the cutoff."""
 
 from __future__ import annotations
 
@@ -76,11 +76,62 @@ def neighbour_pairs(
     return Pairs(centres[row[order]], atom[column], shift[column], vector[order])
 
 
+class NearestAtoms:
+    """The nearest atom of one kind to each of many points, where one lies within a distance.
+
+    Parameters
+    ----------
+    lattice : (3, 3)
+        Rows are the cell vectors in Å.
+    positions : (n, 3)
+        Fractional coordinates.
+    kinds : (n,)
+        A number for each species.
+    reach : float
+        Å; atoms farther away are not found.
+    """
+
+    def __init__(
+        self, lattice: Float[np.ndarray, "3 3"], positions: Float[np.ndarray, "n 3"], kinds: Int[np.ndarray, " n"], reach: float
+    ) -> None:
+        from scipy.spatial import cKDTree  # deferred: SciPy's geometry takes 0.2 s to import
+
+        self._lattice, self._reach = lattice, reach
+        wrapped = positions % 1.0
+        self._trees = {}
+        for kind in np.unique(kinds):
+            own = np.flatnonzero(kinds == kind)
+            atom, shift = _images(lattice, wrapped[own], reach, (True, True, True))
+            self._trees[int(kind)] = cKDTree((wrapped[own][atom] + shift) @ lattice), own[atom]
+
+    def __call__(self, points: Float[np.ndarray, "m 3"], kind: int) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+        """Distance to the nearest atom of a kind, and that atom.
+
+        Parameters
+        ----------
+        points : (m, 3)
+            Fractional coordinates, in any cell.
+        kind : int
+            Kind of the atoms looked for.
+
+        Returns
+        -------
+        distance : (m,)
+            Å; infinite where no atom of this kind lies within reach.
+        atom : (m,)
+            Its index; -1 where there is none.
+        """
+        tree, atoms = self._trees[kind]
+        distance, image = tree.query((points % 1.0) @ self._lattice, distance_upper_bound=self._reach)
+        found = np.isfinite(distance)
+        return distance, np.where(found, atoms[np.where(found, image, 0)], -1)
+
+
 def _images(lattice: np.ndarray, wrapped: np.ndarray, cutoff: float, periodic: tuple[bool, bool, bool]) -> tuple[np.ndarray, np.ndarray]:
     """Atom and cell of each image that lies no farther than the cutoff from the cell at the origin."""
     reach = cutoff * np.linalg.norm(np.linalg.inv(lattice), axis=0)  # in fractions: the cutoff over the height of the cell
     ranges = [
-        np.arange(-int(np.ceil(r)) - 1, int(np.ceil(r)) + 2) if p else np.zeros(1, dtype=int) for r, p in zip(reach, periodic, strict=True)
+        np.arange(-int(np.ceil(r)), int(np.ceil(r)) + 1) if p else np.zeros(1, dtype=int) for r, p in zip(reach, periodic, strict=True)
     ]
     atoms, shifts = [], []
     for shift in np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3):

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from constitutive.errors import SymmetryError
 from constitutive.symmetry import operations as ops
-from constitutive.symmetry.detection import DEFAULT_SYMPREC, Dataset, Detection, spglib_dataset
+from constitutive.symmetry.dataset import Dataset, SearchTooLongError, spglib_dataset
+from constitutive.symmetry.detection import DEFAULT_SYMPREC, Detection
 from constitutive.symmetry.structures import AnyStructure, Cell, read_cell
 from constitutive.symmetry.tables import POINT_GROUPS, lookup
 
 SYMPRECS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+MOST_COMPARISONS = 1e9  # of pairs of atoms, for a search at one tolerance: half a minute
 _NEAR = 3.5  # a jump within this factor of the tolerance in use is near
 
 
@@ -44,7 +46,7 @@ class ToleranceScan:
     Attributes
     ----------
     steps : tuple of ToleranceStep
-        By rising tolerance; tolerances at which spglib fails are left out.
+        By rising tolerance; tolerances at which spglib fails are left out, and those in ``unscanned``.
     symprec : float
         The tolerance in use, Å.
     point_group : str
@@ -55,6 +57,8 @@ class ToleranceScan:
         What this means, in plain words.
     steady : bool
         Whether no jump lies near the tolerance in use.
+    unscanned : tuple of float
+        Tolerances at which the search would take too long, Å.
     """
 
     steps: tuple[ToleranceStep, ...]
@@ -63,6 +67,7 @@ class ToleranceScan:
     plateau: tuple[float, float]
     sentence: str
     steady: bool
+    unscanned: tuple[float, ...] = ()
 
 
 def scan_tolerances(
@@ -75,7 +80,8 @@ def scan_tolerances(
 ) -> ToleranceScan:
     """Point group of a structure at tolerances from 1e-5 to 0.3 Å, its plateau, and a sentence on what to make of it.
 
-    Between two tolerances with the same space group none other is tried: the jumps are found by bisection.
+    Between two tolerances with the same space group none other is tried: the jumps are found by bisection. A tolerance at which
+    spglib would compare more than a thousand million pairs of atoms is left out, and the sentence says so.
 
     Parameters
     ----------
@@ -109,19 +115,24 @@ def scan_tolerances(
     tolerances = sorted({*symprecs, symprec})
     at = tolerances.index(symprec)
     known: dict[int, ToleranceStep | None] = {}
+    unscanned: set[int] = set()
     if isinstance(x, Detection) and x.symprec == symprec:
         known[at] = ToleranceStep(symprec, ops.identify(x.operations), x.space_group, x.space_group_number)
     else:
         known[at] = _step(spglib_dataset(cell, symprec), symprec)
     for end in (0, len(tolerances) - 1):
-        _bisect(cell, tolerances, min(at, end), max(at, end), known, progress)
+        _bisect(cell, tolerances, min(at, end), max(at, end), known, unscanned, progress)
     steps = [step for _, step in sorted(known.items()) if step is not None]
     at = next(k for k, step in enumerate(steps) if step.symprec == symprec)
     low, high = _plateau(steps, at)
     below = steps[low - 1] if low else None
     above = steps[high + 1] if high + 1 < len(steps) else None
     sentence, steady = _sentence(steps[at], steps[low], steps[high], below, above)
-    return ToleranceScan(tuple(steps), symprec, steps[at].point_group, (steps[low].symprec, steps[high].symprec), sentence, steady)
+    left_out = tuple(tolerances[k] for k in sorted(unscanned))
+    if left_out:
+        sentence += f" Not scanned, since the search among {len(cell.kinds)} atoms takes too long there: {_listed(left_out)} Å."
+    plateau = (steps[low].symprec, steps[high].symprec)
+    return ToleranceScan(tuple(steps), symprec, steps[at].point_group, plateau, sentence, steady, left_out)
 
 
 def _step(dataset: Dataset, tolerance: float) -> ToleranceStep:
@@ -136,26 +147,35 @@ def _bisect(
     low: int,
     high: int,
     known: dict[int, ToleranceStep | None],
+    unscanned: set[int],
     progress: Callable[[str, float], None] | None,
 ) -> None:
-    """Find the steps from one index to another: all the same where the ends are, else halved. None where spglib finds no symmetry."""
+    """Find the steps from one index to another: all the same where the ends are, else halved.
+
+    None where spglib finds no symmetry, or where the search would take too long.
+    """
     for k in (low, high):
         if k not in known:
             if progress is not None:
                 progress(f"symmetry at {tolerances[k]:g} Å", len(known) / len(tolerances))
             try:
-                known[k] = _step(spglib_dataset(cell, tolerances[k]), tolerances[k])
+                known[k] = _step(spglib_dataset(cell, tolerances[k], most_comparisons=MOST_COMPARISONS), tolerances[k])
+            except SearchTooLongError:
+                known[k] = None
+                unscanned.add(k)
             except SymmetryError:
                 known[k] = None
     first, last = known[low], known[high]
     if high - low < 2:
         return
-    if (None if first is None else first[1:]) == (None if last is None else last[1:]):
-        known.update({k: None if first is None else first._replace(symprec=tolerances[k]) for k in range(low + 1, high)})
+    between = range(low + 1, high)
+    if (None if first is None else first[1:], low in unscanned) == (None if last is None else last[1:], high in unscanned):
+        known.update({k: None if first is None else first._replace(symprec=tolerances[k]) for k in between})
+        unscanned.update(between if low in unscanned else ())
         return
     middle = (low + high) // 2
-    _bisect(cell, tolerances, low, middle, known, progress)
-    _bisect(cell, tolerances, middle, high, known, progress)
+    _bisect(cell, tolerances, low, middle, known, unscanned, progress)
+    _bisect(cell, tolerances, middle, high, known, unscanned, progress)
 
 
 def _plateau(steps: list[ToleranceStep], at: int) -> tuple[int, int]:
@@ -165,6 +185,12 @@ def _plateau(steps: list[ToleranceStep], at: int) -> tuple[int, int]:
     while high + 1 < len(steps) and steps[high + 1].space_group_number == steps[at].space_group_number:
         high += 1
     return low, high
+
+
+def _listed(tolerances: tuple[float, ...]) -> str:
+    """Tolerances as a list in words."""
+    words = [f"{tolerance:g}" for tolerance in tolerances]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _named(step: ToleranceStep, other: ToleranceStep) -> str:
