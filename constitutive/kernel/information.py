@@ -9,8 +9,8 @@ from constitutive.code_cache import CompilerError, UnsafeCacheError, check_folde
 
 # (update + assembly) over the assembly of a form in UFL on Q1 hexahedra, measured (benchmarks/fem.py --materials): of a series, and more
 # for each orbit unit under a group with three twofold axes at right angles, with vectors of eight doubles (True) and of four
-COST_OF_SERIES = 1.08
-COST_OF_UNIT = {True: 2.8e-4, False: 7e-4}
+COST_OF_SERIES = 0.56
+COST_OF_UNIT = {True: 4.5e-4, False: 8.3e-4}
 SLOWER = {4: 1.0, 2: 1.25, 1: 1.85}  # times, by how many units share their products (benchmarks/kernel.py)
 
 
