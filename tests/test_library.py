@@ -31,12 +31,12 @@ def test_a_folder_on_disk_comes_before_a_shipped_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shipped("quartz"), tmp_path / "copper")
     assert Material.load("copper").point_group.symbol == "32"
-    with pytest.raises(MaterialError, match=r"quartz: no such folder; .*, or one of those shipped: .*al2cu, al6fe, batio3"):
+    with pytest.raises(MaterialError, match=r"quartz: no such folder; .*, or one of those shipped: .*al2cu, al6fe, .*batio3"):
         Material.load("./quartz")  # a path, and no name
 
 
 def test_an_unknown_name_is_answered_by_those_that_there_are():
-    with pytest.raises(ConstitutiveError, match=r"'unobtainium' is shipped; there are: .*al2cu, al6fe, batio3, coesite, copper"):
+    with pytest.raises(ConstitutiveError, match=r"'unobtainium' is shipped; there are: .*al2cu, al6fe, .*batio3, .*coesite, copper"):
         shipped("unobtainium")
 
 
