@@ -18,6 +18,7 @@ from constitutive.symmetry.neighbours import NearestAtoms, neighbour_pairs
 from constitutive.symmetry.structures import Cell
 
 _TESTED_FIRST = 64  # atoms by which translations are ruled out before each is tried on all atoms
+_FEW = 100  # images of the origin
 _TOGETHER = 5_000  # searches at once
 _PIECE = 256
 _FIRST_VECTORS = 20  # one of these is in the basis that spglib takes
@@ -97,6 +98,8 @@ def pure_translations(cell: Cell, tolerance: float) -> Translations | None:
     origin = origin_atom(cell.kinds)
     others = np.flatnonzero(cell.kinds == cell.kinds[origin])
     others = others[others != origin]
+    if len(others) < _FEW:
+        others = _allowed_by_one_atom(cell, tolerance, origin, others)
     if not len(others):
         return None
     nearest = NearestAtoms(cell.lattice, cell.positions, cell.kinds, tolerance)
@@ -117,6 +120,16 @@ def pure_translations(cell: Cell, tolerance: float) -> Translations | None:
             vectors.append(_mean_vector(cell, found, vector))
             reached = _orbit(origin, maps)
     return _assemble(cell, origin, maps, vectors) if maps else None
+
+
+def _allowed_by_one_atom(cell: Cell, tolerance: float, origin: int, others: np.ndarray) -> np.ndarray:
+    """Those atoms to which the origin may be moved, as far as one atom tells, without a k-d tree: for small cells."""
+    atom = len(cell.kinds) - 1
+    points = cell.positions[atom] + cell.positions[others] - cell.positions[origin]
+    off = points[:, None] - cell.positions[cell.kinds == cell.kinds[atom]]
+    squared = (((off - np.rint(off)) @ cell.lattice) ** 2).sum(axis=2)
+    allowed: np.ndarray = others[(squared < tolerance**2).any(axis=1)]
+    return allowed
 
 
 def _not_ruled_out(cell: Cell, nearest: NearestAtoms, origin: int, others: np.ndarray) -> np.ndarray:
