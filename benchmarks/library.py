@@ -30,6 +30,8 @@ from constitutive.report import facts
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/materials.md")
+WORDS = {"polarization": "polarisation", "electric_field": "electric field", "entropy": "entropy"}
+OF_THE_CARD = r" [\d.]+(?: pw\.x)? \((?:Debian|PyPI).*?\)|; Debian [^)]*|,? \S+\.UPF\b"  # versions and files, which the tables leave out
 
 
 def unseen_states(folder, data):
@@ -55,16 +57,16 @@ def constant_errors_of(folder):
 
 
 def percent(value):
-    return "–" if value is None else f"{100 * value:.2g}"
+    return "–" if value is None else f"{100 * value:#.2g}".rstrip(".")
 
 
 def errors_table(entries: list[LibraryEntry]) -> str:
     """One line a material: errors on unseen states of the law, of a network without symmetry and of linear elasticity."""
-    lines = ["| crystal | group, Laue class | samples, up to | law, % | without symmetry | linear | source |", "|---" * 7 + "|"]
+    lines = ["| crystal | group, Laue class | samples, up to \\|E\\| | law, % | without symmetry | linear | source |", "|---" * 7 + "|"]
     for e in entries:
-        others = "".join(f"; {name.replace('_', ' ')} {percent(value)}" for name, value in e.conjugate_errors.items())
+        others = "".join(f"; {WORDS[name]} {percent(value)}" for name, value in e.conjugate_errors.items())
         errors = f"{percent(e.unseen_error)}{others} | {percent(e.unconstrained_error)} | {percent(e.linear_error)}"
-        source = re.sub(r" [\d.]+(?: pw\.x)? \((?:Debian|PyPI).*?\)", "", e.source)  # the card has the version
+        source = re.sub(OF_THE_CARD, "", e.source)
         crystal = f"{e.name} ({e.formula}) | {e.point_group}, {e.laue_class} | {e.samples}, {e.strain_size:.2f}"
         lines.append(f"| {crystal} | {errors} | {source} |")
     return "\n".join(lines)

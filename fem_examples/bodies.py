@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,18 @@ def view(panel: Panel, folder: Path, **options: Any) -> np.ndarray | None:
     inked = (image < 0.99).any(axis=2)
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def of_one_size(images: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Images with white around them, all of the size of the largest: at one scale, with titles at one height."""
+    images = list(images)
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    found = []
+    for image in images:
+        up, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+        around = ((up, height - image.shape[0] - up), (left, width - image.shape[1] - left), (0, 0))
+        found.append(np.pad(image, around, constant_values=1.0))
+    return found
 
 
 def show_view(axis: Any, image: np.ndarray, title: str) -> None:

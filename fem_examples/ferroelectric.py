@@ -15,19 +15,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import basix.ufl
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import ufl
 from dolfinx import fem, mesh
 from landau import CUBIC, ferroelectric
+from matplotlib import colormaps
 from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
 
 from constitutive.fem import Electrode, UserMaterial, ViscousFlow
+from constitutive.plots.style import BLUE, ORANGE, RULE, new_figure, styled
 from constitutive.units import VACUUM_PERMITTIVITY
 from constitutive.variants import find_wells, walls
 
@@ -53,7 +55,10 @@ def main(out: Path = Path("results/ferroelectric"), *, cells: int = 36, size: fl
     remanent = float(np.interp(0.0, *loop[: 2 * fields][::-1].T))
     figures["remanent polarisation / well"] = remanent / float(np.linalg.norm(well.polarization))
     say(figures)
-    picture(out, block, frames, loop, single, limit)
+    if MPI.COMM_WORLD.rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        picture(block, frames, loop, single, limit).savefig(out / "ferroelectric.png", dpi=200)
+        console.print(f"written: {out / 'ferroelectric.png'}")
     return figures
 
 
@@ -217,15 +222,14 @@ def crossing(loop: np.ndarray) -> float:
     return float(abs(fields[0] - fields[1]) / 2)
 
 
-def picture(out: Path, block: Block, frames: list[np.ndarray], loop: np.ndarray, single: np.ndarray, limit: float) -> None:
+@styled
+def picture(block: Block, frames: list[np.ndarray], loop: np.ndarray, single: np.ndarray, limit: float) -> Any:
     """The frames, and the loop."""
-    if MPI.COMM_WORLD.rank:
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    figure, axes = plt.subplots(1, len(frames) + 1, figsize=(3.1 * (len(frames) + 1), 3.3), layout="constrained")
+    figure = new_figure(13.0, 2.9)
+    axes = figure.subplots(1, len(frames) + 1, width_ratios=[1] * len(frames) + [1.25])
     for axis, P, text in zip(axes, frames, ("time 1", "time 3", "time 5", "time 7", "at rest"), strict=False):
         angle, size = np.arctan2(P[..., 1], P[..., 0]), np.linalg.norm(P, axis=2)
-        colour = plt.get_cmap("twilight_shifted")((angle / (2 * np.pi) + 0.5 + 0.125) % 1.0)
+        colour = colormaps["twilight_shifted"]((angle / (2 * np.pi) + 0.5 + 0.125) % 1.0)
         colour[..., :3] = 1 - (1 - colour[..., :3]) * np.clip(size / size.max(), 0, 1)[..., None]
         axis.imshow(colour.transpose(1, 0, 2), origin="lower", extent=(0, block.size, 0, block.size), interpolation="bilinear")
         step = max(1, block.cells // 12)
@@ -234,16 +238,17 @@ def picture(out: Path, block: Block, frames: list[np.ndarray], loop: np.ndarray,
         Q = P[step // 2 :: step, step // 2 :: step]
         axis.quiver(X, Y, Q[..., 0], Q[..., 1], color="white", scale=8, width=0.007, pivot="mid")
         axis.set(title=text, xticks=[], yticks=[])
+        for side in axis.spines.values():
+            side.set_visible(True)
     last = axes[-1]
-    last.plot(*loop.T, "o-", ms=3, color="C0", label="block")
+    last.plot(*loop.T, "o-", ms=3, color=BLUE, label="block")
     for sign in (1, -1):
-        last.plot(*(sign * single.T), color="0.6", lw=4, zorder=0, label="single domain" if sign > 0 else None)
-        last.axvline(-sign * limit, color="C3", ls="--", lw=1, label="limit of stability" if sign > 0 else None)
-    last.set(xlabel="field (GV/m)", ylabel="polarisation (C/m²)")
-    last.legend(fontsize=7, loc="lower right")
-    figure.savefig(out / "ferroelectric.png", dpi=150)
-    plt.close(figure)
-    console.print(f"written: {out / 'ferroelectric.png'}")
+        last.plot(*(sign * single.T), color=RULE, lw=4, zorder=0, label="single domain" if sign > 0 else None)
+        last.axvline(-sign * limit, color=ORANGE, ls="--", lw=1, label="limit of stability" if sign > 0 else None)
+    last.set(xlabel="field (GV/m)", ylabel="polarisation (C/m²)", title="A poled block switches")
+    last.legend(loc="center")
+    figure.suptitle("A ferroelectric breaks up into domains; colours and arrows: polarisation", fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 def say(figures: dict[str, float]) -> None:

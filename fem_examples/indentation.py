@@ -24,6 +24,7 @@ import ufl
 from bodies import gathered, graded, grid, held
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem, mesh
+from matplotlib.ticker import MaxNLocator
 from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
@@ -198,11 +199,14 @@ def picture(fields: dict[str, dict[str, Any]], figures: dict[str, float], sharpn
     """Mises stress under the sphere on both faces, and load over depth."""
     figure = new_figure(11.0, 3.9)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-    top = max(float(np.percentile(state["stress"][np.abs(state["x"][:, 0]) < 3], 99.5)) for state in fields.values())
+    largest = max(float(np.percentile(state["stress"][np.abs(state["x"][:, 0]) < 3], 99.5)) for state in fields.values())
+    levels = MaxNLocator(24).tick_values(0, largest)
     for axis, (name, state) in zip((left, middle), fields.items(), strict=True):
-        image = draw_section(axis, state, top)
+        image = draw_section(axis, state, levels)
         axis.set_title(f"{name}: M = {figures[f'M {name} (GPa)']:.0f} GPa")
-    figure.colorbar(image, ax=[left, middle], location="bottom", shrink=0.6, aspect=40).set_label("Mises stress (GPa)")
+    bar = figure.colorbar(image, ax=[left, middle], location="bottom", shrink=0.6, aspect=40)
+    bar.set_label("Mises stress (GPa)")
+    bar.set_ticks(MaxNLocator(6).tick_values(0, levels[-1]))
     depth = np.geomspace(min(sharpness), max(sharpness), 50) ** 2
     for name, colour, marker in zip(FACES, (BLUE, ORANGE), "oD", strict=True):
         M = figures[f"M {name} (GPa)"]
@@ -223,7 +227,7 @@ def picture(fields: dict[str, dict[str, Any]], figures: dict[str, float], sharpn
     return figure
 
 
-def draw_section(axis: Any, state: dict[str, Any], top: float) -> Any:
+def draw_section(axis: Any, state: dict[str, Any], levels: np.ndarray) -> Any:
     from matplotlib.patches import Circle
     from matplotlib.tri import Triangulation
 
@@ -231,7 +235,7 @@ def draw_section(axis: Any, state: dict[str, Any], top: float) -> Any:
     x, z, stress = (np.concatenate(pair) for pair in ((moved[:, 0], -moved[:, 0]), (moved[:, 2], moved[:, 2]), (state["stress"],) * 2))
     shape = np.concatenate([state["x"][:, [0, 2]], state["x"][:, [0, 2]] * [-1, 1]])
     triangles = Triangulation(shape[:, 0], shape[:, 1]).triangles  # of the undeformed section, which is convex
-    image = axis.tricontourf(Triangulation(x, z, triangles), stress, levels=np.linspace(0, top, 25), cmap=SEQUENTIAL, extend="max")
+    image = axis.tricontourf(Triangulation(x, z, triangles), stress, levels=levels, cmap=SEQUENTIAL, extend="max")
     centre = state["radius"] - state["depth"]
     axis.add_patch(Circle((0, centre), state["radius"], facecolor="#e8ebee", edgecolor=MUTED))
     axis.set_aspect("equal")

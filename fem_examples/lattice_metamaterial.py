@@ -175,7 +175,7 @@ def picture(shown: dict[str, Block], figures: dict[str, Any], cheaper: dict[int,
     for name, body in shown.items():
         moved = fem.Function(fem.functionspace(body.mesh, ("Lagrange", 1)), name="displacement")
         moved.interpolate(fem.Expression(ufl.sqrt(ufl.inner(body.u, body.u)), interpolation_points(moved.function_space)))
-        images[name] = view(Panel(body.u, moved, "", warp=4.0, limits=(0.0, top), colours=SEQUENTIAL), out, zoom=0.82)
+        images[name] = view(Panel(body.u, moved, "", warp=4.0, limits=(0.0, top), colours=SEQUENTIAL), out, zoom=0.75)
     if MPI.COMM_WORLD.rank:
         return None
     figure = new_figure(11.0, 3.9)

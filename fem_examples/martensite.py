@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import ufl
 from dolfinx import fem, mesh
@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from constitutive.fem import UserMaterial, ViscousFlow, strain_gradient_energy
+from constitutive.plots.style import DIVERGING, new_figure, styled
 from constitutive.variants import find_wells, twins
 
 COLD = -2.0  # GPa: coefficient of e₂² + e₃², below the transition
@@ -59,7 +60,10 @@ def main(out: Path = Path("results/martensite"), *, cells: int = 20, size: float
         "angle of the walls to the predicted normals (degrees)": angle,
     }
     say(figures)
-    picture(out, block, frames, contrast)
+    if MPI.COMM_WORLD.rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        picture(block, frames, contrast).savefig(out / "martensite.png", dpi=200)
+        console.print(f"written: {out / 'martensite.png'}")
     return figures
 
 
@@ -126,21 +130,21 @@ class Block:
         return float((inside.mean() / contrast + 1) / 2), float(min(angles)), float((np.abs(inside) > contrast / 2).mean())
 
 
-def picture(out: Path, block: Block, frames: list[np.ndarray], contrast: float) -> None:
+@styled
+def picture(block: Block, frames: list[np.ndarray], contrast: float) -> Any:
     """The frames: red and blue are the two variants."""
-    if MPI.COMM_WORLD.rank:
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    figure, axes = plt.subplots(1, len(frames), figsize=(2.6 * len(frames), 3.0), layout="constrained")
+    figure = new_figure(12.0, 2.9)
+    axes = figure.subplots(1, len(frames))
     for axis, e, time in zip(np.atleast_1d(axes), frames, TIMES, strict=False):
         image = axis.imshow(
-            e.T, origin="lower", extent=(0, block.size) * 2, cmap="RdBu_r", vmin=-contrast, vmax=contrast, interpolation="bilinear"
+            e.T, origin="lower", extent=(0, block.size) * 2, cmap=DIVERGING, vmin=-contrast, vmax=contrast, interpolation="bilinear"
         )
         axis.set(title=f"time {time:g}", xticks=[], yticks=[])
-    figure.colorbar(image, ax=axes, label="strain along x less that along y", shrink=0.8)
-    figure.savefig(out / "martensite.png", dpi=150)
-    plt.close(figure)
-    console.print(f"written: {out / 'martensite.png'}")
+        for side in axis.spines.values():
+            side.set_visible(True)
+    figure.colorbar(image, ax=axes, label="strain along x less that along y", shrink=0.9)
+    figure.suptitle("Two variants of a martensite grow into a laminate", fontweight="bold", x=0.01, ha="left")
+    return figure
 
 
 def say(figures: dict[str, float]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import ufl
-from bodies import colour_bar, held, show_view, view
+from bodies import colour_bar, held, of_one_size, show_view, view
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -184,7 +184,7 @@ def picture(beams: dict[float, Beam], views: list[np.ndarray | None]) -> Any:
     figure = new_figure(11.0, 4.2)
     layout = figure.add_gridspec(2, 2, width_ratios=(1.3, 1))
     sides = [figure.add_subplot(layout[row, 0]) for row in range(2)]
-    for side, name, image in zip(sides, ("[100]", "[110]"), views, strict=True):
+    for side, name, image in zip(sides, ("[100]", "[110]"), of_one_size(views), strict=True):
         show_view(side, image, f"along {name}")
     colour_bar(figure, sides, "displacement / the largest", (0.0, 1.0), SEQUENTIAL)
     angles = np.linspace(0, 90, 91)

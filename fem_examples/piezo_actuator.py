@@ -17,7 +17,7 @@ from typing import Any
 import basix.ufl
 import numpy as np
 import ufl
-from bodies import colour_bar, grid, held, show_view, tagged, view
+from bodies import colour_bar, grid, held, of_one_size, show_view, tagged, view
 from crystals import fitted
 from dolfinx import fem
 from mpi4py import MPI
@@ -73,7 +73,7 @@ def picture(views: dict[str, np.ndarray | None], limits: tuple[float, float]) ->
     """Both hands side by side."""
     figure = new_figure(11.0, 3.6)
     axes = figure.subplots(1, 2)
-    for axis, (hand, image) in zip(axes, views.items(), strict=True):
+    for axis, hand, image in zip(axes, views, of_one_size(views.values()), strict=True):
         show_view(axis, image, f"{hand}-handed quartz on silicon")
     colour_bar(figure, axes, "electric potential (kV); displacements magnified 12 times", limits, SEQUENTIAL)
     title = f"The same strip and {limits[1]:g} kV: the hand of the quartz decides which way it bends"

@@ -122,7 +122,7 @@ def say(figures: dict[str, float]) -> None:
 @styled
 def picture(turns: np.ndarray, constants: np.ndarray, near: np.ndarray, changes: np.ndarray, plate: Plate) -> Any:
     """Frequency constants over the angle, the mode through the thickness, and the temperature coefficient near the AT cut."""
-    figure = new_figure(9.0, 3.2)
+    figure = new_figure(9.0, 3.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 0.8, 1.0))
     for k, colour in enumerate((BLUE, GREEN, ORANGE)):
         left.plot(turns, constants[:, k], "o-", ms=2.5, lw=1, color=colour)
@@ -142,6 +142,7 @@ def picture(turns: np.ndarray, constants: np.ndarray, near: np.ndarray, changes:
     right.axhline(0, color=MUTED, lw=0.8)
     right.axvline(AT, color=MUTED, lw=0.8)
     right.set(xlabel="rotation about X (degrees)", ylabel="change of frequency (ppm/K)", title="Temperature coefficient")
+    figure.suptitle("Rotated Y plates of quartz: the sign of the angle tells the AT cut", fontweight="bold", x=0.01, ha="left")
     return figure
 
 

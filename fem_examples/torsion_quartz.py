@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import ufl
-from bodies import colour_bar, show_view, view
+from bodies import colour_bar, of_one_size, show_view, view
 from crystals import fitted
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -165,7 +165,7 @@ def pictures(bars: dict[str, Bar], out: Path) -> None:
 def picture(views: dict[str, Any]) -> Any:
     figure = new_figure(11.0, 3.6)
     axes = figure.subplots(1, len(views))
-    for axis, (title, image) in zip(axes, views.items(), strict=True):
+    for axis, title, image in zip(axes, views, of_one_size(views.values()), strict=True):
         show_view(axis, image, title)
     colour_bar(figure, list(axes), "stress along the bar (MPa)", LIMITS, DIVERGING)
     title = "A quartz bar along Y: the part of its deformation that the crystal's axes add, magnified"

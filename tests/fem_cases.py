@@ -376,7 +376,7 @@ def picture(path: str) -> dict[str, object]:
     panel = Panel(u, UserMaterial(u, cubic()).field("mises_stress"), "Mises stress (MPa)")
     draw(path, panel, size=(400, 300))
     grid = gathered(panel)
-    return {"cells": 0 if grid is None else grid.n_cells}
+    return {} if grid is None else {"cells": grid.n_cells, "points": grid.n_points}
 
 
 def hole(comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, object]:

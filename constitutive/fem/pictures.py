@@ -120,7 +120,10 @@ def gathered(panel: Panel) -> Any:
         grid.point_data["displacement"] = displacement
         (grid.cell_data if len(values) == grid.n_cells else grid.point_data)["values"] = values
         grids.append(grid)
-    return grids[0] if len(grids) == 1 else pyvista.merge(grids)
+    if len(grids) == 1:
+        return grids[0]
+    merged = pyvista.merge(grids)
+    return merged.clean(tolerance=1e-9 * merged.length)  # nodes that ranks share are one: no edges are drawn between the parts
 
 
 @cache
