@@ -53,7 +53,8 @@ class Heated:
         self.u, v = fem.Function(self.V), ufl.TestFunction(self.V)
         theta = fem.Constant(m, WARMER)
         self.law = UserMaterial(self.u, quartz(thermal=True), T=theta, orientation=turns, cell_tags=tags, unit="MPa", strain="small")
-        corner, points = m.comm.allreduce(m.geometry.x.min(axis=0), op=MPI.MIN), m.comm.allreduce(m.geometry.x.max(axis=0), op=MPI.MAX)
+        x = np.concatenate(m.comm.allgather(m.geometry.x[:, :3]))
+        corner, points = x.min(axis=0), x.max(axis=0)
         at = lambda *where: lambda x: np.linalg.norm(x - np.array(where)[:, None], axis=0) < 1e-9  # noqa: E731 - one expression
         x0, y0, z0 = corner
         bcs = [held(self.V, k, at(x0, y0, z0)) for k in range(3)]

@@ -134,5 +134,10 @@ def test_visited_strains_are_those_of_the_crystal_with_the_volume_of_the_body(tm
     volume = float(fem.assemble_scalar(fem.form(fem.Constant(V.mesh, 1.0) * ufl.dx(V.mesh))))
     assert found.weights.sum() == pytest.approx(volume)
     assert np.abs(np.asarray(to_mandel((F.T @ F - np.eye(3)) / 2)) - found.x[0]).max() > 1e-3  # control: in the lab they are others
+    u.interpolate(lambda x: np.stack([0.02 * x[0] ** 2, 0 * x[1], 0.01 * x[2] * x[1]]))
+    law.update()
+    keys = np.round(np.load(write_visited(tmp_path / "sorted.npz", law))["E"].reshape(-1, 9), 9)
+    assert len(np.unique(keys[:, 0])) > 3
+    assert (np.lexsort(keys.T[::-1]) == np.arange(len(keys))).all()  # by strain: in one order on any number of ranks
     with pytest.raises(MaterialError, match=r"needed \.npz"):
         write_visited(tmp_path / "strains.txt", law)

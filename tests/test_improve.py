@@ -69,6 +69,13 @@ def test_a_larger_region_is_where_the_new_strains_lie(law):
         next_strains(material, computed, 40, region=visited)
 
 
+def test_strains_of_little_volume_are_taken_where_most_of_the_body_is_strained_alike(law):
+    material, computed = law
+    x = np.concatenate([np.tile(strains(1, size=0.02, seed=5), (300, 1)), strains(30, size=0.09, seed=6)])
+    found = next_strains(material, computed, 12, region=Visited(x, np.r_[np.ones(300), np.full(30, 1e-9)]))
+    assert len(found.x) == 12
+
+
 def test_the_domain_of_the_next_samples_holds_what_a_solve_visited(law):
     material, computed = law
     rotations = PointGroup.from_symbol("m-3m").laue_rotations

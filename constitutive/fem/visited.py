@@ -29,7 +29,7 @@ def write_visited(path: str | Path, law: UserMaterial) -> Path:
     -------
     Path
         The file: ``E`` (n, 3, 3), Green–Lagrange strains in crystal axes (infinitesimal where the law is), and ``weights`` (n,), the
-        volumes in the mesh's length cubed.
+        volumes in the mesh's length cubed; sorted by strain.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def write_visited(path: str | Path, law: UserMaterial) -> Path:
     def write() -> None:
         with replacing(file, MaterialError) as temporary, temporary.open("wb") as target:
             strains, weights = (np.concatenate([part[k] for part in parts or []]) for k in (0, 1))
-            np.savez(target, E=strains.reshape(-1, 3, 3), weights=weights)
+            order = np.lexsort([weights, *np.round(strains.reshape(-1, 9), 9).T[::-1]])  # the same on any number of ranks
+            np.savez(target, E=strains.reshape(-1, 3, 3)[order], weights=weights[order])
 
     on_first_rank(comm, write)
     return file

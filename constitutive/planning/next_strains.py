@@ -137,14 +137,23 @@ def _candidates(where: Region, computed: np.ndarray, group: np.ndarray, count: i
     drawn = where.draw(max(CANDIDATES, 8 * count), seed)
     if isinstance(where, Visited):
         drawn = np.unique(drawn, axis=0)
-    together = np.concatenate([computed, drawn])
-    kept = distinct(together, group, APART * where.size)
-    found = together[kept[kept >= len(computed)]]
+    found = _apart(computed, drawn, group, where)
+    if len(found) < count and isinstance(where, Visited):  # most of the volume is strained alike: of all that was visited, then
+        found = _apart(computed, np.concatenate([drawn, np.unique(where.x, axis=0)]), group, where)
     if len(found) < count:
         raise MaterialError(
             f"found {len(found)} strains in the region that are not computed yet; needed {count}; ask for fewer (-n) or widen the region"
         )
     return found
+
+
+def _apart(
+    computed: Float[np.ndarray, "m 6"], candidates: Float[np.ndarray, "k 6"], group: np.ndarray, where: Region
+) -> Float[np.ndarray, "n 6"]:
+    """The candidates that are neither close to computed strains nor to each other, up to symmetry."""
+    together = np.concatenate([computed, candidates])
+    kept = distinct(together, group, APART * where.size)
+    return np.asarray(together[kept[kept >= len(computed)]])
 
 
 def _reaching(
