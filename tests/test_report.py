@@ -244,7 +244,7 @@ def test_a_material_of_constants_alone_has_a_report_too(tmp_path):
 
 SPACE_GROUPS = {"15": "2/m", "152": "32", "154": "32", "176": "6/m", "186": "6mm", "194": "6/mmm"}
 SPACE_GROUPS |= {"148": "-3", "216": "-43m", "225": "m-3m", "227": "m-3m"}
-SPACE_GROUPS |= {"2": "-1", "63": "mmm", "136": "4/mmm", "140": "4/mmm", "221": "m-3m"}
+SPACE_GROUPS |= {"2": "-1", "63": "mmm", "136": "4/mmm", "161": "3m", "140": "4/mmm", "221": "m-3m"}
 CRYSTALS = json.loads((files("constitutive.report") / "published.json").read_text(encoding="utf-8"))["crystals"]
 
 
