@@ -253,7 +253,7 @@ def test_every_published_constant_names_its_source_and_is_one_that_the_report_sh
     group = PointGroup.from_symbol(SPACE_GROUPS[crystal.split()[1]])
     shown = {name_of(place) for order in (2, 3) for place in independent_places(np.asarray(group.laue_rotations), order)}
     for name, entry in CRYSTALS[crystal].items():
-        assert re.fullmatch(r"(measured|computed) \(.* (19|20)\d\d\)", name)
+        assert re.fullmatch(r"(measured|computed) \((.* (19|20)\d\d|as quoted by .*)\)", name)
         assert entry["source"]
         assert entry["read_from"]
         assert set(entry["values"]) <= shown
