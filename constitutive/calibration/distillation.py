@@ -27,6 +27,7 @@ CLOSE = 1.03  # the same among laws that cost alike
 CHEAP = 96  # orbit units up to which a narrower law saves nothing that a finite-element run would show
 NARROWEST = 8  # channels that are tried first, fewer where these have more units than that
 GROWTH = 2**0.5  # of the channels, from one width to the next
+PLATEAU = 0.99  # error of two wider laws, relative to the best narrower one, from which on none is tried
 FINE = 1.5  # growth below which widths between the law that is taken and the next narrower one are tried too
 BISECTION = 1 / 8  # of a width: how near
 FRESH = 150  # strains that no student learns from, on which they are compared with their teacher
@@ -99,8 +100,8 @@ def distil(
 
     It learns their mean at random strains of the domain beside the samples' own, where noise and chance of the members cancel
     (Hinton, Vinyals & Dean 2015, arXiv:1503.02531). Widths grow step by step until the expected error is within 5 % of that of
-    the mean; widths between the last two are then tried to an eighth of a width. The narrowest within 5 % of the best is taken; of laws up
-    to 96 units, which all cost alike, within 3 %.
+    the mean, or two steps bring nothing; widths between the last two are then tried to an eighth of a width. The narrowest within 5 %
+    of the best is taken; of laws up to 96 units, which all cost alike, within 3 %.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def distil(
 
     for channels in _channels(len(problem.rotations), len(b), units, growth):
         width = attempt(channels)
-        if width.error <= (CLOSE if width.units < CHEAP else TOLERANCE) * error:
+        if width.error <= (CLOSE if width.units < CHEAP else TOLERANCE) * error or _no_better([each for _, each in tried]):
             break
     if units is None and members[nearest].strain_exponent == 1:
         tried.append((members[nearest], _width(problem, members[nearest], fresh, wanted, error)))
@@ -155,6 +156,12 @@ def distil(
         _bisect(tried, attempt)
     student = _narrowest(tried)
     return Distilled(student, _followers(student, teacher, taught), [width for _, width in tried])
+
+
+def _no_better(widths: list[Width]) -> bool:
+    """Whether the last two widths have brought nothing."""
+    *before, last, newest = [width.error for width in widths] if len(widths) > 2 else [np.inf, 0.0, 0.0]
+    return min(last, newest) > PLATEAU * min(before)
 
 
 def _bisect(tried: list[tuple[SeriesNetworkFit, Width]], attempt: Callable[[int], Width]) -> None:
