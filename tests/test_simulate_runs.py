@@ -18,7 +18,7 @@ from constitutive.data import StressStrainData
 from constitutive.errors import DataError, DependencyError
 from constitutive.kinematics import second_piola_from_cauchy
 from constitutive.planning import make_plan
-from constitutive.simulate import SimulationSettings, prepared_before, run_folder_of, simulate
+from constitutive.simulate import SimulationSettings, prepare, prepared_before, run_folder_of, simulate
 from constitutive.simulate.cells import structure_of
 from constitutive.simulate.journal import RunFolder
 
@@ -82,6 +82,18 @@ def test_another_plan_of_the_crystal_takes_the_reference_of_an_earlier_run(plan,
     found = StressStrainData.load(tmp_path / "unseen.json", plausible=False)
     assert found.structure == first.data.structure
     np.testing.assert_array_equal(found.F, unseen.F)
+
+
+def test_a_plan_of_a_crystal_that_was_built_takes_the_reference_of_the_build(tmp_path):
+    start = Atoms("Po", cell=np.eye(3) * 3.5, pbc=True)
+    built = prepare(structure_of(start), 0.06, spec("spring"), tmp_path / "reference", settings())
+    relaxed = built.reference.structure
+    assert relaxed.lattice.a != pytest.approx(3.5, abs=1e-3)  # control
+    assert prepared_before(tmp_path / "reference", relaxed, 0.06, spec("spring"), settings()).reference.structure == relaxed
+    with pytest.raises(DataError, match="another crystal;"):
+        prepared_before(tmp_path / "reference", structure_of(start), 0.06, spec("spring"), settings())
+    with pytest.raises(DataError, match="another size of the strains;"):
+        prepared_before(tmp_path / "reference", relaxed, 0.05, spec("spring"), settings())
 
 
 @pytest.mark.parametrize(

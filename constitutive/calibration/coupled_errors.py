@@ -83,7 +83,7 @@ def _standard_error(teacher: Teacher, values: Float[np.ndarray, "..."]) -> Float
     centre, followed, first, second, *deleted = values
     spread = (len(deleted) - 1) * np.var(deleted, axis=0)
     apart = float(np.prod(teacher.weights)) * (first - second) ** 2
-    return np.sqrt(spread + (followed - centre) ** 2 + apart)
+    return np.asarray(np.sqrt(spread + (followed - centre) ** 2 + apart))
 
 
 def _elastic_errors(teacher: Teacher, without: list[list[KernelFit]], law: CoupledLaw) -> JsonObject:

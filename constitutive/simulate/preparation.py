@@ -284,11 +284,11 @@ def prepared_before(
     """
     path = Path(folder)
     if not (path / RUN_FILE).exists():
-        raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as data.run beside data.json")
+        raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as data.run beside data.json or DIR/build/reference")
     before = read_json(path / RUN_FILE)
     atoms, wanted = atoms_of(structure), json.loads(json.dumps(plain(identity_of(calculator, settings))))
     differs = [key for key in sorted({*wanted, *before} - {"plan", "digest", "reference", "crystal"}) if before.get(key) != wanted.get(key)]
-    plan = before.get("plan", {})
+    plan = before.get("plan") or _plan_of_build(path, before)
     cell = (plan.get("lattice"), plan.get("species"), plan.get("frac_coords"))
     now = (atoms.cell.array.tolist(), atoms.get_chemical_symbols(), np.asarray(structure.frac_coords).tolist())
     same = all(isinstance(a, list) and np.shape(a) == np.shape(b) for a, b in zip(cell, now, strict=True)) and cell[1] == now[1]
@@ -303,6 +303,13 @@ def prepared_before(
         raise DataError(f"{path}: found no {', '.join(missing)}; needed a run whose reference is relaxed: let it come to its first sample")
     examined, relaxed, limit = (read_json(file) for file in kept)
     return _prepared(examined, relaxed, limit, size, settings)
+
+
+def _plan_of_build(folder: Path, run: JsonObject) -> JsonObject:
+    """What the plans of a `build` have in common, from its reference: its run holds the crystal before the relaxation."""
+    file = folder / "reference.json"
+    relaxed = read_json(file) if file.exists() else {}
+    return {**relaxed, "size": run.get("crystal", {}).get("size")}
 
 
 def _prepared(examined: JsonObject, relaxed: JsonObject, limit: JsonObject, size: float, settings: SimulationSettings) -> Prepared:
