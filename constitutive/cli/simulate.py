@@ -102,8 +102,8 @@ def simulate(
     reference_of: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of an earlier run with the same crystal and calculator (of a build: DIR/build/reference): its relaxed reference is "
-            "taken.",
+            help="Folder of an earlier run with the same crystal and calculator (of a build: DIR/build/reference), whose relaxed "
+            "reference is taken.",
             metavar="DIR",
             show_default=False,
         ),

@@ -284,12 +284,13 @@ def prepared_before(
     """
     path = Path(folder)
     if not (path / RUN_FILE).exists():
-        raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as data.run beside data.json or DIR/build/reference")
+        such = "data.run beside data.json, or DIR/build/reference"
+        raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as {such}")
     before = read_json(path / RUN_FILE)
     atoms, wanted = atoms_of(structure), json.loads(json.dumps(plain(identity_of(calculator, settings))))
     differs = [key for key in sorted({*wanted, *before} - {"plan", "digest", "reference", "crystal"}) if before.get(key) != wanted.get(key)]
-    plan = before.get("plan") or _plan_of_build(path, before)
-    cell = (plan.get("lattice"), plan.get("species"), plan.get("frac_coords"))
+    plan: JsonObject = before.get("plan") or _plan_of_build(path, before)
+    cell = [plan.get(name, []) for name in ("lattice", "species", "frac_coords")]
     now = (atoms.cell.array.tolist(), atoms.get_chemical_symbols(), np.asarray(structure.frac_coords).tolist())
     same = all(isinstance(a, list) and np.shape(a) == np.shape(b) for a, b in zip(cell, now, strict=True)) and cell[1] == now[1]
     if not (same and np.allclose(cell[0], now[0], atol=1e-9) and np.allclose(cell[2], now[2], atol=1e-9)):
