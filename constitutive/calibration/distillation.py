@@ -160,8 +160,8 @@ def distil(
 
 def _no_better(widths: list[Width]) -> bool:
     """Whether the last two widths have brought nothing."""
-    *before, last, newest = [width.error for width in widths] if len(widths) > 2 else [np.inf, 0.0, 0.0]
-    return min(last, newest) > PLATEAU * min(before)
+    errors = [width.error for width in widths]
+    return len(errors) > 2 and min(errors[-2:]) > PLATEAU * min(errors[:-2])
 
 
 def _bisect(tried: list[tuple[SeriesNetworkFit, Width]], attempt: Callable[[int], Width]) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -34,20 +33,6 @@ from constitutive.fem.user_material import UserMaterial
 
 _ARGUMENTS = "double *, const double *, const double *, const double *, const int *, const unsigned char *, void *"
 DECLARATION = f"void cell_matrix({_ARGUMENTS});"
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What a compiled form points to; it has to live as long as the form."""
-
-    module: Any
-    ufcx_form: Any
-    built: code_cache.Built
-
-    @property
-    def ffi(self) -> Any:
-        """That of the module, as DOLFINx asks for it."""
-        return self.module.ffi
 
 
 def compile_jacobian(jacobian: ufl.Form, form: ufl.Form, laws: Sequence[UserMaterial], u: fem.Function) -> fem.Form:
@@ -138,10 +123,9 @@ def element_matrix_form(law: UserMaterial) -> fem.Form | None:
     integrals = ffi.new("ufcx_integral *[]", [integral])
     new = ffi.new("ufcx_form *", old)
     new.form_integrals = integrals
-    kept = _Kept(compiled.module, (new, integrals, integral), built)
-    own = fem.forms.CompiledForm(alike, new[0], kept, compiled.code, compiled.dtype)
+    own = fem.forms.CompiledForm(alike, new[0], compiled.module, compiled.code, compiled.dtype)
     made = fem.create_form(own, [space, space], mesh, {}, {c: c for c in used}, {})
-    made.kept = kept
+    made.kept = (new, integrals, integral, built)  # what it points to has to live as long
     return made
 
 
