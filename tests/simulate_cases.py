@@ -49,6 +49,14 @@ def spring():
     return Spring()
 
 
+def made_class():
+    return Spring
+
+
+def unlicensed():
+    raise RuntimeError("no licence")
+
+
 class Marked(Spring):
     """Misbehaves at the strain whose volume is marked, once or always."""
 

@@ -105,8 +105,17 @@ def test_options_that_a_calculator_needs_are_named(tmp_path):
 
 
 def test_options_that_a_calculator_does_not_take_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"lammps: found options \['pair_coeff', 'pair_style', 'stile'\]"):
-        read_calculator("lammps", {**SI, "stile": 1}).make(tmp_path)
+    for name, options, said in (
+        ("lammps", {**SI, "stile": 1}, "the option stile; needed one of angles"),
+        ("emt", {"asap_cutof": True}, "the option asap_cutof; needed one of asap_cutoff"),  # ASE takes it and does nothing
+        ("espresso", {"kpt": [4, 4, 4]}, "the option kpt; needed one of"),
+        ("espresso", {"input_data": {"ecutroh": 300}}, "ecutroh in input_data; needed the namelists"),
+        ("espresso", {"input_data": {"sytem": {"ecutwfc": 30}}}, "sytem in input_data; needed the namelists"),
+    ):
+        with pytest.raises(DataError, match=said):
+            read_calculator(name, options).make(tmp_path)
+    taken = {"input_data": {"ecutwfc": 30, "SYSTEM": {"nspin": 2}, "starting_magnetization(1)": 0.5}, "kpts": [2, 2, 2]}
+    assert read_calculator("espresso", taken).make(tmp_path)
 
 
 def test_a_function_of_the_users_makes_a_calculator(tmp_path):
@@ -114,7 +123,9 @@ def test_a_function_of_the_users_makes_a_calculator(tmp_path):
     assert spec.own_code
     assert not read_calculator("emt").own_code
     assert spec.make(tmp_path).implemented_properties
-    for function, said in (("nothing", "found a int returned"), ("absent", "cannot be imported")):
+    for function, said in (("nothing", "found a int returned"), ("absent", "cannot be imported"), ("unlicensed", "RuntimeError: no licence"),
+        ("made_class", "found the class Spring returned"),
+    ):
         with pytest.raises(DataError, match=said):
             simulate_cases.spec(function).make(tmp_path)
 

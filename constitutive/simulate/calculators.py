@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, final
@@ -17,7 +18,7 @@ from typing import TypeAlias, final
 import yaml
 from ase.calculators.calculator import BaseCalculator
 
-from constitutive.errors import DataError, DependencyError
+from constitutive.errors import ConstitutiveError, DataError, DependencyError
 from constitutive.plain import Json, JsonObject, plain
 
 LARGEST_FILE = 1 << 20  # bytes
@@ -80,14 +81,19 @@ class CalculatorSpec:
         try:
             with contextlib.redirect_stdout(sys.stderr):  # models greet on stdout, which is for results
                 return maker(Path(scratch), **options)
+        except ConstitutiveError:
+            raise
         except ModuleNotFoundError as error:
-            if self.own_code or isinstance(error, DependencyError):
-                raise
+            if self.own_code:
+                raise DataError(f"calculator {self.name}: found no module {error.name}, which it imports; install it") from error
             raise DependencyError(
                 f"calculator {self.name}: the package {error.name} is not installed; get it by: {CALCULATORS[self.name].install}"
             ) from error
-        except TypeError as error:
-            raise DataError(f"calculator {self.name}: found options {sorted(self.options)} that it does not take ({error})") from error
+        except Exception as error:  # packages and users' functions raise what they like
+            given = f"the options {', '.join(self.options)}" if self.options else "no options"
+            raise DataError(
+                f"calculator {self.name}: cannot be made with {given} ({type(error).__name__}: {error}); needed one that ASE alone can make"
+            ) from error
 
 
 @final
@@ -171,16 +177,28 @@ def _own(name: str, folder: str) -> Maker:
         sys.path.insert(0, folder)
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f"calculator {name!r}: cannot be imported ({error}); needed a function of a module in {folder}") from error
+    except Exception as error:  # a module of the user's raises what it likes
+        raise DataError(
+            f"calculator {name!r}: cannot be imported ({type(error).__name__}: {error}); needed a function of a module in {folder}"
+        ) from error
 
     def make(scratch: Path, **options: Json) -> BaseCalculator:
         made = found(**options)
-        if not hasattr(made, "get_property"):
-            raise DataError(f"calculator {name!r}: found a {type(made).__name__} returned; needed an ASE calculator")
+        if isinstance(made, type) or not hasattr(made, "get_property"):
+            what = f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"
+            raise DataError(f"calculator {name!r}: found {what} returned; needed an ASE calculator")
         return made
 
     return make
+
+
+def _require_taken(name: str, options: Iterable[str], *takers: Callable[..., object], also: Iterable[str] = ()) -> None:
+    """Refuse an option that none of some functions names: constructors of ASE pass over options that they do not know."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = [parameter for taker in takers for parameter in inspect.signature(taker).parameters.values()]
+    known = {parameter.name for parameter in parameters if parameter.kind in named} | set(also)
+    if unknown := [option for option in options if option not in known]:
+        raise DataError(f"calculator {name}: found the option {', '.join(unknown)}; needed one of {', '.join(sorted(known))}")
 
 
 # -- the registry --------------------------------------------------------------------------------------------------------------
@@ -189,12 +207,14 @@ def _own(name: str, folder: str) -> Maker:
 def _lammps(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
     from constitutive.simulate.lammps_library import LammpsLibrary  # deferred: LAMMPS is optional
 
+    _require_taken("lammps", options, LammpsLibrary)
     return LammpsLibrary(base=base, **options)
 
 
 def _emt(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
     from ase.calculators.emt import EMT
 
+    _require_taken("emt", options, also=EMT.default_parameters)
     return EMT(**options)
 
 
@@ -213,12 +233,14 @@ def _vasp(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
 def _chgnet(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
     from constitutive.simulate.chgnet import ChgnetBatches  # deferred: other calculators do without
 
+    _require_taken("chgnet", options, ChgnetBatches)
     return ChgnetBatches(**{"use_device": "cpu", **options})
 
 
 def _mace(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
     from mace.calculators import MACECalculator, mace_mp
 
+    _require_taken("mace", options, mace_mp, MACECalculator, also=("head",))
     settings = {"default_dtype": "float64", "device": "cpu", **options}
     return MACECalculator(**settings) if "model_paths" in settings else mace_mp(**settings)
 
@@ -232,6 +254,7 @@ def _mattersim(folder: Path, base: str = ".", **options: Json) -> BaseCalculator
 def _sevennet(folder: Path, base: str = ".", **options: Json) -> BaseCalculator:
     from sevenn.calculator import SevenNetCalculator
 
+    _require_taken("sevennet", options, SevenNetCalculator)
     return SevenNetCalculator(**options)
 
 

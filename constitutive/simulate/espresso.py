@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
 from ase import Atoms
 from ase.calculators.calculator import all_changes
 from ase.calculators.espresso import Espresso, EspressoProfile
+from ase.io.espresso import Namelist
 
 from constitutive.errors import DataError
 from constitutive.plain import Json, JsonObject
 from constitutive.readers.espresso_xml import read_xml
 from constitutive.readers.reading import Reading
 from constitutive.simulate.cells import GPA
+
+OPTIONS = ("pseudopotentials", "kpts", "kspacing", "additional_cards", "crystal_coordinates", "command", "pseudo_dir", "input_data", "koffset")
 
 
 @final
@@ -37,6 +40,11 @@ class EspressoRuns(Espresso):
         Shift of the k-grid; none by default, which leaves it centred at Γ.
     **options
         Others of `ase.calculators.espresso.Espresso`: ``pseudopotentials``, ``kpts``.
+
+    Raises
+    ------
+    DataError
+        ASE knows no such option, or pw.x no such namelist.
     """
 
     def __init__(
@@ -50,6 +58,9 @@ class EspressoRuns(Espresso):
         koffset: Sequence[int] = (0, 0, 0),
         **options: Json,
     ):
+        if unknown := sorted({*options} - {*OPTIONS}):  # ASE passes over them: without kpts there would be one k-point
+            raise DataError(f"calculator espresso: found the option {', '.join(unknown)}; needed one of {', '.join(OPTIONS)}")
+        _require_known_input(input_data or {})
         data = {key: dict(part) if isinstance(part, dict) else part for key, part in (input_data or {}).items()}
         data.setdefault("control", {}).update(tstress=True, tprnfor=True)
         profile = EspressoProfile(command=command, pseudo_dir=str((Path(base) / pseudo_dir).resolve()))
@@ -88,3 +99,17 @@ class EspressoRuns(Espresso):
             self.results["forces"] = frame.forces
         if frame.energy is not None:
             self.results["energy"] = self.results["free_energy"] = frame.energy
+
+
+def _require_known_input(input_data: JsonObject) -> None:
+    """Refuse names outside their namelist that ASE drops; pw.x itself refuses unknown ones inside."""
+    flat = {key: value for key, value in input_data.items() if not isinstance(value, Mapping)}
+    placed = Namelist(flat)
+    placed.to_nested("pw")
+    sections = {key for key, value in placed.items() if isinstance(value, Mapping)}
+    kept = {name for section in sections for name in placed[section]}
+    unknown = [key for key in flat if key.lower() not in kept] + [key for key in input_data if key not in flat and key.lower() not in sections]
+    if unknown:
+        raise DataError(
+            f"calculator espresso: found {', '.join(unknown)} in input_data; needed the namelists {', '.join(sorted(sections))}, or names in them"
+        )
