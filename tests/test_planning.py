@@ -1,5 +1,7 @@
 """Plans: where the strains lie, what they determine, and that no two are equal up to symmetry."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -175,6 +177,15 @@ def test_a_plan_is_saved_whole(diamond, tmp_path):
     (tmp_path / "p.json").write_text('{"F": []}')
     with pytest.raises(DataError, match="needed 'strain plan'"):
         Plan.load(tmp_path / "p.json")
+
+
+def test_a_plan_that_was_edited_by_hand_is_refused_where_it_contradicts_itself(diamond, tmp_path):
+    document = make_plan(diamond, 4, size=0.05).to_document()
+    far = [document["F"][0], np.diag([1.5, 1, 1]).tolist()]
+    for change, said in (({"frac_coords": [[0, 0, 0]]}, "damaged"), ({"F": far}, "strain 1, beyond"), ({"size": -1}, "size -1")):
+        (tmp_path / "p.json").write_text(json.dumps({**document, **change}))
+        with pytest.raises(DataError, match=f"p.json: .*{said}"):
+            Plan.load(tmp_path / "p.json")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import ase.io
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from constitutive.cli import app
 from constitutive.data.plan import Plan
-from constitutive.errors import DataError
+from constitutive.errors import DataError, SymmetryError
 from constitutive.planning import CODES, InputOptions, make_plan, write_inputs
 from constitutive.planning.inputs import k_grid
 from constitutive.readers import convert
@@ -119,7 +120,7 @@ def test_inputs_never_overwrite_a_run(plan, tmp_path):
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_folder_says_what_to_do_next(plan, code, tmp_path):
-    write_inputs(plan, code, tmp_path / "runs", InputOptions(cutoff=500.0))
+    write_inputs(plan, code, tmp_path / "runs", InputOptions(cutoff=500.0 if CODES[code].cutoff else None))
     text = (tmp_path / "runs" / "README.md").read_text()
     assert f"constitutive convert {tmp_path / 'runs'} -o data.json" in text
     assert CODES[code].title in text
@@ -156,8 +157,27 @@ def test_the_command_plans_writes_and_refuses(plan, tmp_path, monkeypatch):
         (["-o", "q.json", "--order", "3"], "needed --for constants"),
         (["-o", "q.json", "--for", "moduli"], "needed law or constants"),
         (["-o", "q.json", "--size", "0.1", "--box", "0.1 0.1 0.1 0 0 0"], "a size and a region"),
+        (["-o", "q.json", "--for", "constants", "--box", "0.1 0.1 0.1 0 0 0"], "a region .* for constants"),
+        (["-o", "q.json", "--for", "constants", "-n", "2"], "2 strains .*the reference included"),
+        (["-o", "q.json", "--cutoff", "400"], "without --to"),
+        (["new", "--to", "lammps", "--kspacing", "0.2"], "--kspacing for LAMMPS"),
+        (["-o", "POSCAR"], "as input and output"),
     ):
         refused = CliRunner().invoke(app, ["plan", "POSCAR", *words])
         assert refused.exit_code != 0
-        assert message in str(refused.exception), words
+        assert re.search(message, str(refused.exception)), words
         assert not Path("q.json").exists()
+
+
+def test_charges_and_moments_of_a_structure_are_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ions = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg2+", "O2-"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    plan = write_inputs(make_plan(ions, 4), "vasp", "runs")  # the outputs of a code hold elements
+    assert {site.species_string for site in plan.structure} == {"Mg", "O"}
+    assert not plan.notes
+    mixed = Structure(Lattice.cubic(3), ["Fe2+", "Fe3+"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(SymmetryError, match=r"Fe2\+, Fe3\+"):
+        make_plan(mixed, 4)
+    iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]], site_properties={"magmom": [2.0, -2.0]})
+    write_inputs(make_plan(iron, 4), "vasp", "iron")
+    assert "states magnetic moments" in Path("iron/README.md").read_text()

@@ -74,6 +74,8 @@ def test_a_data_set_at_a_temperature_has_errors_and_weights(copper):
         (["--temperature", "300"], "needed both"),
         (["--method", "md"], "needed both"),
         (["--temperature", "300", "--method", "md", "--clamped"], "needed one of them"),
+        (["--md-steps", "100", "--supercell", "8"], "--md-steps, --supercell at rest"),
+        (["--temperature", "300", "--method", "md", "--q-mesh", "2"], "--q-mesh with --method md"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words, said, tmp_path):

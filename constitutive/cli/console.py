@@ -54,6 +54,18 @@ def complain(message: object) -> None:
     err.print(str(message), markup=False, soft_wrap=True)
 
 
+def say_note(note: str) -> None:
+    """Print one remark on stderr.
+
+    Parameters
+    ----------
+    note : str
+        What the user should know.
+    """
+    err.print("[yellow]note:[/] ", end="")
+    err.print(note, markup=False, soft_wrap=True)
+
+
 class ProgressBar:
     """A progress bar on stderr, gone when done: call it with what is being done and the fraction done."""
 

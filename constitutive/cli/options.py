@@ -60,6 +60,18 @@ def positive(value: float | None) -> float | None:
     return value
 
 
+def require_other_file(command: str, source: Path, output: Path) -> None:
+    """Refuse to write a result over the file that it is made of.
+
+    Raises
+    ------
+    DataError
+        Both are one file.
+    """
+    if output.exists() and source.exists() and output.samefile(source):
+        raise DataError(f"{command}: found {output} as input and output; needed another file to write: the input would be lost")
+
+
 def percent(text: str) -> float:
     """A share that is written with its sign, so that 0.01 cannot mean 1 %.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from constitutive.cli.console import emit, out
-from constitutive.cli.options import JsonOption, SeedOption, positive
+from constitutive.cli.console import emit, out, say_note
+from constitutive.cli.options import JsonOption, SeedOption, positive, require_other_file
 from constitutive.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +53,12 @@ def plan(
     to: Annotated[
         str | None, typer.Option("--to", help="Write input files: vasp, espresso, lammps, abinit, cp2k or extxyz.", metavar="CODE")
     ] = None,
-    kspacing: Annotated[float, typer.Option(help="Largest distance of k-points, 1/Å (with 2π).", callback=positive)] = 0.15,
+    kspacing: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest distance of k-points in the input files, 1/Å (with 2π); by default 0.15.", show_default=False, callback=positive
+        ),
+    ] = None,
     cutoff: Annotated[
         float | None, typer.Option(help="Cut-off of plane waves in the input files, eV.", show_default=False, callback=positive)
     ] = None,
@@ -85,6 +90,10 @@ def plan(
         raise DataError("plan: found neither -o PLAN nor --to CODE FOLDER; needed one of them: nothing would be written")
     if (to is None) != (folder is None):
         raise DataError("plan: found --to without a folder or a folder without --to; needed both, as in --to vasp runs")
+    if output is not None:
+        require_other_file("plan", structure, output)
+    if to is None and (kspacing is not None or cutoff is not None):
+        raise DataError("plan: found --kspacing or --cutoff without --to; needed --to CODE FOLDER: they are for the input files")
     constants = _constants(purpose, order)
     made = make_plan(
         structure, count, size=size, region=_region(box, visited), constants=constants, field=field, polarization=polarization, seed=seed
@@ -98,7 +107,9 @@ def plan(
         made.save(output)
     expected = forecast(made, PointGroup.from_structure(made.structure), noise)
     orders = (2,) if constants == 2 else (2, 3)
-    emit(as_json, _payload(made, expected, output, folder), lambda: _render(made, expected, orders, output, folder))
+    for note in made.notes:
+        say_note(note)
+    emit(as_json, _payload(made, expected, output, folder), lambda: _render(made, expected, orders, output, folder, count))
 
 
 def _constants(purpose: str, order: int | None) -> int | None:
@@ -142,12 +153,16 @@ def _payload(plan: Plan, expected: Forecast, output: Path | None, folder: Path |
     }
 
 
-def _render(plan: Plan, expected: Forecast, orders: tuple[int, ...], output: Path | None, folder: Path | None) -> None:
+def _render(
+    plan: Plan, expected: Forecast, orders: tuple[int, ...], output: Path | None, folder: Path | None, asked: int | None
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
     what = "for a law" if plan.purpose == "law" else "for elastic constants"
     out.print(Text(f"{plan.name}, {plan.point_group}: {len(plan)} strains {what}, |E| up to {plan.size:.3g}"))
+    if asked is not None and asked > len(plan):
+        out.print(f"  {asked} were asked for: strains for constants come in whole sets of pairs")
     out.print(f"  symmetry makes {expected.images} different strains of them: {expected.images - len(plan)} runs saved")
     table = Table(title=f"expected standard errors (GPa) for stresses known to {expected.noise:g} GPa", title_justify="left", box=None)
     table.add_column("order", justify="right")

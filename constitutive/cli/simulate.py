@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from constitutive.cli.console import ProgressBar, emit, err, out
-from constitutive.cli.options import JsonOption, percent, positive
+from constitutive.cli.console import ProgressBar, emit, err, out, say_note
+from constitutive.cli.options import JsonOption, percent, positive, require_other_file
 from constitutive.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,12 +90,20 @@ def simulate(
         str | None,
         typer.Option(help="Of --temperature: molecular dynamics, or phonons in the strained cells.", metavar="md|qha", show_default=False),
     ] = None,
-    md_steps: Annotated[int, typer.Option(help="Steps of each average; a quarter more go before it.", metavar="N", min=40)] = 2000,
-    timestep: Annotated[float, typer.Option(help="Of molecular dynamics, fs.", callback=positive)] = 2.0,
-    supercell: Annotated[float, typer.Option(help="Smallest length of the supercell of --method, Å.", callback=positive)] = 10.0,
+    md_steps: Annotated[
+        int | None,
+        typer.Option(help="Of md: steps of each average, 2000; a quarter more go before it.", metavar="N", min=40, show_default=False),
+    ] = None,
+    timestep: Annotated[float | None, typer.Option(help="Of md, fs; 2.", callback=positive, show_default=False)] = None,
+    supercell: Annotated[
+        float | None, typer.Option(help="Smallest length of the supercell of --method, Å; 10.", callback=positive, show_default=False)
+    ] = None,
     q_mesh: Annotated[
-        int, typer.Option("--q-mesh", help="Of qha: wave vectors, in multiples of those of the supercell.", metavar="N", min=1)
-    ] = 4,
+        int | None,
+        typer.Option(
+            "--q-mesh", help="Of qha: wave vectors, in multiples of those of the supercell; 4.", metavar="N", min=1, show_default=False
+        ),
+    ] = None,
     run_folder: Annotated[
         Path | None, typer.Option(help="Folder of the journal; by default beside DATA.", metavar="DIR", show_default=False)
     ] = None,
@@ -132,17 +140,20 @@ def simulate(
 
     if output.suffix not in (".json", ".h5", ".hdf5"):
         raise DataError(f"-o: found {output}; needed a file that ends in .json, .h5 or .hdf5")
+    require_other_file("simulate", plan, output)
     spec = spec_of(calculator, option)
     settings = settings_of(
         workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped,
         target=None if target is None else percent(target),
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
     )  # fmt: skip
-    settings = at_temperature(settings, temperature, method, (md_steps, timestep), supercell, q_mesh)
+    settings = at_temperature(
+        settings, temperature, method, md_steps=md_steps, timestep=timestep, supercell=supercell, q_mesh=q_mesh
+    )
     strains = Plan.load(plan)
     prepared = None if reference_of is None else prepared_before(reference_of, strains.structure, strains.size, spec, settings)
     with ProgressBar() as progress:
-        found = run(strains, spec, run_folder or run_folder_of(output), settings, prepared=prepared, progress=progress, warn=_warn)
+        found = run(strains, spec, run_folder or run_folder_of(output), settings, prepared=prepared, progress=progress, warn=say_note)
     found.data.save(output)
     emit(as_json, payload_of(found, output), lambda: render(found, output))
     if found.failed:
@@ -205,8 +216,9 @@ def settings_of(
 
 
 def at_temperature(
-    settings: SimulationSettings, temperature: str | None, method: str | None, dynamics: tuple[int, float], supercell: float, q_mesh: int
-) -> SimulationSettings:
+    settings: SimulationSettings, temperature: str | None, method: str | None, *, md_steps: int | None, timestep: float | None,
+    supercell: float | None, q_mesh: int | None,
+) -> SimulationSettings:  # fmt: skip
     """The settings with molecular dynamics or phonons where a temperature is given.
 
     Parameters
@@ -215,8 +227,8 @@ def at_temperature(
     temperature : str
         Kelvins, with commas between.
     method : {"md", "qha"}
-    dynamics : tuple of int and float
-        Steps and the time step (fs).
+    md_steps, timestep : int, float
+        Of molecular dynamics; fs.
     supercell : float
         Å.
     q_mesh : int
@@ -229,7 +241,7 @@ def at_temperature(
     Raises
     ------
     DataError
-        The temperature is no list of positive numbers, or contradicts the method.
+        The temperature is no list of positive numbers or contradicts the method, or an option belongs to another method.
     """
     from constitutive.simulate import DynamicsSettings, PhononSettings  # deferred: quick --help
 
@@ -240,17 +252,30 @@ def at_temperature(
             "found --temperature without --method or --method without --temperature; needed both: --temperature 300 --method md, "
             "or --temperature 100,300,500 --method qha"
         )
+    options = (("--md-steps", md_steps, ("md",)), ("--timestep", timestep, ("md",)), ("--q-mesh", q_mesh, ("qha",)),
+               ("--supercell", supercell, ("md", "qha")))  # fmt: skip
+    if found := [name for name, value, owners in options if value is not None and method not in owners]:
+        raise DataError(
+            f"found {', '.join(found)} {'at rest' if method is None else f'with --method {method}'}; needed the method it belongs to: "
+            "--md-steps and --timestep are of md, --q-mesh of qha, --supercell of both"
+        )
     if temperature is None:
         return settings
     kelvins = _kelvins(temperature)
     if settings.ions == "clamped":
         raise DataError("found --clamped with --temperature; needed one of them: ions move at a temperature")
+    of_qha = {"shortest": supercell, "mesh": q_mesh}
     if method == "qha":
-        return replace(settings, phonons=PhononSettings(kelvins, supercell, q_mesh))
+        return replace(settings, phonons=PhononSettings(kelvins, **_given(of_qha)))
     if len(kelvins) > 1:
         raise DataError(f"--temperature: found {temperature} with --method md; needed one temperature: run md once for each, or take qha")
-    steps, timestep = dynamics
-    return replace(settings, dynamics=DynamicsSettings(kelvins[0], steps, steps // 4, timestep, supercell))
+    equilibration = None if md_steps is None else md_steps // 4
+    of_md = {"steps": md_steps, "equilibration": equilibration, "timestep": timestep, "shortest": supercell}
+    return replace(settings, dynamics=DynamicsSettings(kelvins[0], **_given(of_md)))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _kelvins(text: str) -> tuple[float, ...]:
@@ -261,11 +286,6 @@ def _kelvins(text: str) -> tuple[float, ...]:
     if not found or not all(0 < value < float("inf") for value in found):
         raise DataError(f"--temperature: found {text!r}; needed positive numbers with commas between, K, such as 100,300,500")
     return found
-
-
-def _warn(note: str) -> None:
-    err.print("[yellow]note:[/] ", end="")
-    err.print(note, markup=False, soft_wrap=True)
 
 
 def payload_of(found: Simulation, output: Path) -> dict[str, object]:

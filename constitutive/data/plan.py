@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 KIND = "strain plan"
 PLAN_FILE = "plan.json"
 PLAN_VERSION = 1
+ROUNDING = 1e-6  # relative, of a strain at the edge
 PURPOSES = ("law", "constants")
+MOMENTS_LEFT_OUT = "magnetic_moments_left_out"  # among the settings
 
 
 @final
@@ -50,7 +52,7 @@ class Plan:
     purpose : {"law", "constants"}
         What the strains were chosen for.
     size : float
-        Largest norm |E| of the Green–Lagrange strains asked for.
+        Largest norm |E| of the Green–Lagrange strains asked for; 0 where none is stated.
     seed : int
         Of the random choices.
     name : str
@@ -65,7 +67,7 @@ class Plan:
     Raises
     ------
     DataError
-        Wrong shapes, NaN, det F <= 0, an unknown purpose, or a field and a polarisation.
+        Wrong shapes, NaN, det F <= 0, a strain beyond the size, an unknown purpose, or a field and a polarisation.
     """
 
     structure: Structure
@@ -88,6 +90,15 @@ class Plan:
         if self.purpose not in PURPOSES:
             raise DataError(f"plan: found purpose {self.purpose!r}; needed one of {', '.join(PURPOSES)}")
         object.__setattr__(self, "F", F)
+        if not (np.isfinite(self.size) and self.size >= 0):
+            raise DataError(f"plan: found size {self.size}; needed the largest |E|, or 0 where none is stated")
+        lengths = np.linalg.norm(kinematics.green_lagrange_strain(F), axis=(1, 2))
+        if self.size and lengths.max() > self.size * (1 + ROUNDING):
+            number = int(lengths.argmax())
+            raise DataError(
+                f"plan: found |E| = {lengths[number]:.4g} at strain {number}, beyond the plan's size of {self.size:.4g}; needed "
+                "strains within it; was F edited? then state their size"
+            )
         if self.electric_field is not None and self.polarization is not None:
             raise DataError("plan: found fields and polarisations; needed one of them: the other follows")
         for name in ("electric_field", "polarization"):
@@ -103,6 +114,15 @@ class Plan:
     def green_lagrange_strain(self) -> Float[np.ndarray, "n 3 3"]:
         """E = (FᵀF − I)/2 of each state."""
         return kinematics.green_lagrange_strain(self.F)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before the runs."""
+        said = (
+            "The structure states magnetic moments, which a plan leaves out, also in the search of the group: state them where the "
+            "stresses are computed (VASP: ISPIN, MAGMOM; Quantum ESPRESSO: nspin, starting_magnetization), or the crystal is not magnetic."
+        )
+        return (said,) if self.settings.get(MOMENTS_LEFT_OUT) else ()
 
     def cell(self, number: int) -> Float[np.ndarray, "3 3"]:
         """Lattice vectors of a strained cell.
@@ -215,7 +235,9 @@ class Plan:
                 electric_field=_vectors(document, "electric_field"),
                 polarization=_vectors(document, "polarization"),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+        except Exception as error:  # numpy and pymatgen raise what they like
             raise DataError(f"{path}: found a damaged plan ({type(error).__name__}: {error}); make it again") from error
 
 

@@ -33,14 +33,14 @@ class InputOptions:
     Attributes
     ----------
     kspacing
-        Largest distance of k-points along each reciprocal vector, 1/Å (with the factor 2π).
+        Largest distance of k-points along each reciprocal vector, 1/Å (with the factor 2π); None: 0.15.
     cutoff
         Cut-off energy of plane waves, eV; None leaves a TODO.
     force
         Force to which the ions are relaxed, eV/Å.
     """
 
-    kspacing: float = KSPACING
+    kspacing: float | None = None
     cutoff: float | None = None
     force: float = 1e-3
 
@@ -75,7 +75,7 @@ def write_inputs(plan: Plan, code: str, folder: str | os.PathLike[str], options:
     Raises
     ------
     DataError
-        The program is unknown, or the folder holds something or cannot be written.
+        The program is unknown or takes no such option, or the folder holds something or cannot be written.
     """
     if code not in CODES:
         raise DataError(f"plan: found program {code!r}; needed one of {', '.join(CODES)}")
@@ -83,7 +83,10 @@ def write_inputs(plan: Plan, code: str, folder: str | os.PathLike[str], options:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target}: found a file or a folder that is not empty; needed a new one, so that no run is overwritten")
     options = options or InputOptions()
-    grid = k_grid(np.asarray(plan.structure.lattice.matrix), options.kspacing)
+    for name, taken in (("kspacing", CODES[code].kpoints), ("cutoff", CODES[code].cutoff)):
+        if getattr(options, name) is not None and not taken:
+            raise DataError(f"plan: found --{name} for {CODES[code].title}; needed none: its input files hold no such number")
+    grid = k_grid(np.asarray(plan.structure.lattice.matrix), options.kspacing or KSPACING)
     texts = [CODES[code].emit(_atoms(plan, number), grid, options) for number in range(len(plan))]
     settings = {**plan.settings, "k_grid": list(grid)} if CODES[code].kpoints else plan.settings
     written = replace(plan, code=code, inputs=tuple(texts[0]), settings=settings)
@@ -124,9 +127,10 @@ def _atoms(plan: Plan, number: int) -> Atoms:
 
 
 def _readme(plan: Plan, folder: Path) -> str:
+    notes = "".join(f"{note}\n\n" for note in plan.notes)
     return (
         f"# {plan.name}: {len(plan)} strained cells for {CODES[plan.code].title}\n\n"
-        f"{CODES[plan.code].advice}\n\n"
+        f"{CODES[plan.code].advice}\n\n{notes}"
         f"Run the program in each folder `{plan.folder(0)}` to `{plan.folder(len(plan) - 1)}` and leave its output there. Then\n\n"
         f"    constitutive convert {folder} -o data.json\n\n"
         "matches the results with the plan by the numbers of the folders, and names those that are missing or failed.\n"
@@ -154,6 +158,8 @@ class Program:
         What is left to do, for the README.
     kpoints
         Whether it takes a k-grid.
+    cutoff
+        Whether the files state a cut-off.
     """
 
     title: str
@@ -161,6 +167,7 @@ class Program:
     advice: str
     shared: Mapping[str, str] = field(default_factory=dict)
     kpoints: bool = True
+    cutoff: bool = True
 
 
 def _written(atoms: Atoms, format_name: str, **options: object) -> str:
@@ -266,7 +273,7 @@ CODES: Mapping[str, Program] = {
     "lammps": Program(
         "LAMMPS", _lammps, "Write `pair_style` and `pair_coeff` into `potential.lammps`; run `lmp -in in.lammps` in each folder.",
         {"potential.lammps": "# TODO, such as\n# pair_style sw\n# pair_coeff * * Si.sw Si\n"},
-        kpoints=False,
+        kpoints=False, cutoff=False,
     ),
     "abinit": Program(
         "ABINIT", _abinit,
@@ -277,10 +284,11 @@ CODES: Mapping[str, Program] = {
         "Settle the method in `method.inc` (basis, cut-off, k-points) and the kinds in `kinds.inc`; run `cp2k -o run.out run.inp`. "
         "CP2K's output is not read: write energy, forces and stress of the last state to `result.extxyz` in the same folder.",
         {"method.inc": "# TODO &DFT …, with the k-points at the end of run.inp\n", "kinds.inc": "# TODO &KIND …\n"},
+        cutoff=False,
     ),
     "extxyz": Program(
         "any program", _extxyz,
         "Compute energy, forces and stress of each `cell.extxyz`, ions relaxed, and write `result.extxyz` beside it (ASE: `atoms.write`).",
-        kpoints=False,
+        kpoints=False, cutoff=False,
     ),
 }  # fmt: skip

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from pymatgen.core import Structure
 
-from constitutive.data.plan import Plan
+from constitutive.data.plan import MOMENTS_LEFT_OUT, Plan
 from constitutive.errors import DataError
 from constitutive.kinematics import right_stretch
 from constitutive.planning.regions import Ball, Region, sobol
 from constitutive.planning.strains import strains_for_constants, strains_for_law
 from constitutive.symmetry import PointGroup
-from constitutive.symmetry.structures import AnyStructure, read_structure
+from constitutive.symmetry.structures import AnyStructure, has_moments, of_elements, read_structure
 from constitutive.symmetry.vacuum import periodicity
 from constitutive.tensors.packing import from_mandel
 
@@ -64,10 +63,10 @@ def make_plan(
     Raises
     ------
     DataError
-        The size is not between 0 and 0.4, both a size and a region are given, the cell holds a slab, wire or molecule in vacuum, or so
-        many strains can't do what is asked.
+        The size is not between 0 and 0.4, both a size and a region are given or a region for constants, the cell holds a slab, wire or
+        molecule in vacuum, or so many strains can't do what is asked.
     SymmetryError
-        The structure has no symmetry that can be found.
+        The structure has no symmetry that can be found, or an element has several charges.
 
     Examples
     --------
@@ -76,18 +75,21 @@ def make_plan(
     >>> plan.point_group, len(plan)
     ('32', 5)
     """
-    crystal = read_structure(structure)
+    given = read_structure(structure)
+    crystal = of_elements(given)
     space = periodicity(crystal)
     if space.dimension < 3:
         raise DataError(f"plan: found a cell that is periodic in {space.dimension} directions only, with vacuum; needed a bulk crystal")
     group = PointGroup.from_structure(crystal, symprec=symprec)
     if size is not None and region is not None:
         raise DataError("plan: found a size and a region; needed one of them: the region states its own size")
+    if region is not None and constants is not None:
+        raise DataError("plan: found a region (--box, --visited) for constants; needed a size: their strains are pairs of one length")
     if constants not in (None, 2, 3):
         raise DataError(f"plan: found order {constants} of the constants; needed 2 or 3")
-    for name_of, given in (("field", field), ("polarization", polarization)):
-        if given is not None and not (np.isfinite(given) and given > 0):
-            raise DataError(f"plan: found {name_of} {given}; needed a positive number")
+    for name_of, value in (("field", field), ("polarization", polarization)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise DataError(f"plan: found {name_of} {value}; needed a positive number")
     if (field is not None and polarization is not None) or (constants is not None and (field or polarization)):
         raise DataError("plan: found two of field, polarization and constants; needed one of them")
     largest = region.size if region is not None else (size if size is not None else SIZES[constants or "law"])
@@ -97,14 +99,14 @@ def make_plan(
     else:
         x = strains_for_constants(group.laue_rotations, constants, largest, seed, count=None if count is None else count - 1)
     return Plan(
-        structure=_plain(crystal),
+        structure=crystal,
         F=stretch_of(x),
         point_group=group.symbol,
         purpose="law" if constants is None else "constants",
         size=float(largest),
         seed=seed,
         name=name or crystal.composition.reduced_formula,
-        settings={} if constants is None else {"order": constants},
+        settings=({} if constants is None else {"order": constants}) | ({MOMENTS_LEFT_OUT: True} if has_moments(given) else {}),
         electric_field=None if field is None else _vectors(len(x), field, seed),
         polarization=None if polarization is None else _vectors(len(x), polarization, seed),
     )
@@ -142,8 +144,3 @@ def stretch_of(x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:
     if np.linalg.eigvalsh(np.eye(3) + 2 * E).min() <= 0.1:
         raise DataError("plan: found a strain that compresses a direction below a third of its length; needed smaller strains")
     return right_stretch(E)
-
-
-def _plain(crystal: Structure) -> Structure:
-    """The cell without site properties, which a plan's file does not hold."""
-    return Structure(crystal.lattice, [site.species_string for site in crystal], crystal.frac_coords)

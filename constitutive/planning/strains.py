@@ -106,7 +106,8 @@ def strains_for_constants(
     pairs = _Pairs(rotations, order, directions)
     chosen = next((best for number in numbers if number and (best := pairs.best(number)) is not None), None)
     if chosen is None:
-        raise DataError(f"plan: found that {runs * most} strains do not determine the constants of order {order}; needed more (-n)")
+        asked = f"{most * runs + 1} strains" if count is None else f"{count + 1} strains (-n), the reference included,"
+        raise DataError(f"plan: found that {asked} do not determine the constants of order {order}; needed more, or no number")
     E = directions[chosen]
     return np.concatenate([np.zeros((1, 6)), *(sign * part * E for part in amplitudes for sign in (1.0, -1.0))])
 

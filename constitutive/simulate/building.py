@@ -25,7 +25,7 @@ from constitutive.simulate.improving import plan_next
 from constitutive.simulate.journal import RunFolder
 from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, identity_of, prepare
 from constitutive.simulate.run import simulate
-from constitutive.symmetry.structures import AnyStructure, read_structure
+from constitutive.symmetry.structures import AnyStructure, has_moments, of_elements, read_structure
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -141,14 +141,17 @@ def build(
     Raises
     ------
     DataError
-        The crystal cannot be relaxed or leaves its group, no sample has a result, or the folder belongs to another build.
+        The crystal cannot be relaxed or leaves its group, no sample has a result, or the folder belongs to another build or material.
     CalibrationError
         No law can be calibrated.
     """
     settings = settings or BuildSettings()
     tell = say or (lambda _line: None)
-    crystal = read_structure(structure)
+    given = read_structure(structure)
+    crystal = of_elements(given)
     crystal = primitive_of(crystal) if settings.primitive else crystal
+    if has_moments(given):
+        tell("the magnetic moments of the structure are left out, also in the search of the group: the calculator begins without them")
     work = Path(folder) / "build"
     simulation = replace(settings.simulation, target=settings.target)
     with RunFolder(work, _identity(crystal, calculator, settings)):

@@ -17,7 +17,9 @@ from constitutive.readers.espresso_xml import read_xml
 from constitutive.readers.reading import Reading
 from constitutive.simulate.cells import GPA
 
-OPTIONS = ("pseudopotentials", "kpts", "kspacing", "additional_cards", "crystal_coordinates", "command", "pseudo_dir", "input_data", "koffset")
+OPTIONS = (
+    "pseudopotentials", "kpts", "kspacing", "koffset", "input_data", "command", "pseudo_dir", "additional_cards", "crystal_coordinates",
+)  # fmt: skip
 
 
 @final
@@ -108,8 +110,9 @@ def _require_known_input(input_data: JsonObject) -> None:
     placed.to_nested("pw")
     sections = {key for key, value in placed.items() if isinstance(value, Mapping)}
     kept = {name for section in sections for name in placed[section]}
-    unknown = [key for key in flat if key.lower() not in kept] + [key for key in input_data if key not in flat and key.lower() not in sections]
-    if unknown:
+    known = {key for key in input_data if key.lower() in (kept if key in flat else sections)}
+    if unknown := [key for key in input_data if key not in known]:
         raise DataError(
-            f"calculator espresso: found {', '.join(unknown)} in input_data; needed the namelists {', '.join(sorted(sections))}, or names in them"
+            f"calculator espresso: found {', '.join(unknown)} in input_data; needed the namelists {', '.join(sorted(sections))}, or names "
+            "in them"
         )

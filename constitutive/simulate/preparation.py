@@ -100,6 +100,8 @@ class SimulationSettings:
             raise DataError("found a batch with workers, a scheduler or a time limit; needed one: a batch is computed in this process")
         if self.dynamics is not None and self.phonons is not None:
             raise DataError("found molecular dynamics and phonons; needed one of them")
+        if self.ions == "clamped" and self.force is not None:
+            raise DataError("found clamped ions with a limit of their forces (--force); needed one of them: clamped ions are not relaxed")
         if self.ions == "clamped" and (self.dynamics is not None or self.phonons is not None):
             raise DataError("found clamped ions at a temperature; needed one of them: ions move at a temperature")
 

@@ -59,7 +59,7 @@ class RelaxationSettings:
     Raises
     ------
     DataError
-        A number is not positive, or the choice unknown.
+        A number is not positive, the choice unknown, or one without looking for an instability.
     """
 
     force: float = 1e-4
@@ -77,6 +77,8 @@ class RelaxationSettings:
                 raise DataError(f"{name}: found {value}; needed a positive number")
         if self.if_unstable not in CHOICES:
             raise DataError(f"if_unstable: found {self.if_unstable!r}; needed one of {', '.join(CHOICES)}")
+        if self.if_unstable != "stop" and not self.look_for_instability:
+            raise DataError(f"found --if-unstable {self.if_unstable} with --skip-stability; needed one of them: none is looked for")
 
 
 @final

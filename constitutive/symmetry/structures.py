@@ -94,6 +94,51 @@ def read_structure(x: AnyStructure) -> Structure:
     raise SymmetryError(f"a structure was needed, {type(x).__name__} found: pass a pymatgen Structure, ASE Atoms or a file")
 
 
+def of_elements(structure: Structure) -> Structure:
+    """A structure as calculations take it: chemical elements, without the charges and moments that a file states.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure
+
+    Returns
+    -------
+    pymatgen Structure
+        The same cell and sites; a partly occupied site is left as it is.
+
+    Raises
+    ------
+    SymmetryError
+        An element has several charges: without them its sites would be alike, and the crystal of a higher symmetry.
+    """
+    from pymatgen.core import Structure
+
+    names = [site.specie.symbol if site.is_ordered else site.species_string for site in structure]
+    charged = {name: sorted({site.species_string for site, own in zip(structure, names, strict=True) if own == name}) for name in names}
+    for name, several in charged.items():
+        if len(several) > 1:
+            raise SymmetryError(
+                f"found the species {', '.join(several)}; needed one charge of each element, as a calculation takes elements: state "
+                f"the sites of {name} without charges if they may become alike"
+            )
+    return Structure(structure.lattice, names, structure.frac_coords)
+
+
+def has_moments(structure: Structure) -> bool:
+    """Whether a structure states magnetic moments other than zero.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure
+
+    Returns
+    -------
+    bool
+    """
+    moments = _magnetic_moments(structure)
+    return moments is not None and bool(moments.any())
+
+
 def _is_atoms(x: object) -> TypeGuard[Atoms]:
     return hasattr(x, "get_scaled_positions") and hasattr(x, "cell")
 
