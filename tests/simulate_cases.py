@@ -57,6 +57,18 @@ def unlicensed():
     raise RuntimeError("no licence")
 
 
+class WrongSign(Spring):
+    """Pressure positive."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["stress"] = -self.results["stress"]
+
+
+def wrong_sign():
+    return WrongSign()
+
+
 class Marked(Spring):
     """Misbehaves at the strain whose volume is marked, once or always."""
 

@@ -18,9 +18,10 @@ from constitutive.data import StressStrainData
 from constitutive.errors import DataError, DependencyError
 from constitutive.kinematics import second_piola_from_cauchy
 from constitutive.planning import make_plan
-from constitutive.simulate import SimulationSettings, prepare, prepared_before, run_folder_of, simulate
+from constitutive.simulate import CalculatorSpec, SimulationSettings, prepare, prepared_before, run_folder_of, simulate
 from constitutive.simulate.cells import structure_of
 from constitutive.simulate.journal import RunFolder
+from constitutive.simulate.preparation import identity_of
 
 CUBE = Atoms("Po", cell=np.eye(3) * 3.6, pbc=True)
 
@@ -175,6 +176,25 @@ def test_two_runs_on_one_folder_and_other_settings_are_refused(plan, tmp_path):
     simulate(plan, spec("spring"), tmp_path / "second", settings())
     with pytest.raises(DataError, match="another force"):
         simulate(plan, spec("spring"), tmp_path / "second", settings(force=0.01))
+
+
+def test_a_potential_file_that_was_edited_is_another_calculator(plan, tmp_path):
+    potential = CalculatorSpec("lammps", {"pair_style": "sw", "pair_coeff": ["* * my.sw Po"]}, str(tmp_path))
+    identities = []
+    for text in ("1.0", "1.0", "1.1"):
+        (tmp_path / "my.sw").write_text(text)
+        identities.append(identity_of(potential, settings()))
+    assert identities[0] == identities[1]
+    assert identities[2]["potential"] != identities[0]["potential"]
+    assert "potential" not in identity_of(spec("spring"), settings())
+
+
+def test_remarks_on_the_calculator_come_before_the_relaxation(tmp_path):
+    said, larger = [], Atoms("Po", cell=np.eye(3) * 3.7, pbc=True)
+    with pytest.raises(DataError, match="the reference"):  # the stress is not the derivative of the energy
+        simulate(make_plan(larger, 4, size=0.02), spec("wrong_sign"), tmp_path / "run", settings(), warn=said.append)
+    assert "derivative of the energy" in " ".join(said)
+    assert len(said) == len(set(said))
 
 
 def test_a_run_that_failed_before_its_first_result_leaves_the_folder_to_another(plan, tmp_path):

@@ -24,7 +24,7 @@ from constitutive.simulate.calculators import CalculatorSpec
 from constitutive.simulate.improving import plan_next
 from constitutive.simulate.journal import RunFolder
 from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, identity_of, prepare
-from constitutive.simulate.run import simulate
+from constitutive.simulate.run import once, simulate
 from constitutive.symmetry.structures import AnyStructure, has_moments, of_elements, read_structure
 
 if TYPE_CHECKING:
@@ -155,8 +155,11 @@ def build(
     work = Path(folder) / "build"
     simulation = replace(settings.simulation, target=settings.target)
     with RunFolder(work, _identity(crystal, calculator, settings)):
-        prepared = prepare(crystal, settings.size, calculator, work / "reference", simulation, seed=settings.seed, progress=progress)
-        _tell_prepared(prepared, tell)
+        warn = once(tell)
+        prepared = prepare(
+            crystal, settings.size, calculator, work / "reference", simulation, seed=settings.seed, progress=progress, warn=warn
+        )
+        _tell_prepared(prepared, tell, warn)
         data, law = None, None
         steps: list[tuple[int, float]] = []
         while True:
@@ -239,14 +242,14 @@ def _identity(crystal: Structure, calculator: CalculatorSpec, settings: BuildSet
     }
 
 
-def _tell_prepared(prepared: Prepared, tell: Say) -> None:
+def _tell_prepared(prepared: Prepared, tell: Say, warn: Say) -> None:
     lengths = prepared.reference.atoms.cell.cellpar()
     tell(
         f"relaxed: {len(prepared.reference.atoms)} atoms, {prepared.reference.point_group}, a, b, c "
         f"{lengths[0]:.4f} {lengths[1]:.4f} {lengths[2]:.4f} Å; noise of the stress {prepared.examination.noise_GPa:.1g} GPa"
     )
     for note in prepared.notes:
-        tell(note)
+        warn(note)
 
 
 def _plan(batch: Path, law: Material | None, data: StressStrainData | None, prepared: Prepared, settings: BuildSettings) -> Plan:

@@ -6,6 +6,7 @@ A `CalculatorSpec` is plain data, so that it travels to worker processes, which 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import os
@@ -22,6 +23,7 @@ from constitutive.errors import ConstitutiveError, DataError, DependencyError
 from constitutive.plain import Json, JsonObject, plain
 
 LARGEST_FILE = 1 << 20  # bytes
+LONGEST_NAME = 255
 
 
 Maker: TypeAlias = Callable[..., BaseCalculator]  # of a scratch folder and options
@@ -50,6 +52,23 @@ class CalculatorSpec:
     def own_code(self) -> bool:
         """Whether making it runs code of the user's."""
         return ":" in self.name
+
+    def files(self) -> dict[str, str]:
+        """What is in the potentials and models among the options: an edited file is another calculator.
+
+        Returns
+        -------
+        dict
+            SHA-256 by the name given, of files in the folder and in ``pseudo_dir``.
+        """
+        folders = [Path(self.folder), Path(self.folder) / str(self.options.get("pseudo_dir", "pseudo"))]
+        found = {}
+        for word in sorted(_words(self.options)):
+            path = next((place for folder in folders if (place := folder / word).is_file()), None)
+            if path is not None:
+                with path.open("rb") as content:
+                    found[word] = hashlib.file_digest(content, "sha256").hexdigest()
+        return found
 
     def make(self, scratch: str | os.PathLike[str]) -> BaseCalculator:
         """The calculator.
@@ -168,6 +187,14 @@ def _from_yaml(path: Path, options: Mapping[str, Json]) -> CalculatorSpec:
     if name not in CALCULATORS and ":" not in name:
         raise DataError(f"{path}: found calculator {name!r}; needed one of {', '.join(CALCULATORS)}, or module:function")
     return CalculatorSpec(name, read if isinstance(read, dict) else {}, str(path.resolve().parent))
+
+
+def _words(options: Json) -> set[str]:
+    """All words of the texts in options."""
+    if isinstance(options, str):
+        return {word for word in options.split() if len(word) < LONGEST_NAME}
+    entries = options.values() if isinstance(options, dict) else options if isinstance(options, list) else ()
+    return {word for entry in entries for word in _words(entry)}
 
 
 def _own(name: str, folder: str) -> Maker:

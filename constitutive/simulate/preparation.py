@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Progress: TypeAlias = Callable[[str, float], None]
+Warn: TypeAlias = Callable[[str], None]
 KEPT = ("examination", "reference", "ions")  # in the folder of a run
 STRESS_ERROR = 1e-4  # of the typical stress, that the forces left on the ions may cause
 USUAL_FORCE = 1e-3  # eV/Å, where the force constants were not computed
@@ -147,6 +148,7 @@ def identity_of(calculator: CalculatorSpec, settings: SimulationSettings) -> Jso
     """
     return {
         "calculator": {"name": calculator.name, "options": calculator.options},
+        **({"potential": files} if (files := calculator.files()) else {}),
         "relaxation": dict(asdict(settings.relaxation)),
         "ions": settings.ions,
         "force": settings.force,
@@ -164,6 +166,7 @@ def prepare(
     *,
     seed: int = 0,
     progress: Progress | None = None,
+    warn: Warn | None = None,
 ) -> Prepared:
     """Examine a calculator and relax a crystal with it; kept in a folder, so that it is done once.
 
@@ -181,6 +184,8 @@ def prepare(
         Of the strained cell of the examination.
     progress : callable
         Called with what is being done and the fraction done.
+    warn : callable
+        Called, before the relaxation, with what the user should know of the calculator.
 
     Returns
     -------
@@ -203,12 +208,12 @@ def prepare(
         "seed": seed,
     }
     with RunFolder(folder, {"crystal": crystal, **identity_of(calculator, settings)}) as run:
-        return prepared_in(run, structure, size, calculator, settings, seed=seed, progress=progress)
+        return prepared_in(run, structure, size, calculator, settings, seed=seed, progress=progress, warn=warn)
 
 
 def prepared_in(
     run: RunFolder, structure: Structure, size: float, calculator: CalculatorSpec, settings: SimulationSettings, *, seed: int,
-    progress: Progress | None = None,
+    progress: Progress | None = None, warn: Warn | None = None,
 ) -> Prepared:  # fmt: skip
     """As `prepare`, in a folder that is open.
 
@@ -220,7 +225,7 @@ def prepared_in(
     calculator : CalculatorSpec
     settings : SimulationSettings
     seed : int
-    progress : callable
+    progress, warn : callable
 
     Returns
     -------
@@ -240,6 +245,9 @@ def prepared_in(
             examined = examine(atoms, rotations, seed=seed).as_dict()
             run.keep("examination", examined)
         examination = Examination(**examined)
+        say = warn or (lambda _said: None)
+        for said in examination.warnings(size, settings.target):
+            say(said)
         if relaxed is None:
             tell("relaxing the reference", 0.0)
             found = relax_reference(

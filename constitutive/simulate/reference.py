@@ -13,7 +13,7 @@ from ase.optimize import BFGS
 from ase.spacegroup.symmetrize import refine_symmetry
 from jaxtyping import Float
 
-from constitutive.errors import DataError
+from constitutive.errors import ConstitutiveError, DataError
 from constitutive.plain import JsonObject
 from constitutive.simulate.cells import GPA, energy_of, strained, stress_of, structure_of
 from constitutive.simulate.ions import SOFTEST, Hessian, UnstableMode, force_constants, relax_ions, stiffened, unstable_modes
@@ -281,13 +281,25 @@ def _relaxed(atoms: Atoms, limits: _Limits, settings: RelaxationSettings, *, sym
     else:
         cell_force = limits.stress * GPA * crystal.get_volume() / len(crystal)  # FrechetCellFilter: virial per atom
         for _ in range(ROUNDS):
-            with BFGS(FrechetCellFilter(crystal), logfile=None) as run:
-                run.H0 = run.H0 if (H := begin.of_cell(crystal)) is None else H
-                run.run(fmax=0.5 * min(limits.force, cell_force), steps=limits.steps)
+            _cell_steps(crystal, 0.5 * min(limits.force, cell_force), limits.steps, begin)
             if _within(crystal, limits):
                 break
     crystal.set_constraint()
     return crystal
+
+
+def _cell_steps(crystal: Atoms, fmax: float, steps: int, begin: _Begin) -> None:
+    try:
+        with BFGS(FrechetCellFilter(crystal), logfile=None) as run:
+            run.H0 = run.H0 if (H := begin.of_cell(crystal)) is None else H
+            run.run(fmax=fmax, steps=steps)
+    except ConstitutiveError:
+        raise
+    except Exception as error:  # of matrices that are not finite, where stress and energy contradict each other
+        raise DataError(
+            f"the reference: its relaxation fails ({type(error).__name__}: {error}); needed stress and forces that are derivatives of the "
+            "energy, in ASE's units and order"
+        ) from error
 
 
 def _refine_in_the_cell(crystal: Atoms, symprec: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -22,7 +22,7 @@ from constitutive.simulate.dynamics import DynamicsSettings
 from constitutive.simulate.examination import Examination
 from constitutive.simulate.executors import Dask, Executor, InProcess, Processes
 from constitutive.simulate.journal import RunFolder, digest
-from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, identity_of, prepared_in
+from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, Warn, identity_of, prepared_in
 from constitutive.simulate.reference import Reference
 from constitutive.simulate.sample import Job, Task
 
@@ -70,7 +70,7 @@ def simulate(
     *,
     prepared: Prepared | None = None,
     progress: Progress | None = None,
-    warn: Callable[[str], None] | None = None,
+    warn: Warn | None = None,
 ) -> Simulation:
     """Compute the stresses of a plan; a run that was interrupted goes on where it stopped.
 
@@ -88,7 +88,7 @@ def simulate(
     progress : callable
         Called with what is being done and the fraction done.
     warn : callable
-        Called, before the samples are computed, with what the user should know of the calculator.
+        Called with what the user should know of the calculator, before the relaxation, and of the reference, before the samples.
 
     Returns
     -------
@@ -107,9 +107,12 @@ def simulate(
         raise DataError("found a plan of polarisations with phonons; needed strains, or strains and electric fields (plan --field)")
     tell = progress or (lambda _what, _fraction: None)
     with RunFolder(folder, _identity(plan, calculator, settings, prepared)) as run:
-        prepared = prepared or prepared_in(run, plan.structure, plan.size, calculator, settings, seed=plan.seed, progress=tell)
+        say = once(warn)
+        prepared = prepared or prepared_in(
+            run, plan.structure, plan.size, calculator, settings, seed=plan.seed, progress=tell, warn=say
+        )
         for note in prepared.notes:
-            (warn or (lambda _note: None))(note)
+            say(note)
         job = _job(prepared, calculator, settings)
         computed = _compute_missing(run, plan, job, settings, tell)
         return _collected(run, plan, calculator, settings, prepared, computed)
@@ -328,6 +331,28 @@ def _potential(calculator: CalculatorSpec) -> str:
     lines = [line for option in given for line in (option if isinstance(option, list) else [option])]
     words = (" ".join(Path(word).name if Path(word).is_absolute() else word for word in str(line).split()) for line in lines)
     return "; ".join(words) or calculator.name
+
+
+def once(warn: Warn | None) -> Warn:
+    """A function that passes each remark on the first time only.
+
+    Parameters
+    ----------
+    warn : callable
+        None: remarks are dropped.
+
+    Returns
+    -------
+    callable
+    """
+    said: set[str] = set()
+
+    def say(note: str) -> None:
+        if warn is not None and note not in said:
+            said.add(note)
+            warn(note)
+
+    return say
 
 
 def run_folder_of(output: str | os.PathLike[str]) -> Path:
