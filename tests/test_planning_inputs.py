@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import ase.io
@@ -18,6 +19,9 @@ from constitutive.errors import DataError, SymmetryError
 from constitutive.planning import CODES, InputOptions, make_plan, write_inputs
 from constitutive.planning.inputs import k_grid
 from constitutive.readers import convert
+from constitutive.readers.frames import Frame
+from constitutive.readers.planned import read_planned
+from constitutive.readers.reading import Reading
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,29 @@ def test_results_are_matched_by_number_and_the_others_are_named(plan, tmp_path):
     assert data.point_group in (None, "m-3m")
     expected = atoms.get_stress(voigt=False) * 160.2176634
     np.testing.assert_allclose(data.cauchy[0], expected, atol=1e-9)
+
+
+def test_results_of_other_atoms_and_of_no_strain_are_named_and_mixed_programs_refused(plan, tmp_path):
+    runs = tmp_path / "runs"
+    written = write_inputs(plan, "extxyz", runs)
+    with pytest.raises(DataError, match="found a plan, strains without stresses"):
+        convert([runs / "plan.json"])
+    computed(runs, plan, range(5))
+    result = runs / plan.folder(1) / "result.extxyz"
+    result.write_text(result.read_text().replace("Cu ", "Au ", 1))
+    shutil.copytree(runs / plan.folder(0), runs / "strain_009")
+    skipped = convert([runs]).provenance["skipped"]
+    assert "found the atoms Au Cu Cu Cu" in skipped[plan.folder(1)]
+    assert "not of the plan" in skipped["strain_009"]
+    result.unlink()
+    (runs / plan.folder(1) / "vasprun.xml").write_text("<modeling>")
+
+    def frames(path, kind):
+        number = int(path.parent.name.removeprefix("strain_"))
+        return [Frame(plan.cell(number), np.eye(3), ("Cu",) * 4, plan.structure.frac_coords)]
+
+    with pytest.raises(DataError, match=r"several programs: ASE \(strain_000\), VASP \(strain_001\)"):
+        read_planned(runs, written, Reading(), frames)
 
 
 def test_a_reference_beside_a_plan_is_refused(plan, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -229,7 +229,7 @@ def _numbers(text: str | None) -> tuple[int, ...]:
         raise DataError(f"drop: found {text!r}; needed sample numbers, as 3,7,11") from error
 
 
-def _payload(output: Path, data: StressStrainData) -> dict[str, object]:
+def _payload(output: Path, data: StressStrainData) -> dict[str, Any]:
     provenance = data.provenance if isinstance(data.provenance, dict) else {}
     return {
         "written": str(output),
@@ -242,6 +242,7 @@ def _payload(output: Path, data: StressStrainData) -> dict[str, object]:
         "ions": data.ions,
         "temperature": data.temperature,
         "code": (data.model_extra or {}).get("code"),
+        "settings_that_differ": (data.model_extra or {}).get("settings_that_differ", []),
         "left_out": provenance.get("left_out"),
         "assumed": provenance.get("assumed", []),
         "skipped": provenance.get("skipped", {}),
@@ -260,6 +261,8 @@ def _render(output: Path, data: StressStrainData) -> None:
     for key in ("code", "ions", "temperature", "left_out"):
         if payload[key]:
             out.print(Text(f"  {key.replace('_', ' ')}: {payload[key]}"))
+    if payload["settings_that_differ"]:
+        out.print(Text(f"  settings that differ between the runs: {', '.join(payload['settings_that_differ'])}", style="yellow"))
     if payload["not_selected"]:
         out.print(Text(f"  selected: {' and '.join(provenance.get('selected', []))}; {payload['not_selected']} frames left out"))
     for statement in provenance.get("assumed", []):

@@ -14,6 +14,7 @@ from pydantic import model_validator
 from constitutive.compressed import plain_name, uncompressed
 from constitutive.data import export, hdf5
 from constitutive.data.checks import require_orientation
+from constitutive.data.plan import KIND as PLAN_KIND
 from constitutive.data.plausible import require_plausible
 from constitutive.data.samples import Samples
 from constitutive.data.schema import COUPLED, FIELD_UNITS, MEASURES, GroupContradictionError, Measure, structure_fields
@@ -138,6 +139,11 @@ class StressStrainData(Samples):
         DataError
             A key, a shape, a unit or a value is not that of a data set.
         """
+        if document.get("kind") == PLAN_KIND:
+            raise DataError(
+                f"{source}: found a plan, strains without stresses; needed a data set: `constitutive simulate PLAN` makes it, or "
+                "`constitutive convert FOLDER` of the folder with the runs"
+            )
         try:
             return cls(**document)
         except ConstitutiveError as error:

@@ -217,7 +217,12 @@ def _conditions(frames: Sequence[Frame]) -> Fields:
     settings: list[Fields] = [frame.settings for frame in frames]
     if settings[0]:
         found["settings"] = settings[0]
-    differing = sorted({key for s in settings for key in s if s.get(key) != settings[0].get(key)})
+    differing = sorted({key for s in settings for key in s if s.get(key) != settings[0].get(key) and not _depends_on_strain(key, s[key])})
     if differing:
         found["settings_that_differ"] = differing
     return found
+
+
+def _depends_on_strain(key: str, value: object) -> bool:
+    """Whether a setting is the number of irreducible k-points, which symmetry lowers; a grid is a list."""
+    return key == "kpoints" and isinstance(value, int)

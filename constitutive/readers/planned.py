@@ -18,6 +18,11 @@ from constitutive.readers.sources import outputs_in
 STRAIN_OFF = 2e-4  # |E − E planned| from which a result is that of another cell
 NAMED_OUTPUTS = {"abinit": ("*.abo", "ase")}  # of programs whose output is read by ASE, which its content does not show
 
+PROGRAMS = {
+    "vasprun": "VASP", "outcar": "VASP", "espresso": "Quantum ESPRESSO", "espresso-xml": "Quantum ESPRESSO",
+    "lammps-log": "LAMMPS", "lammps-dump": "LAMMPS", "extxyz": "ASE", "traj": "ASE",
+}  # fmt: skip
+
 ReadFrames = Callable[[Path, str], list[Frame]]
 
 
@@ -38,20 +43,28 @@ def read_planned(folder: Path, plan: Plan, reading: Reading, frames_of: ReadFram
     Raises
     ------
     DataError
-        No run has a result.
+        No run has a result, or they are of several programs.
     """
     frames: list[Frame] = []
     numbers: list[int] = []
+    kinds: dict[str, str] = {}  # programs, with the first folder of each
     for number, strain in enumerate(plan.green_lagrange_strain):
         place = folder / plan.folder(number)
         try:
-            frames.append(_result(place, plan, strain, frames_of))
+            frame, kind = _result(place, plan, strain, frames_of)
+            kinds.setdefault(PROGRAMS.get(kind, kind), place.name)
+            frames.append(frame)
             numbers.append(number)
         except ConstitutiveError as error:
             reading.skipped[place.name] = str(error).removeprefix(f"{place}: ")
     if not frames:
         name, reason = next(iter(reading.skipped.items()))
         raise DataError(f"{folder}: found no result of the {len(plan)} strains of {PLAN_FILE}; {name}: {reason}")
+    if len(kinds) > 1:
+        found = ", ".join(f"{program} ({place})" for program, place in kinds.items())
+        raise DataError(f"{folder}: found outputs of several programs: {found}; needed one: their stresses make no law together")
+    for name in _foreign(folder, plan):
+        reading.skipped[name] = f"not of the plan of {len(plan)} strains"
     structure = plan.structure
     species = tuple(site.species_string for site in structure)
     base = Reference(np.asarray(structure.lattice.matrix), species, np.asarray(structure.frac_coords), None)
@@ -90,8 +103,14 @@ def _outputs(folder: Path, plan: Plan) -> dict[Path, str]:
         raise DataError("missing: found no output; is the run still to come?") from error
 
 
-def _result(folder: Path, plan: Plan, strain: np.ndarray, frames_of: ReadFrames) -> Frame:
-    """The last state in the folder of a strain, if it is the planned one."""
+def _foreign(folder: Path, plan: Plan) -> list[str]:
+    """Folders named as those of strains that the plan does not hold."""
+    own = {plan.folder(number) for number in range(len(plan))}
+    return sorted(path.name for path in folder.glob("strain_*") if path.is_dir() and path.name not in own)
+
+
+def _result(folder: Path, plan: Plan, strain: np.ndarray, frames_of: ReadFrames) -> tuple[Frame, str]:
+    """The last state in the folder of a strain, if it is the planned one, and the format of its file."""
     if not folder.is_dir():
         raise DataError("missing: found no such folder; needed the run's")
     outputs = _outputs(folder, plan)
@@ -107,8 +126,11 @@ def _result(folder: Path, plan: Plan, strain: np.ndarray, frames_of: ReadFrames)
     if not frames:
         raise DataError(f"failed: found no state with a stress in {path.name}; is the run cut off?")
     frame = frames[-1]
+    planned = tuple(site.species_string for site in plan.structure)
+    if frame.species and frame.species != planned:
+        raise DataError(f"failed: found the atoms {' '.join(frame.species)}; needed those of the plan in its order: {' '.join(planned)}")
     found = green_lagrange_strain((np.linalg.inv(plan.structure.lattice.matrix) @ frame.cell).T)
     off = float(np.linalg.norm(found - strain))
     if not off < STRAIN_OFF:
         raise DataError(f"failed: found a cell whose strain differs from the planned one by {off:.2g}; needed the planned cell, kept fixed")
-    return frame
+    return frame, kind
