@@ -1,6 +1,7 @@
 """The next strains by a law's posterior, and laws built from a crystal to a target."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from constitutive.errors import DataError, MaterialError
 from constitutive.laws import Domain
 from constitutive.planning import Ball, Visited, expected_error, next_strains
 from constitutive.planning.next_strains import _greedy
-from constitutive.simulate import BuildSettings, build, plan_next, read_calculator
+from constitutive.simulate import BuildSettings, build, improve, plan_next, read_calculator
 from constitutive.simulate.building import error_of, primitive_of
+from constitutive.simulate.improving import tolerance_of
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.structures import read_structure
 from constitutive.tensors.packing import mandel_matrix, to_mandel
@@ -114,6 +116,26 @@ def test_data_without_a_structure_cannot_be_strained(law):
         plan_next(law[0], samples_of(curved_law(), 20), 3)
 
 
+def test_data_of_other_conditions_or_of_another_crystal_are_refused(law):
+    material, data = law[0], samples_of(curved_law(), 8)
+    cell = {"lattice": np.eye(3) * 4.0, "species": ["Cu"], "frac_coords": np.zeros((1, 3))}
+    data = data.replace(**cell)
+    assert len(plan_next(material, data, 2)[0]) == 2
+    with pytest.raises(DataError, match="data at a temperature"):
+        plan_next(material, data.replace(temperature=300.0), 2)
+    with pytest.raises(DataError, match="clamped ions, and relaxed ones"):
+        improve(material, data.replace(ions="clamped"), 2, EMT, "unused")
+    other = Material.load(shipped("copper"))
+    with pytest.raises(DataError, match="another reference cell"):
+        plan_next(other, data, 2)
+
+
+def test_how_near_a_calculator_must_come_follows_from_the_error_of_the_law(law):
+    for error, tolerance in ((1e-5, 0.002), (0.01, 0.01), (0.2, 0.02)):
+        card = {**law[0].card, "calibration": {"held_out_error": error}}
+        assert tolerance_of(replace(law[0], card=card)) == tolerance
+
+
 def test_the_primitive_cell_stays_in_the_frame():
     cube = read_structure(bulk("Cu", cubic=True))
     small = primitive_of(cube)
@@ -150,8 +172,18 @@ def test_a_build_goes_on_where_it_stopped_and_meets_a_harder_target(built, monke
     again = build(bulk("Cu", cubic=True, a=3.6), EMT, folder, settings)
     assert again.steps == found.steps
     np.testing.assert_array_equal(again.data.F, found.data.F)
+    laws = sorted(path.name for path in (folder / "build" / "batch_00").glob("law_*"))
+    assert len(laws) == 1  # the law that was kept was taken
     with pytest.raises(DataError, match="another size"):
         build(bulk("Cu", cubic=True, a=3.6), EMT, folder, BuildSettings(target=0.01, first=10, budget=40, size=0.06))
+
+
+def test_a_build_replaces_no_material_of_another(built, tmp_path):
+    law, settings = built[0].material, built[3]
+    law.save(tmp_path / "mine")
+    with pytest.raises(DataError, match="a material that this build did not make"):
+        build(bulk("Cu", cubic=True, a=3.6), EMT, tmp_path / "mine", settings)
+    assert not (tmp_path / "mine" / "build").exists()
 
 
 @pytest.mark.parametrize("options", [{"target": 0.0}, {"target": float("nan")}, {"first": 3}, {"first": 30, "budget": 20}])

@@ -104,6 +104,8 @@ def improve(
         )  # fmt: skip
         _compute(material, samples, count, spec_of(calculator, option), settings, output, region, seed, effort, as_json=as_json)
         return
+    if to is not None and samples.ions == "clamped":
+        raise DataError("improve: found data with clamped ions and --to; needed --plan, then simulate --clamped: input files relax ions")
     made, strains = plan_next(material, samples, count, region=region, seed=seed)
     if to is not None and inputs is not None:
         made = write_inputs(made, to, inputs)
@@ -153,7 +155,7 @@ def _compute(
 
     with ProgressBar() as progress:
         found = run(
-            material, samples, count, spec, run_folder_of(output / "data.json"), settings,
+            material, samples, count, spec, run_folder_of(output / f"improves_{len(samples)}.json"), settings,
             region=region, seed=seed, effort=effort, progress=progress,
         )  # fmt: skip
     found.material.save(output)

@@ -128,7 +128,8 @@ def expected_error(material: Material, region: Region, *, seed: int = 0) -> floa
 
 def _posterior(material: Material) -> Uncertainty:
     if material.uncertainty is None:
-        raise MaterialError("found a material without a posterior; needed one that `calibrate` made, not one from constants alone")
+        kind = "a law with fields or temperatures" if material.coupled is not None else "a material without a posterior"
+        raise MaterialError(f"found {kind}; needed a law of the strain that `calibrate` made, not one from constants alone")
     return material.uncertainty
 
 

@@ -18,6 +18,7 @@ from constitutive.data import StressStrainData
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError
 from constitutive.material import Material
+from constitutive.material.storage import LAW
 from constitutive.planning import Ball, expected_error, make_plan
 from constitutive.readers.joining import joined
 from constitutive.simulate.calculators import CalculatorSpec
@@ -154,6 +155,7 @@ def build(
         tell("the magnetic moments of the structure are left out, also in the search of the group: the calculator begins without them")
     work = Path(folder) / "build"
     simulation = replace(settings.simulation, target=settings.target)
+    _require_own(Path(folder), work)
     with RunFolder(work, _identity(crystal, calculator, settings)):
         warn = once(tell)
         prepared = prepare(
@@ -181,6 +183,20 @@ def build(
     data.save(Path(folder) / "data.json")
     tell(f"{'target met' if met else 'budget spent'} with {len(data)} samples: {_errors(law, settings)}")
     return Built(law, data, prepared, tuple(steps), met)
+
+
+def _require_own(folder: Path, work: Path) -> None:
+    """Refuse to replace a material that is not a law of this build."""
+    if not (folder / LAW).exists():
+        return
+    parameters = _parameters(folder)
+    ours = (_parameters(path.parent) for path in work.glob(f"batch_*/law_*/{LAW}"))
+    if not any(own.keys() == parameters.keys() and all(np.array_equal(own[k], parameters[k]) for k in own) for own in ours):
+        raise DataError(f"{folder}: found a material that this build did not make; needed a new folder: it would be replaced")
+
+
+def _parameters(folder: Path) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array) for name, array in Material.load(folder).law.state()[1].items()}
 
 
 def error_of(material: Material, size: float) -> float:
@@ -267,8 +283,8 @@ def _plan(batch: Path, law: Material | None, data: StressStrainData | None, prep
 
 
 def _law(batch: Path, data: StressStrainData, settings: BuildSettings, progress: Progress | None) -> Material:
-    """The law of all samples so far; kept, by the effort that it took."""
-    kept = batch / f"law_{settings.effort}"
+    """The law of all samples so far; kept, by the effort that it took and by the samples: one that failed may be computed later."""
+    kept = batch / f"law_{settings.effort}_{data.sha256[:12]}"
     if (kept / "card.yaml").exists():
         return Material.load(kept)
     law = calibrate(data, seed=settings.seed, effort=settings.effort, allow=("error",), progress=progress, residual_stress=_rule(settings))

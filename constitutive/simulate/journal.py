@@ -85,7 +85,7 @@ class RunFolder:
             other = [key for key in wanted if found.get(key) != wanted[key]]
             raise DataError(
                 f"{self.path}: found a run with another {', '.join(other) or 'content'}; needed the same command as before; "
-                "take another folder (--run-folder), or remove this one to compute everything again"
+                "take another folder, or remove this one to compute everything again"
             )
 
     def _holds_results(self) -> bool:
