@@ -58,7 +58,7 @@ def main():
     F = np.concatenate([np.eye(3)[None], deformation_of(E)])
     law, own = (ellipticity(source, F, directions=200).minimum for source in (material.law, potential))
     record = {
-        "material": str(options.material), "strains": len(E), "at_rest_GPa": {"law": law[0], "potential": own[0]},
+        "material": str(options.material), "strains": len(E), "at_rest_GPa": {"law": float(law[0]), "potential": float(own[0])},
         "lost_at_share": {"law": float(np.mean(law[1:] <= 0)), "potential": float(np.mean(own[1:] <= 0))},
         "same_answer_at_share": float(np.mean((law[1:] <= 0) == (own[1:] <= 0))),
         "correlation": float(np.corrcoef(law[1:], own[1:])[0, 1]),

@@ -1,6 +1,7 @@
 """Materials that come with the toolkit: found by name, listed with what their cards state, and the figures are true."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -13,10 +14,12 @@ from constitutive.audit.library import library_figures
 from constitutive.data.plan import Plan
 from constitutive.errors import MaterialError
 from constitutive.library import LibraryEntry, library, material_folder, shipped_names
+from constitutive.report import facts
 from constitutive.simulate import read_calculator
 from constitutive.symmetry import PointGroup
 from constitutive.symmetry.tables import SYMBOLS, SYSTEMS
 
+DIFFERENCE = r"\b(C\d+) ([+−]\d+|0)\b(?! \()"  # "C11 −7": 7 % below the published constant
 NUMBERS = ("unseen_error", "unconstrained_error", "linear_error")
 
 
@@ -68,6 +71,18 @@ def test_plan_and_calculator_that_ship_are_those_of_the_data(name):
         assert len(found) > 0.95 * len(strains)
         used = json.dumps(found.settings["calculator"], sort_keys=True).replace("/usr/share/lammps/potentials/", "")  # found by name
         assert used == json.dumps({"name": spec.name, **spec.options}, sort_keys=True)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in library() if re.search(DIFFERENCE, entry.about)], ids=lambda entry: entry.name)
+def test_the_distance_to_the_real_crystal_is_that_of_the_law(entry: LibraryEntry):
+    """Percentages in the sentence of a card, beside the published constants of its report."""
+    stated = dict(re.findall(DIFFERENCE, entry.about))
+    material = Material.load(entry.name)
+    tables = [facts.constants(material, order) for order in (2, 3)]
+    found = {name: value for table in tables for name, value in zip(table.names, table.values, strict=True)}
+    published = {name: value for table in facts.published(material).values() for name, value in table.values.items()}
+    ratios = {name: 100 * (found[name] / published[name] - 1) for name in stated}
+    assert {name: int(text.replace("−", "-")) for name, text in stated.items()} == pytest.approx(ratios, abs=1)
 
 
 def test_the_errors_on_a_card_can_be_measured_again():
