@@ -13,12 +13,12 @@ constants of second order alone (St Venant–Kirchhoff); and beyond that load th
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import gathered, gathered_cells, grid, held, triangles_of
 from crystals import crystal_to_lab, fitted
 from dolfinx import fem, mesh
@@ -224,6 +224,4 @@ def picture(laws: dict[str, Material], figures: dict[str, float], ratios: tuple[
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/buckling"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

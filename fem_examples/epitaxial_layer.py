@@ -13,12 +13,12 @@ The layer has silicon's own law here, with another stress-free lattice: real Siâ
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import gathered, gathered_cells, graded, grid, held, tagged, triangles_of
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem
@@ -243,6 +243,4 @@ def draw_mesa(axis: Any, state: dict[str, Any], limits: tuple[float, float], mag
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/epitaxial"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -13,7 +13,6 @@ The energy is a Landau polynomial of `landau.py` with six tetragonal wells, of n
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import basix.ufl
 import numpy as np
 import torch
 import ufl
+from arguments import run
 from dolfinx import fem, mesh
 from landau import CUBIC, ferroelectric
 from matplotlib import colormaps
@@ -260,6 +260,4 @@ def say(figures: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/ferroelectric"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -14,13 +14,13 @@ the edge of the hole is strained by 5 %, the learned law brings the two nearer t
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import basix.ufl
 import numpy as np
 import ufl
+from arguments import run
 from bodies import gathered
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -220,6 +220,4 @@ def draw_field(axis: Any, state: dict[str, Any], direction: str) -> Any:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/hole"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -15,12 +15,12 @@ crystal says. Contact is frictionless, by a penalty: the sphere enters by 0.1 % 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import gathered, graded, grid, held
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem, mesh
@@ -246,6 +246,4 @@ def draw_section(axis: Any, state: dict[str, Any], levels: np.ndarray) -> Any:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/indentation"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -14,13 +14,13 @@ struts that buckle with a period of several cells want a cell of several periods
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, grid, show_view, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -202,6 +202,4 @@ def picture(shown: dict[str, Block], figures: dict[str, Any], cheaper: dict[int,
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/lattice_metamaterial"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

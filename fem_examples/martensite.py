@@ -11,12 +11,12 @@ by which the body moves: in no step does the energy rise. From a start without n
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from dolfinx import fem, mesh
 from landau import CUBIC, martensite
 from mpi4py import MPI
@@ -156,6 +156,4 @@ def say(figures: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/martensite"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -13,12 +13,12 @@ direction, the ratios [110]/[100] within 0.5 % of those by E alone. (A clamp hol
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, held, of_one_size, show_view, view
 from crystals import crystal_to_lab, fitted, lab_stiffness
 from dolfinx import fem, mesh
@@ -217,6 +217,4 @@ def picture(beams: dict[float, Beam], views: list[np.ndarray | None]) -> Any:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/beam"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

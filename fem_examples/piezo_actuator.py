@@ -10,13 +10,13 @@ curvature.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import basix.ufl
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, grid, held, of_one_size, show_view, tagged, view
 from crystals import fitted
 from dolfinx import fem
@@ -166,6 +166,4 @@ def say(figures: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/actuator"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

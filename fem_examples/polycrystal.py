@@ -16,13 +16,13 @@ Where mesh and map come from: fem_examples/data/README.md.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, show_view, view
 from crystals import fitted
 from dolfinx import fem, mesh
@@ -299,6 +299,4 @@ def between(figures: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/polycrystal"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

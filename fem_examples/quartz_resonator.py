@@ -10,13 +10,13 @@ plate: its slowest mode has 2065 kHz mm, the one along x 2443, and that changes 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import basix.ufl
 import numpy as np
 import ufl
+from arguments import run
 from dolfinx import fem, mesh
 from mpi4py import MPI
 from quartz_tables import ALPHA, DENSITY, about_x, quartz
@@ -147,6 +147,4 @@ def picture(turns: np.ndarray, constants: np.ndarray, near: np.ndarray, changes:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/resonator"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

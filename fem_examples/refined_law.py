@@ -12,13 +12,13 @@ true error, against EMT itself at the largest strains of the second solve, is le
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from bodies import gathered
@@ -164,6 +164,4 @@ def picture(before: dict[str, Any], after: dict[str, Any], figures: dict[str, fl
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/refined"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -13,13 +13,13 @@ predicts states that it never saw to about 0.01 GPa and carries a rotated block 
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, gathered, show_view, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -223,6 +223,4 @@ def picture(views: dict[str, np.ndarray | None], limits: tuple[float, float]) ->
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/silicon"), help="folder to write to")
-    main(parser.parse_args().out)
+    run(main, __doc__)

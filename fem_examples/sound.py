@@ -14,12 +14,12 @@ stress within 1 % of Thurston and Brugger's formula, from constants of second an
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import gathered, grid
 from crystals import crystal_to_lab, fitted
 from dolfinx import fem
@@ -349,6 +349,4 @@ def picture(front: dict[str, Any], traces: dict[str, Any], curves: dict[str, Any
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/sound"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

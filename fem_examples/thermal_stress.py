@@ -10,12 +10,12 @@ very grains.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, held, show_view, tagged, view
 from dolfinx import fem, mesh
 from mpi4py import MPI
@@ -179,6 +179,4 @@ def say(figures: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/thermal"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

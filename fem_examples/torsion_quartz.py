@@ -13,12 +13,12 @@ length: the exact solution of pure bending with the coefficients S42 and S62 (Le
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ufl
+from arguments import run
 from bodies import colour_bar, of_one_size, show_view, view
 from crystals import fitted
 from dolfinx import fem, mesh
@@ -182,6 +182,4 @@ def axial_stress(bar: Bar) -> fem.Function:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("results/quartz"))
-    main(parser.parse_args().out)
+    run(main, __doc__)

@@ -1,7 +1,10 @@
 """The finite-element examples of wafers, beams, columns, contact and waves hold their claims, on one rank and on two."""
 
+import importlib
+import inspect
 from pathlib import Path
 
+import arguments
 import buckling
 import epitaxial_layer
 import fem_example_cases
@@ -15,6 +18,8 @@ from crystals import crystal_to_lab, fitted
 from fem_example_cases import SIZES
 from test_fem import on_ranks
 from test_fem_examples import png
+
+EXAMPLES = [path for path in Path(arguments.__file__).parent.glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
 
 
 def test_a_strained_layer_carries_the_biaxial_modulus_of_its_wafer(tmp_path: Path) -> None:
@@ -150,3 +155,17 @@ def test_two_ranks_give_the_figures_of_one(tmp_path: Path) -> None:
         for label, value in fem_example_cases.figures(name, tmp_path / "one").items():
             expected = value if isinstance(value, str) else pytest.approx(value, rel=1e-6, abs=1e-9)
             assert found[name][label] == expected, (name, label)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES))
+def test_the_command_line_takes_the_sizes_of_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    example = importlib.import_module(name)
+    defaults = {key: p.default for key, p in inspect.signature(example.main).parameters.items() if p.default is not None}
+    assert arguments.arguments(example.main, example.__doc__, []) == defaults
+    sizes = [key for key in defaults if key != "out"]
+    assert sizes
+    for key in sizes:
+        for word in ("nan", "inf", "many", *(["-1", "0.5"] if isinstance(defaults[key], int) else [])):
+            with pytest.raises(SystemExit):
+                arguments.arguments(example.main, example.__doc__, [f"--{key}={word}"])
+            assert f"argument --{key}: found '{word}'; needed a" in capsys.readouterr().err
