@@ -5,6 +5,7 @@
     ./dev python benchmarks/library.py --write              # measure all and write the cards
     ./dev python benchmarks/library.py --calibrate --write  # calibrate all again first (all samples, seed 0)
     ./dev python benchmarks/library.py quartz_right --errors # standard errors of coupled constants into the card
+    ./dev python benchmarks/library.py copper --audit       # the audit (constitutive audit NAME) into the card
     ./dev python benchmarks/library.py --docs               # put the tables into README.md and docs/materials.md
 
 The law of `silicon` is judged on the strain paths of its data; the others on `unseen.json`, made with another seed.
@@ -19,6 +20,7 @@ import numpy as np
 import yaml
 
 from constitutive import Material, StressStrainData, calibrate, shipped
+from constitutive.audit import audit
 from constitutive.audit.library import library_figures
 from constitutive.calibration.coupled_data import coupled_samples
 from constitutive.calibration.coupled_errors import constant_errors
@@ -46,6 +48,15 @@ def measure(folder):
     card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
     about = card.get("library", {}).get("about", "")
     return card, library_figures(material, data, unseen_states(folder, data), about=about)
+
+
+def audit_of(folder):
+    """The part `audit` of a card: each property's figure and whether its limit is kept, as `constitutive audit NAME` measures them."""
+    data, unseen = StressStrainData.load(folder / "data.json"), folder / "unseen.json"
+    found = audit(Material.load(folder), data, unseen=StressStrainData.load(unseen) if unseen.exists() else None)
+    stated = found.as_dict()
+    measured = {name: float(f"{stated[name]:.3g}") for name in found.checks if stated[name] is not None}
+    return {"passed": found.passed, "figures": measured, "standing": stated["standing"]}
 
 
 def constant_errors_of(folder):
@@ -133,6 +144,7 @@ def main():
     parser.add_argument("--calibrate", action="store_true", help="calibrate on all samples first, and save the law")
     parser.add_argument("--write", action="store_true", help="measure, and write the figures into the cards")
     parser.add_argument("--errors", action="store_true", help="write standard errors of piezoelectric and other constants into the cards")
+    parser.add_argument("--audit", action="store_true", help="audit, and write the figures into the cards")
     parser.add_argument("--docs", action="store_true", help="write the tables into README.md and docs/materials.md")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -149,6 +161,11 @@ def main():
             card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
             card["coupled_constants_errors"] = constant_errors_of(folder)
             write_text(folder / "card.yaml", yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110))
+        if options.audit:
+            found = audit_of(folder)
+            print(json.dumps({"name": name, **found}, ensure_ascii=False), flush=True)
+            card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
+            write_text(folder / "card.yaml", yaml.safe_dump(card | {"audit": found}, sort_keys=False, allow_unicode=True, width=110))
         if options.measure or options.write:
             card, figures = measure(folder)
             print(json.dumps({"name": name, **figures}, ensure_ascii=False), flush=True)
@@ -156,7 +173,7 @@ def main():
                 write_text(
                     folder / "card.yaml", yaml.safe_dump(card | {"library": figures}, sort_keys=False, allow_unicode=True, width=110)
                 )
-    if options.measure or options.errors:
+    if options.measure or options.errors or options.audit:
         return
     entries = [entry for entry in library() if entry.name in names]
     if options.json:

@@ -10,6 +10,7 @@ from browser import Page
 from command_line import run
 
 from constitutive import ConstitutiveError, Material, StressStrainData, shipped
+from constitutive.audit import audit
 from constitutive.audit.library import library_figures
 from constitutive.data.plan import Plan
 from constitutive.errors import MaterialError
@@ -96,6 +97,23 @@ def test_the_errors_on_a_card_can_be_measured_again():
     }
     assert np.isclose(found["strain_size"], entry.strain_size)
     assert library_figures(Material.load(folder), data, None)["unseen_error"] is None
+
+
+def test_cards_hold_the_audits():
+    stated = {name: Material.load(name).card.get("audit") for name in shipped_names()}
+    found = {name: entry for name, entry in stated.items() if entry is not None}
+    assert len(found) >= 26
+    for name, entry in found.items():
+        broken = {check for check, standing in entry["standing"].items() if standing == "broken"}
+        assert entry["passed"] == (not broken), name
+        for check in ("objectivity", "symmetry", "reference_stress", "tangent", "conservation", "save_load"):
+            assert entry["standing"][check] == "kept", (name, check)
+    folder = shipped("copper")
+    data, unseen = (StressStrainData.load(folder / file) for file in ("data.json", "unseen.json"))
+    again = audit(Material.load(folder), data, unseen=unseen).as_dict()
+    assert again["standing"] == found["copper"]["standing"]
+    for check in ("stability", "data_symmetry", "held_out", "coverage"):
+        assert again[check] == pytest.approx(found["copper"]["figures"][check], rel=1e-2)
 
 
 def test_the_command_lists_them():
