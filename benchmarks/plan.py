@@ -3,9 +3,10 @@
 --stop prints the error that `build` stops by beside the true one.
 
     ./dev python benchmarks/plan.py [--constants] [--laws] [--improve] [--stop] [--crystals silicon_sw copper]
-        [--samples 20 50 200] [--seeds 5] [--unseen 600] [--effort quick]
+        [--samples 20 50 200] [--seeds 5] [--unseen 600] [--effort quick] [--picture FILE]
 
-Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an option all tables are printed.
+--picture draws the samples that --improve finds. Stresses are computed by LAMMPS with the potentials of the sets in materials/. Without an
+option all tables are printed.
 """
 
 import argparse
@@ -23,7 +24,9 @@ from constitutive.data import StressStrainData
 from constitutive.elasticity.constants import elastic_constants, independent_places, name_of
 from constitutive.fitting import PolynomialBasis
 from constitutive.kinematics import second_piola_from_cauchy
-from constitutive.planning import Ball, expected_error, make_plan, next_strains, stretch_of
+from constitutive.planning import Ball, make_plan, next_strains, stretch_of
+from constitutive.plots.style import BLUE, MUTED, ORANGE, new_figure, styled
+from constitutive.simulate.building import error_of
 from constitutive.simulate.reference import relax_reference
 from constitutive.symmetry import PointGroup
 from constitutive.tensors.packing import to_mandel
@@ -120,9 +123,9 @@ def true_error(law, ahead):
     return float(np.linalg.norm(law.second_piola_kirchhoff(ahead.F) - wanted) / np.linalg.norm(wanted))
 
 
-def improve_curves(names, seeds, unseen, effort):
+def improve_curves(names, seeds, unseen, effort, picture=None):
     """Print errors by number of samples of laws improved by their posterior and of laws of random strains, and the samples they take."""
-    shares = []
+    shares, needs = [], {}
     for name in names:
         structure, style, file, elements = crystal(name)
         ahead = make(structure, random_deformations(unseen, SIZE, np.random.default_rng(10_000)), style, file, elements, name)
@@ -138,9 +141,30 @@ def improve_curves(names, seeds, unseen, effort):
         shares.append(median[0] / median[1])
         each = zip(GOALS, *median, strict=True)
         texts = (f"{100 * goal:g} % takes {a:.0f} samples improved, {b:.0f} random: {a / b:.2f}" for goal, a, b in each)
-        print(f"{name}, {PointGroup.from_structure(structure).laue_class}: {'; '.join(texts)}", flush=True)
+        title = f"{structure.composition.reduced_formula} ({PointGroup.from_structure(structure).laue_class})"
+        needs[title] = median
+        print(f"{title}: {'; '.join(texts)}", flush=True)
     middle = zip(GOALS, np.nanmedian(shares, axis=0), strict=True)
     print("median share of the samples over the crystals:", *(f"{100 * goal:g} % {share:.2f}" for goal, share in middle))
+    if picture:
+        improvement(needs).savefig(picture, dpi=200)
+
+
+@styled
+def improvement(needs):
+    """Samples that each goal takes, improved and random: rows of crystals, given as arrays (2 kinds, goals)."""
+    drawing = new_figure(6.7, 0.7 + 0.38 * len(needs))
+    drawing.subplots(1, len(GOALS))
+    places = np.arange(len(needs))[::-1]
+    for k, (axes, goal) in enumerate(zip(drawing.axes, GOALS, strict=True)):
+        improved, random = (np.array([need[kind][k] for need in needs.values()]) for kind in range(2))
+        axes.hlines(places, improved, random, color=MUTED)
+        axes.plot(improved, places, "o", color=BLUE, label="planned, then improved")
+        axes.plot(random, places, "s", color=ORANGE, label="random, |E| uniform")
+        axes.set(title=f"Samples for an error of {100 * goal:g} %", xlabel="samples", xlim=(0, None), ylim=(-0.6, len(needs) - 0.4))
+        axes.set_yticks(places, list(needs) if k == 0 else [])
+    drawing.axes[0].legend(loc="upper right")
+    return drawing
 
 
 def learning_curve(name, kind, F, ahead, effort, seed):
@@ -200,7 +224,7 @@ def stops(names, seeds, unseen, effort):
             data = make(structure, make_plan(structure, FIRST, size=SIZE, seed=seed).F, style, file, elements, name)
             while open_targets and len(data) <= MOST:
                 law = calibrate(data, effort=effort, allow=("error", "wrong_group"), seed=seed)
-                own.append((expected_error(law, Ball(SIZE)), law.report.held_out_error, true_error(law, ahead), len(data)))
+                own.append((error_of(law, SIZE), law.report.held_out_error, true_error(law, ahead), len(data)))
                 for target in [target for target in open_targets if own[-1][0] <= target]:
                     at_the_stop[target].append(own[-1])
                     open_targets.remove(target)
@@ -282,6 +306,7 @@ def main():
     parser.add_argument("--samples", type=int, nargs="*", default=[50], help="of --laws")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--unseen", type=int, default=600)
+    parser.add_argument("--picture", type=Path, help="of --improve")
     options = parser.parse_args()
     every = not (options.constants or options.laws or options.improve or options.stop)
     if options.constants or every:
@@ -289,7 +314,7 @@ def main():
     if options.laws or every:
         laws(options.crystals, options.samples, options.seeds, options.unseen, options.effort)
     if options.improve or every:
-        improve_curves(options.crystals, options.seeds, options.unseen, options.effort)
+        improve_curves(options.crystals, options.seeds, options.unseen, options.effort, options.picture)
     if options.stop or every:
         stops(options.crystals, options.seeds, options.unseen, options.effort)
 

@@ -167,6 +167,14 @@ def test_a_law_is_built_until_the_target_is_met(built):
     assert C[0, 0] == pytest.approx(172.6, rel=0.03)  # by differences of EMT's stress
 
 
+def test_a_posterior_that_is_too_sure_does_not_end_a_build(built):
+    material, small = built[0].material, built[0].material.uncertainty
+    left_out = material.card["calibration"]["held_out_error"]
+    sure = replace(material, uncertainty=replace(small, factor=1e-3 * small.factor))
+    assert expected_error(sure, Ball(0.05)) < 0.01 * left_out  # control
+    assert error_of(sure, 0.05) == 0.5 * left_out
+
+
 def test_a_build_goes_on_where_it_stopped_and_meets_a_harder_target(built, monkeypatch):
     found, folder, _, settings = built
     again = build(bulk("Cu", cubic=True, a=3.6), EMT, folder, settings)
@@ -223,6 +231,9 @@ def test_build_and_improve_on_the_command_line(tmp_path):
     found = json.loads(better.stdout)
     assert (found["samples"], found["failed"]) == (11, {})
     assert found["deviation_expected_GPa"] < found["deviation_before_GPa"]
+    again = run("improve", "better", "-n", 3, "--calculator", "emt", "--effort", "quick", "--json", cwd=tmp_path)  # in its own folder
+    assert again.returncode == 0, again.stderr
+    assert len(StressStrainData.load(tmp_path / "better" / "data.json")) == json.loads(again.stdout)["samples"] == 14
     np.savez(tmp_path / "visited.npz", F=np.eye(3) + 0.01 * np.random.default_rng(0).normal(size=(40, 3, 3)))
     planned = run("improve", "copper", "runs2", "-n", 4, "--to", "vasp", "--plan", "next.json", "--visited", "visited.npz", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
@@ -240,7 +251,8 @@ def test_build_and_improve_on_the_command_line(tmp_path):
     [
         (["improve", "silicon"], "nothing would be written"),
         (["improve", "silicon", "--to", "vasp"], "needed both"),
-        (["improve", "silicon", "--calculator", "emt"], "needed both: --out"),
+        (["improve", "silicon", "--calculator", "emt"], "needed --out DIR for the improved one"),
+        (["improve", "silicon", "--plan", "x.json", "-o", "y"], "needed both: --out"),
         (["improve", "silicon", "--calculator", "emt", "--plan", "x.json", "-o", "y"], "either computed or written"),
         (["improve", "silicon", "--plan", "x.json", "--visited", "v.npz", "--size", "0.1"], "needed one of them"),
         (["build", "x.cif", "--calculator", "emt", "--target", "nan%", "-o", "y"], "between 0 and 100"),

@@ -145,6 +145,23 @@ def test_expected_errors_are_those_of_repeated_fits(diamond):
     assert np.std(found) == pytest.approx(expected.errors[2]["C11"], rel=0.15)
 
 
+BOX = Box((0.05, 0.04, 0.03, 0.0, 0.01, 0.02))
+
+
+@pytest.mark.parametrize(
+    ("region", "share"),
+    [
+        (Ball(0.05), lambda x: np.linalg.norm(x, axis=1) / 0.05),
+        (BOX, lambda x: np.abs(np.delete(x / (np.maximum(BOX.limits, 1e-9) * np.sqrt([1, 1, 1, 2, 2, 2])), 3, axis=1)).max(axis=1)),
+    ],
+    ids=["ball", "box"],
+)
+def test_strains_drawn_by_size_are_uniform_in_it(region, share):
+    even = (np.arange(256) + 0.5) / 256
+    assert np.abs(np.sort(share(region.draw_by_size(256, 2))) - even).max() < 0.04
+    assert np.abs(np.sort(share(region.draw(256, 2))) - even).max() > 0.4  # control: uniform in the volume
+
+
 def test_regions_draw_inside_themselves(tmp_path):
     box = Box((0.05, 0.04, 0.03, 0.0, 0.01, 0.02)).draw(64, 0)
     limits = np.array([0.05, 0.04, 0.03, 0.0, 0.01, 0.02]) * np.sqrt([1, 1, 1, 2, 2, 2])

@@ -64,7 +64,8 @@ def build(
     """From a crystal to its law: relax, find the group, plan, simulate, calibrate, and improve until the error is met.
 
     Every step is kept in DIR/build: after a crash, the same command goes on where it stopped. It stops when the error that the law's
-    posterior expects over all strains up to --size is below --target, or when --budget samples are computed.
+    posterior expects over all strains up to --size (no less than half of the error at samples left out) is below --target, or when
+    --budget samples are computed.
 
     Exit codes: 0 target met, 1 written, the target not met within the budget, 2 refused.
 

@@ -50,7 +50,13 @@ def improve(
     plan: Annotated[Path | None, typer.Option(help="Write the strains as a plan (JSON).", metavar="PLAN", show_default=False)] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder of the improved material, with all its data.", metavar="DIR", show_default=False),
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder of the improved material and all its data; by default that of the law.",
+            metavar="DIR",
+            show_default=False,
+        ),
     ] = None,
     data: DataOption = None,
     visited: Annotated[
@@ -73,13 +79,14 @@ def improve(
 
     The posterior of the law says which: each strain is the one with the largest expected drop of the mean variance over the domain,
     or over the strains that a finite-element solve visited. With --calculator they are computed, joined with the data, and the law is
-    calibrated again.
+    calibrated again: in the folder of the law, or in another one with --out.
 
     Exit codes: 0 written, 2 refused (nothing written; finished samples are kept).
 
     [bold]Examples[/]
 
-      [dim]constitutive improve linbo3 -n 20 --calculator chgnet --out linbo3_better[/]
+      [dim]constitutive improve linbo3 -n 20 --calculator chgnet[/]
+      [dim]constitutive improve copper -n 20 --calculator calc.yaml --out copper_better[/]
       [dim]constitutive improve linbo3 runs2 -n 20 --to vasp[/]
       [dim]constitutive improve silicon --visited strains.npz --plan next.json[/]
     """
@@ -97,12 +104,13 @@ def improve(
     if samples is None:
         raise DataError(f"improve: found no data.json in {folder}; needed the data that the law was calibrated on: --data DATA")
     region = _region(visited, size)
-    if calculator is not None and output is not None:
+    if calculator is not None:
         settings = settings_of(
             workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped, target=None,
             keep_residual_stress=False, if_unstable="stop", skip_stability=False,
         )  # fmt: skip
-        _compute(material, samples, count, spec_of(calculator, option), settings, output, region, seed, effort, as_json=as_json)
+        target = output or _own_folder(folder)
+        _compute(material, samples, count, spec_of(calculator, option), settings, target, region, seed, effort, as_json=as_json)
         return
     if to is not None and samples.ions == "clamped":
         raise DataError("improve: found data with clamped ions and --to; needed --plan, then simulate --clamped: input files relax ions")
@@ -123,10 +131,18 @@ def _require_one_way(calculator: str | None, to: str | None, inputs: Path | None
         raise DataError("improve: found neither --calculator nor --to nor --plan; needed one of them: nothing would be written")
     if calculator is not None and (to is not None or plan is not None):
         raise DataError("improve: found --calculator with --to or --plan; needed one of them: the strains are either computed or written")
-    if (calculator is None) != (output is None):
-        raise DataError(
-            "improve: found --calculator without --out or --out without --calculator; needed both: --out is the improved material"
-        )
+    if calculator is None and output is not None:
+        raise DataError("improve: found --out without --calculator; needed both: --out is the improved material")
+
+
+def _own_folder(folder: Path) -> Path:
+    """The folder of a law, which the improved one replaces; not that of a material that ships."""
+    from constitutive.library import shipped, shipped_names  # deferred: quick --help
+
+    if folder.name in shipped_names() and folder.resolve() == shipped(folder.name).resolve():
+        name = folder.name
+        raise DataError(f"improve: found {name}, a material that ships; needed --out DIR for the improved one, as in: --out {name}_better")
+    return folder
 
 
 def _refuse_computing(**given: bool) -> None:
@@ -158,8 +174,9 @@ def _compute(
             material, samples, count, spec, run_folder_of(output / f"improves_{len(samples)}.json"), settings,
             region=region, seed=seed, effort=effort, progress=progress,
         )  # fmt: skip
+    output.mkdir(parents=True, exist_ok=True)
+    found.data.save(output / "data.json")  # first: an older law can be improved with more data, not a newer one with less
     found.material.save(output)
-    found.data.save(output / "data.json")
     before, after = (float(m.card.get("calibration", {}).get("held_out_error", float("nan"))) for m in (material, found.material))
     payload = {
         "written": [str(output)], "samples": len(found.data), "held_out_error_before": before, "held_out_error": after,

@@ -4,8 +4,9 @@ With :math:`R(x) = \Phi(x) L / \sigma` the deviations of the stress at strain x 
 posterior from :math:`\Sigma` to :math:`\Sigma - \Sigma R^T (I + R \Sigma R^T)^{-1} R \Sigma`, whatever its stress turns out to be. The next
 strain is the one with the largest drop of the mean variance over the domain,
 :math:`\operatorname{tr}[(I + R \Sigma R^T)^{-1} R \Sigma M \Sigma R^T]` with :math:`M` the mean of :math:`R^T R` over the domain (Cohn,
-Ghahramani & Jordan, J. Artif. Intell. Res. 4 (1996) 129); then the posterior is updated and the one after is chosen. The features are
-invariants of the group, so that two strains that symmetry maps onto each other count as one.
+Ghahramani & Jordan, J. Artif. Intell. Res. 4 (1996) 129); then the posterior is updated and the one after is chosen. In the mean, strains
+of all sizes count alike: uniform in the volume of six dimensions, nearly all would lie at the edge. The features are invariants of the
+group, so that two strains that symmetry maps onto each other count as one.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class NextStrains:
     x
         Green–Lagrange strains, Mandel.
     before, after
-        Half-width (GPa) of the interval that holds a stress component with probability 0.68, root mean square over the region, before
-        the batch and as expected after it.
+        Half-width (GPa) of the interval that holds a stress component with probability 0.68, root mean square over the region with
+        strains of all sizes alike, before the batch and as expected after it.
     """
 
     x: Float[np.ndarray, "n 6"]
@@ -83,7 +84,7 @@ def next_strains(
     candidates = _candidates(where, computed, group, count, seed)
     scale = _error_of_a_sample(posterior, computed)
     R = posterior.columns(candidates) @ posterior.factor / scale
-    probes = posterior.columns(where.draw(PROBES, seed + 1)) @ posterior.factor / scale
+    probes = posterior.columns(where.draw_by_size(PROBES, seed + 1)) @ posterior.factor / scale
     M = np.einsum("nik,nil->kl", probes, probes, optimize=True) / (6 * len(probes))
     chosen, before, after = _greedy(R, M, count)
     batch = candidates[chosen]

@@ -69,6 +69,23 @@ class Ball:
         radius = self.size * u[:, 6] ** (1 / 6)
         return np.asarray(normal * (radius / np.linalg.norm(normal, axis=1))[:, None])
 
+    def draw_by_size(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
+        """Strains with |E| uniform between zero and the size: small ones count as much as large ones, as in a body under load.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the sequence.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
+        x = self.draw(count, seed)
+        return x * (np.linalg.norm(x, axis=1, keepdims=True) / self.size) ** 5  # the sixth power of |E| is uniform in the volume
+
     def filled(self, x: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 6"]:
         """The same directions with radii as of points uniform in the volume, in the same order of size: the outermost is at the edge.
 
@@ -129,6 +146,25 @@ class Box:
         """
         return np.asarray((2 * sobol(count, 6, seed) - 1) * np.asarray(self.limits) * _MANDEL)
 
+    def draw_by_size(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
+        """Strains whose box of the same shape has a size uniform between zero and this one's: small ones count as much as large ones.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the sequence.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
+        unit = 2 * sobol(count, 6, seed) - 1
+        share = np.abs(unit[:, np.asarray(self.limits) > 0]).max(axis=1, keepdims=True)
+        power = np.count_nonzero(self.limits) - 1
+        return np.asarray(unit * share**power * np.asarray(self.limits) * _MANDEL)
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -173,6 +209,22 @@ class Visited:
         """
         rng = np.random.default_rng(seed)
         return self.x[rng.choice(len(self.x), size=count, p=self.weights / self.weights.sum())]
+
+    def draw_by_size(self, count: int, seed: int) -> Float[np.ndarray, "count 6"]:
+        """As :meth:`draw`: what was visited says how much strains of each size count.
+
+        Parameters
+        ----------
+        count
+            Number of strains.
+        seed
+            Of the random choice.
+
+        Returns
+        -------
+        Strains, Mandel.
+        """
+        return self.draw(count, seed)
 
 
 Region: TypeAlias = Ball | Box | Visited

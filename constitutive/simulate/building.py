@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 GROWTH = 0.5  # of the samples so far: the next batch
 SMALLEST_BATCH = 6
+LEAST_OF_LEFT_OUT = 0.5  # of the error at samples left out: the least that is expected over all strains
 
 
 @final
@@ -200,7 +201,11 @@ def _parameters(folder: Path) -> dict[str, np.ndarray]:
 
 
 def error_of(material: Material, size: float) -> float:
-    """The relative error of S that the posterior of a law expects over all strains up to a size.
+    """The relative error of S that is expected of a law over all strains up to a size.
+
+    That by the posterior, but no less than half of the error at samples left out, since a posterior of few samples can be far too sure.
+    Samples that were planned lie mostly at the edge, and their error is larger than that over all strains: by 1.25 to 3.05 times in 80 %
+    of 101 laws (docs/benchmarks.md).
 
     Parameters
     ----------
@@ -213,12 +218,15 @@ def error_of(material: Material, size: float) -> float:
     -------
     float
     """
-    return expected_error(material, Ball(size))
+    return max(expected_error(material, Ball(size)), LEAST_OF_LEFT_OUT * _left_out(material))
 
 
 def _errors(law: Material, settings: BuildSettings) -> str:
-    left_out = float(law.card["calibration"]["held_out_error"])
-    return f"expected error {100 * error_of(law, settings.size):.2g} %, at samples left out {100 * left_out:.2g} %"
+    return f"expected error {100 * error_of(law, settings.size):.2g} %, at samples left out {100 * _left_out(law):.2g} %"
+
+
+def _left_out(law: Material) -> float:
+    return float(law.card["calibration"]["held_out_error"])
 
 
 def primitive_of(structure: Structure) -> Structure:
