@@ -27,6 +27,9 @@ SIZES: dict[str, dict[str, object]] = {  # small bodies: only equality is asked
     "sound": {"cells": 300, "plane": 40, "stretches": (0.0,)},
     "hole_in_plate": {"around": 6, "outward": 5},
     "silicon_block": {"cells": 2},
+    "quartz_resonator": {"angles": 3, "cells": 3},
+    "piezo_actuator": {"along": 4},
+    "refined_law": {"around": 8, "outward": 6, "checked": 10},
     "thermal_stress": {"across": 4, "cells": 3, "grains": 4},
 }
 CALIBRATING = ("hole_in_plate", "silicon_block")  # here with a law that is fitted in a moment
