@@ -234,3 +234,11 @@ def test_cuts_of_the_ieee_standard():
     for notation, angles in (("YX", (1.0,)), ("XX", ()), ("YXq", (1.0,))):
         with pytest.raises(SymmetryError, match="cut"):
             ieee_cut(notation, *angles)
+
+
+@pytest.mark.parametrize(("tilt", "along"), [(7e-13, True), (1e-9, False)])
+def test_the_noise_of_a_relaxed_cell_does_not_tilt_the_axes(tilt, along):
+    R = ops.rotation((1, 2, 0), np.degrees(tilt))
+    operations = R @ PointGroup.from_symbol("2/m").operations @ R.T
+    frame = PointGroup.from_operations(operations).frame
+    assert np.array_equal(frame, np.round(frame)) == along

@@ -18,6 +18,7 @@ from constitutive.symmetry.standard_subgroups import Members, maximal_indices, p
 from constitutive.symmetry.structures import AnyStructure
 from constitutive.symmetry.tables import LIMIT_GROUPS, SYMBOLS, GroupEntry, directions_of, entry_of, lookup, positions_of
 
+ROUNDING, TILT_OF_NOISE = 1e-14, 1e-11  # rad: of matrices alone, and of the axes of a relaxed cell
 _POLAR = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
 
 
@@ -462,7 +463,13 @@ def _of_exact_operations(operations: bytes) -> PointGroup:
     """The group that orthogonal matrices generate: a data set asks for that of its structure again and again."""
     group = ops.generate(np.frombuffer(operations).reshape(-1, 3, 3))
     symbol = ops.identify(group)
-    return PointGroup._placed(symbol, ops.standard_frame(symbol, group))
+    return PointGroup._placed(symbol, _without_noise(ops.standard_frame(symbol, group)))
+
+
+def _without_noise(frame: np.ndarray) -> np.ndarray:
+    """A frame along the axes, where it is tilted by no more than the noise of a relaxed cell; rounding alone does no harm."""
+    along = np.round(frame)
+    return along if ROUNDING < np.abs(frame - along).max() < TILT_OF_NOISE else frame
 
 
 def _checked_rotation(R: Numbers) -> np.ndarray:
