@@ -189,6 +189,16 @@ def test_a_potential_file_that_was_edited_is_another_calculator(plan, tmp_path):
     assert "potential" not in identity_of(spec("spring"), settings())
 
 
+def test_a_run_of_an_older_version_goes_on_where_what_it_states_is_the_same(tmp_path):
+    for folder, before in (("old", {"plan": 1}), ("new", {"plan": 1, "potential": {"my.sw": "ab"}})):
+        with RunFolder(tmp_path / folder, before) as run:
+            run.append({"number": 0})
+    with RunFolder(tmp_path / "old", {"plan": 1, "potential": {"my.sw": "cd"}}) as run:
+        assert len(list(run.records())) == 1
+    with pytest.raises(DataError, match="another potential"):
+        RunFolder(tmp_path / "new", {"plan": 1, "potential": {"my.sw": "cd"}})
+
+
 def test_remarks_on_the_calculator_come_before_the_relaxation(tmp_path):
     said, larger = [], Atoms("Po", cell=np.eye(3) * 3.7, pbc=True)
     with pytest.raises(DataError, match="the reference"):  # the stress is not the derivative of the energy
@@ -297,7 +307,7 @@ def test_memory_does_not_grow_with_the_number_of_strains(tmp_path, monkeypatch):
     for count in (100, 800):
         F = np.eye(3) + 0.01 * np.random.default_rng(0).normal(size=(count, 3, 3))
         base = make_plan(CUBE, 4, size=0.02)
-        many = type(base)(structure=base.structure, F=F @ F.transpose(0, 2, 1), point_group="m-3m", size=0.05)
+        many = type(base)(structure=base.structure, F=F @ F.transpose(0, 2, 1), point_group="m-3m", size=0.2)
         tracemalloc.start()
         simulate(many, spec("spring"), tmp_path / f"run{count}", settings())
         peaks.append(tracemalloc.get_traced_memory()[1])
