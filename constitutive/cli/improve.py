@@ -139,8 +139,8 @@ def _own_folder(folder: Path) -> Path:
     """The folder of a law, which the improved one replaces; not that of a material that ships."""
     from constitutive.library import shipped, shipped_names  # deferred: quick --help
 
-    if folder.name in shipped_names() and folder.resolve() == shipped(folder.name).resolve():
-        name = folder.name
+    name = folder.resolve().name
+    if name in shipped_names() and folder.resolve() == shipped(name).resolve():
         raise DataError(f"improve: found {name}, a material that ships; needed --out DIR for the improved one, as in: --out {name}_better")
     return folder
 

@@ -23,6 +23,23 @@ RUN_FILE, JOURNAL_FILE, LOCK_FILE = "run.json", "journal.jsonl", "lock"
 STATED_LATER = ("potential",)  # not in the run files of 0.2.0: such a run goes on without that comparison
 
 
+def stated_in(before: JsonObject, wanted: JsonObject) -> JsonObject:
+    """What of an identity can be compared with that of an earlier run: all but what its version did not state yet.
+
+    Parameters
+    ----------
+    before
+        The run file.
+    wanted
+        The identity of the run that is asked for.
+
+    Returns
+    -------
+    dict
+    """
+    return {key: value for key, value in wanted.items() if key in before or key not in STATED_LATER}
+
+
 @final
 class RunFolder:
     """The folder of one run, locked while it is open.
@@ -79,7 +96,7 @@ class RunFolder:
             write_json(path, {**wanted, "digest": digest(wanted)})
             return
         found = read_json(path)
-        wanted = {key: value for key, value in wanted.items() if key in found or key not in STATED_LATER}
+        wanted = stated_in(found, wanted)
         if found.pop("digest", "") != digest(wanted):
             if not self._holds_results():
                 write_json(path, {**wanted, "digest": digest(wanted)})

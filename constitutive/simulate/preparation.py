@@ -21,7 +21,7 @@ from constitutive.simulate.cells import atoms_of
 from constitutive.simulate.dynamics import DynamicsSettings, thermally_expanded
 from constitutive.simulate.examination import Examination, examine
 from constitutive.simulate.ions import internal_coupling, relax_or_raise, sites_fixed_by_inversion, tight_force
-from constitutive.simulate.journal import RUN_FILE, STATED_LATER, RunFolder
+from constitutive.simulate.journal import RUN_FILE, RunFolder, stated_in
 from constitutive.simulate.phonons import ROUNDS, PhononSettings, expanded_by_phonons, require_phonopy
 from constitutive.simulate.reference import Reference, RelaxationSettings, relax_reference
 from constitutive.simulate.time_limit import calculator_made
@@ -297,9 +297,9 @@ def prepared_before(
         such = "data.run beside data.json, or DIR/build/reference"
         raise DataError(f"{path}: found no {RUN_FILE}; needed the folder of an earlier run, such as {such}")
     before = read_json(path / RUN_FILE)
-    atoms, wanted = atoms_of(structure), json.loads(json.dumps(plain(identity_of(calculator, settings))))
-    left_out = {"plan", "digest", "reference", "crystal", *(key for key in STATED_LATER if key not in before)}
-    differs = [key for key in sorted({*wanted, *before} - left_out) if before.get(key) != wanted.get(key)]
+    atoms = atoms_of(structure)
+    wanted = stated_in(before, json.loads(json.dumps(plain(identity_of(calculator, settings)))))
+    differs = [key for key in sorted({*wanted, *before} - {"plan", "digest", "reference", "crystal"}) if before.get(key) != wanted.get(key)]
     plan: JsonObject = before.get("plan") or _plan_of_build(path, before)
     cell = [plan.get(name, []) for name in ("lattice", "species", "frac_coords")]
     now = (atoms.cell.array.tolist(), atoms.get_chemical_symbols(), np.asarray(structure.frac_coords).tolist())
