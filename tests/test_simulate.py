@@ -312,6 +312,32 @@ def test_the_stress_of_pw_is_that_of_its_xml_with_all_digits(pw, tmp_path):
     assert 1e-6 < np.abs(text - frame.stress).max() < 1e-3  # control: the text output has fewer digits
 
 
+def test_pw_begins_with_the_density_of_its_last_run_where_only_ions_moved(pw, tmp_path):
+    script, golden = pw
+    options = {"command": str(script), "pseudopotentials": {"Mg": "Mg.upf", "O": "O.upf"}}
+    calculator = read_calculator("espresso", options).make(tmp_path)
+    (frame,) = read_xml(golden / "mgo.xml", Reading())
+    atoms = Atoms("MgO", cell=frame.cell, scaled_positions=frame.frac, pbc=True)
+
+    def begins(moved, cell, calculator=calculator):
+        other = atoms.copy()
+        other.positions[0] += moved
+        other.set_cell(atoms.cell.array * cell, scale_atoms=True)
+        other.calc = calculator
+        stress_of(other)
+        (tmp_path / "pwscf.save" / "charge-density.dat").touch()
+        return next((line.split()[-1] for line in (tmp_path / "espresso.pwi").read_text().splitlines() if "startingpot" in line), None)
+
+    assert begins(0.00, 1.00) is None
+    assert begins(0.01, 1.00) == "'file'"
+    assert begins(0.01, 1.01) is None  # the density of another cell
+    assert begins(0.02, 1.01) == "'file'"
+    (tmp_path / "pwscf.save" / "charge-density.dat").unlink()
+    assert begins(0.03, 1.01) is None
+    stated = read_calculator("espresso", {**options, "input_data": {"startingpot": "atomic"}}).make(tmp_path)
+    assert [begins(moved, 1.0, stated) for moved in (0.0, 0.01)] == ["'atomic'", "'atomic'"]
+
+
 def test_runs_of_pw_in_a_plans_folder_are_read_once(pw, tmp_path):
     golden = pw[1]
     (frame,) = read_xml(golden / "mgo.xml", Reading())

@@ -46,6 +46,10 @@ ForceOption = Annotated[
     typer.Option(help="Largest force left on an ion, eV/Å; by default as tight as the law needs.", callback=positive, show_default=False),
 ]
 ClampedOption = Annotated[bool, typer.Option("--clamped", help="Leave the ions at their affine places.")]
+PredictOption = Annotated[
+    bool,
+    typer.Option("--predict-ions", help="Start the ions where the samples so far have them: fewer runs of a dear calculator."),
+]
 KeepStressOption = Annotated[
     bool, typer.Option("--keep-residual-stress", help="Leave the cell of the reference as it is, with its stress.")
 ]
@@ -74,6 +78,7 @@ def simulate(
     batch: BatchOption = 1,
     force: ForceOption = None,
     clamped: ClampedOption = False,
+    predict_ions: PredictOption = False,
     keep_residual_stress: KeepStressOption = False,
     if_unstable: UnstableOption = "stop",
     skip_stability: LookOption = False,
@@ -146,6 +151,7 @@ def simulate(
         workers=workers, scheduler=scheduler, time_limit=time_limit, batch=batch, force=force, clamped=clamped,
         target=None if target is None else percent(target),
         keep_residual_stress=keep_residual_stress, if_unstable=if_unstable, skip_stability=skip_stability,
+        predict_ions=predict_ions,
     )  # fmt: skip
     settings = at_temperature(
         settings, temperature, method, md_steps=md_steps, timestep=timestep, supercell=supercell, q_mesh=q_mesh
@@ -200,7 +206,7 @@ def spec_of(calculator: str, options: list[str] | None) -> CalculatorSpec:
 
 def settings_of(
     *, workers: int, scheduler: str | None, time_limit: float | None, batch: int, force: float | None, clamped: bool, target: float | None,
-    keep_residual_stress: bool, if_unstable: str, skip_stability: bool,
+    keep_residual_stress: bool, if_unstable: str, skip_stability: bool, predict_ions: bool = False,
 ) -> SimulationSettings:  # fmt: skip
     """The settings of the options."""
     from constitutive.simulate import RelaxationSettings, SimulationSettings  # deferred: quick --help
@@ -211,8 +217,9 @@ def settings_of(
         look_for_instability=not skip_stability,
     )
     return SimulationSettings(
-        relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, target, batch=batch
-    )
+        relaxation, "clamped" if clamped else "relaxed", force, workers, scheduler, time_limit, target, batch=batch,
+        ions_start="predicted" if predict_ions else "affine",
+    )  # fmt: skip
 
 
 def at_temperature(

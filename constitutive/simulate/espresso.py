@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_changes
 from ase.calculators.espresso import Espresso, EspressoProfile
@@ -67,6 +69,8 @@ class EspressoRuns(Espresso):
         data.setdefault("control", {}).update(tstress=True, tprnfor=True)
         profile = EspressoProfile(command=command, pseudo_dir=str((Path(base) / pseudo_dir).resolve()))
         super().__init__(profile=profile, directory=str(folder), input_data=data, koffset=tuple(koffset), **options)
+        self._input = data
+        self._last: Atoms | None = None  # whose run ended
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
@@ -91,6 +95,8 @@ class EspressoRuns(Espresso):
         bare = None if atoms is None else atoms.copy()
         if bare is not None:
             bare.set_constraint()  # those of our relaxations are not pw.x's
+            self._begin(bare)
+        self._last = None
         super().calculate(bare, properties, system_changes)
         found = next(iter(sorted(folder.rglob("data-file-schema.xml"))), None)
         if found is None:
@@ -101,13 +107,29 @@ class EspressoRuns(Espresso):
             self.results["forces"] = frame.forces
         if frame.energy is not None:
             self.results["energy"] = self.results["free_energy"] = frame.energy
+        self._last = bare
+
+    def _begin(self, atoms: Atoms) -> None:
+        """Let pw.x begin with the density of the last run where only the ions moved, with that of free atoms otherwise."""
+        last = self._last
+        same = last is not None and np.array_equal(last.cell.array, atoms.cell.array) and np.array_equal(last.numbers, atoms.numbers)
+        namelists = _nested(self._input)
+        if same and any(Path(self.directory).rglob("charge-density.*")):
+            namelists["electrons"].setdefault("startingpot", "file")
+        self.parameters["input_data"] = namelists
+
+
+def _nested(input_data: JsonObject) -> Namelist:
+    """The namelists of pw.x with the names in them."""
+    placed = Namelist(copy.deepcopy(input_data))
+    placed.to_nested("pw")
+    return placed
 
 
 def _require_known_input(input_data: JsonObject) -> None:
     """Refuse names outside their namelist that ASE drops; pw.x itself refuses unknown ones inside."""
     flat = {key: value for key, value in input_data.items() if not isinstance(value, Mapping)}
-    placed = Namelist(flat)
-    placed.to_nested("pw")
+    placed = _nested(flat)
     sections = {key for key, value in placed.items() if isinstance(value, Mapping)}
     kept = {name for section in sections for name in placed[section]}
     known = {key for key in input_data if key.lower() in (kept if key in flat else sections)}

@@ -194,7 +194,7 @@ def force_constants(atoms: Atoms, symprec: float = 0.01) -> Hessian:
         −∂f/∂u, eV/Å², symmetric, with the sum over atoms zero.
     """
     n = len(atoms)
-    operations = _operations(atoms, symprec)
+    operations = space_group_images(atoms, symprec)
     orbits = {a: {int(image[a]) for _, image in operations} for a in range(n)}
     alone = next((a for a in range(n) if len(orbits[a]) == 1), None)
     blocks = np.full((n, n, 3, 3), np.nan)
@@ -227,8 +227,19 @@ def _forces_of_displaced(atoms: Atoms, a: int) -> Callable[[np.ndarray], np.ndar
     return forces
 
 
-def _operations(atoms: Atoms, symprec: float) -> list[Operation]:
-    """The space group: each Cartesian rotation, and the number of the atom that each atom is taken to."""
+def space_group_images(atoms: Atoms, symprec: float = 0.01) -> list[Operation]:
+    """The space group: each Cartesian rotation, and the number of the atom that each atom is taken to.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    symprec : float
+        Tolerance of the symmetry search, Å.
+
+    Returns
+    -------
+    list of (array (3, 3), array of int (n,))
+    """
     W, _, images = prep_symmetry(atoms, symprec, False)
     L = atoms.cell.array
     return [(L.T @ w @ np.linalg.inv(L.T), np.asarray(image, dtype=int)) for w, image in zip(W, images, strict=True)]
@@ -352,7 +363,7 @@ def internal_coupling(
         return np.vstack([_turned(both[:-3], R, order), R @ both[-3:] @ R.T])
 
     strains = [np.asarray(from_mandel(row)) for row in np.eye(6)]
-    slopes = _slopes(strains, step, forces_and_stress, _operations(atoms, symprec), lambda e, R: R @ e @ R.T, turned)
+    slopes = _slopes(strains, step, forces_and_stress, space_group_images(atoms, symprec), lambda e, R: R @ e @ R.T, turned)
     return slopes[:, :-3].reshape(6, -1).T, np.asarray(to_mandel(slopes[:, -3:])).T
 
 

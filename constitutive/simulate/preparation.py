@@ -68,6 +68,9 @@ class SimulationSettings:
         Stresses, entropies and free energies at temperatures, by phonons; None: at rest.
     batch
         Samples whose cells a machine-learned potential evaluates together, in this process.
+    ions_start
+        Where the relaxation of the ions of a sample begins: at their "affine" places, or where the samples so far have them "predicted".
+        That saves about half the calculations of a density functional; the rest found is the same within the limit of the forces.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class SimulationSettings:
     dynamics: DynamicsSettings | None = None
     phonons: PhononSettings | None = None
     batch: int = 1
+    ions_start: Literal["affine", "predicted"] = "affine"
 
     def __post_init__(self) -> None:
         for name in ("force", "time_limit", "target"):
@@ -103,6 +107,8 @@ class SimulationSettings:
             raise DataError("found molecular dynamics and phonons; needed one of them")
         if self.ions == "clamped" and self.force is not None:
             raise DataError("found clamped ions with a limit of their forces (--force); needed one of them: clamped ions are not relaxed")
+        if self.ions_start == "predicted" and (self.ions == "clamped" or self.dynamics is not None or self.phonons is not None):
+            raise DataError("found --predict-ions for ions that are not relaxed at rest; needed relaxed ions, without a temperature")
         if self.ions == "clamped" and (self.dynamics is not None or self.phonons is not None):
             raise DataError("found clamped ions at a temperature; needed one of them: ions move at a temperature")
 

@@ -21,6 +21,7 @@ from constitutive.simulate.cells import GPA, structure_of
 from constitutive.simulate.dynamics import DynamicsSettings
 from constitutive.simulate.examination import Examination
 from constitutive.simulate.executors import Dask, Executor, InProcess, Processes
+from constitutive.simulate.ion_prediction import IonPrediction
 from constitutive.simulate.journal import RunFolder, digest
 from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, Warn, identity_of, prepared_in
 from constitutive.simulate.reference import Reference
@@ -105,6 +106,8 @@ def simulate(
     settings = settings or SimulationSettings()
     if settings.phonons is not None and plan.polarization is not None:
         raise DataError("found a plan of polarisations with phonons; needed strains, or strains and electric fields (plan --field)")
+    if settings.ions_start == "predicted" and (plan.electric_field is not None or plan.polarization is not None):
+        raise DataError("found a predicted start of the ions (--predict-ions) with electric fields or polarisations; needed strains alone")
     tell = progress or (lambda _what, _fraction: None)
     with RunFolder(folder, _identity(plan, calculator, settings, prepared)) as run:
         say = once(warn)
@@ -136,7 +139,11 @@ def _job(prepared: Prepared, calculator: CalculatorSpec, settings: SimulationSet
 
 def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationSettings, tell: Progress) -> int:
     """Compute what the journal does not hold, each record on the disk before the next is taken; how many were computed."""
-    finished = {int(record["number"]): record["status"] for record in run.records()}
+    prediction = IonPrediction(job.reference, plan.size) if settings.ions_start == "predicted" else None
+    finished = {}
+    for record in run.records():
+        finished[int(record["number"])] = record["status"]
+        _learn(prediction, plan, record)
     missing = [number for number in range(len(plan)) if finished.get(number) != "done"]
     failed, computed, began = 0, 0, time.monotonic()
 
@@ -144,7 +151,8 @@ def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationS
         for number in missing:
             second = number % SECOND_STARTS == SECOND_STARTS // 2
             field, polarization = (None if a is None else a[number] for a in (plan.electric_field, plan.polarization))
-            yield Task(number, plan.F[number], second_start=second, field=field, polarization=polarization)
+            start = None if prediction is None else prediction.start(plan.F[number])
+            yield Task(number, plan.F[number], second_start=second, field=field, polarization=polarization, start=start)
 
     if not missing:
         return 0
@@ -152,11 +160,17 @@ def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationS
     with executor_of(job, settings) as executor:
         for record in executor.run(tasks()):
             run.append(record)
+            _learn(prediction, plan, record)
             computed += 1
             failed += record["status"] != "done"
             done = len(plan) - len(missing) + computed
             tell(_line(done, len(plan), computed, time.monotonic() - began, failed), done / len(plan))
     return computed
+
+
+def _learn(prediction: IonPrediction | None, plan: Plan, record: JsonObject) -> None:
+    if prediction is not None and record["status"] == "done":
+        prediction.learn(plan.F[int(record["number"])], record)
 
 
 def _line(done: int, total: int, computed: int, seconds: float, failed: int) -> str:

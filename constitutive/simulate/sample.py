@@ -91,6 +91,8 @@ class Task:
         Relax once more from displaced ions.
     attempt
         Which settings to begin with; counted up when a worker was lost or too slow.
+    start
+        Fractional coordinates that the first attempt begins with; None: those of the reference.
     """
 
     number: int
@@ -99,6 +101,7 @@ class Task:
     attempt: int = 0
     field: Float[np.ndarray, "3"] | None = None
     polarization: Float[np.ndarray, "3"] | None = None
+    start: Float[np.ndarray, "n 3"] | None = None
 
 
 def compute(job: Job, task: Task, calculator: BaseCalculator | None = None) -> JsonObject:
@@ -125,7 +128,8 @@ def compute(job: Job, task: Task, calculator: BaseCalculator | None = None) -> J
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optimisers and models, thousands of times the same
-                found = _once(job, task, calculator or calculator_of(job.calculator), optimizer, longer * job.steps)
+                place = task.start if attempt == 0 else None
+                found = _once(job, task, calculator or calculator_of(job.calculator), optimizer, longer * job.steps, place)
         except Exception as error:  # noqa: BLE001 - calculators raise what they like; the sample is named with it
             if calculator is None:
                 forget_calculator()  # a calculator that failed may be left in any state
@@ -135,8 +139,12 @@ def compute(job: Job, task: Task, calculator: BaseCalculator | None = None) -> J
     return {"number": task.number, "status": "failed", "reason": "; then ".join(reasons), "seconds": time.monotonic() - began}
 
 
-def _once(job: Job, task: Task, calculator: BaseCalculator, optimizer: str, steps: int) -> JsonObject:
+def _once(
+    job: Job, task: Task, calculator: BaseCalculator, optimizer: str, steps: int, start: Float[np.ndarray, "n 3"] | None
+) -> JsonObject:
     atoms = strained(job.reference, task.F)
+    if start is not None:
+        atoms.set_scaled_positions(start)
     if job.phonons is not None:
         require_phonopy()
     atoms.calc = calculator
