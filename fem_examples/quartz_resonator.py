@@ -134,8 +134,8 @@ def picture(turns: np.ndarray, constants: np.ndarray, near: np.ndarray, changes:
     y = shape.function_space.tabulate_dof_coordinates()[:, 1]
     order = np.argsort(y)
     values = shape.x.array.reshape(-1, 3)[order] / np.abs(shape.x.array).max()
-    for k, (name, colour) in enumerate((("x", BLUE), ("y", GREEN), ("z", ORANGE))):
-        middle.plot(values[:, k], y[order] - y.mean(), color=colour, label=f"along {name}")
+    for k, (name, colour, line) in enumerate((("x", BLUE, "-"), ("y", GREEN, "-"), ("z", ORANGE, (0, (4, 4))))):  # y and z coincide
+        middle.plot(values[:, k], y[order] - y.mean(), color=colour, linestyle=line, label=f"along {name}")
     middle.set(xlabel="displacement", ylabel="height (mm)", title="AT: the slow mode")
     middle.legend(frameon=False, fontsize=7.5)
     right.plot(near, changes, "o-", ms=3, color=BLUE)

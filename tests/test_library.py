@@ -61,6 +61,7 @@ def test_each_card_agrees_with_its_files(entry: LibraryEntry):
     assert entry.unseen_error < entry.unconstrained_error
     assert entry.unseen_error < entry.linear_error
     assert entry.about.endswith(".")
+    assert Material.load(entry.name).name == entry.name
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_names() if (shipped(name) / "plan.json").exists()])

@@ -30,7 +30,7 @@ def moved(F, sign=1.0):
     u = sign * np.array([[y + 3 * y * E[2, 2], x + 3 * x * E[2, 2], 0.0]])
     cell = HEXAGONAL.cell.array
     places = HEXAGONAL.get_scaled_positions() + np.vstack([u, -u]) @ np.linalg.inv(cell)
-    return {"frac_coords": places.tolist()}
+    return {"frac_coords": places.tolist(), "steps": 3}
 
 
 def test_displacements_of_other_strains_follow_from_few():

@@ -14,6 +14,7 @@ constant E₀ is the virial of the internal energy alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
@@ -30,6 +31,8 @@ DISPLACEMENT = 2e-4  # Å, of the differences of forces
 LARGEST_STEP = 0.1  # Å
 STEPS, FRESH = 80, 25  # steps at most; after so many the force constants are computed anew
 FORCE = 1e-7  # eV/Å left on a particle
+ROUGH, STALLED = 2e-5, 10  # eV/Å: a force that so many steps did not lessen is rounding error, which is large where a shell is on its core
+PARTS = (1, 2, 4)  # steps to a given polarisation, tried in this order
 GAP = 1e-9  # C/m², of a given polarisation
 VOLT = 0.1  # eV/Å of a charge e in 1 GV/m
 
@@ -262,14 +265,15 @@ def _updated(H: np.ndarray, dx: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Force constants that take the last step to the last change of the forces: symmetric, of rank one (Nocedal & Wright 2006, (6.24))."""
     rest = change - H @ dx
     slope = float(rest @ dx)
-    if abs(slope) < 1e-8 * float(np.linalg.norm(rest) * np.linalg.norm(dx)):
+    if np.abs(rest).max() < ROUGH or abs(slope) < 1e-8 * float(np.linalg.norm(rest) * np.linalg.norm(dx)):
         return H
     return np.asarray(H + np.outer(rest, rest) / slope)
 
 
 def _newton(
     ions: Ions, places: np.ndarray, moving: np.ndarray, push: np.ndarray, limit: float, name: str,
-    *, map_to_p: np.ndarray | None = None, target: np.ndarray | None = None, polarization_of: object = None,
+    *, map_to_p: np.ndarray | None = None, target: np.ndarray | None = None,
+    polarization_of: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
     """Places at which internal forces and ``push`` (eV/Å, flat) are in balance; with ``map_to_p`` the field that gives a polarisation.
 
@@ -285,17 +289,22 @@ def _newton(
     dx: np.ndarray = np.zeros(len(push))
     H = _constants(ions, places, moving) if H is None or len(H) != moving.sum() else H
     left = np.inf
+    best: tuple[float, np.ndarray, np.ndarray, int] = np.inf, places, field_found, 0  # with its number of steps
     for step in range(STEPS):
         f = (_forces(ions, places) + push)[moving]
         if held and map_to_p is not None:
             f = f + map_to_p[:, moving].T @ field_found
         if free:
             f = f - np.tile(f.reshape(-1, 3).mean(0), len(f) // 3)  # rounding of the sum of all forces
-        gap = target - polarization_of(places) if held else np.zeros(0)  # type: ignore[operator]  # a function where P is held
+        gap = np.zeros(0) if target is None or polarization_of is None else target - polarization_of(places)
         left = float(np.abs(f).max(initial=0.0))
         if left <= limit and (not held or np.abs(gap).max() <= GAP):
             ions.kept.setdefault(name, H)
             return places, field_found, left
+        if left < best[0] and (not held or np.abs(gap).max() <= GAP):
+            best = left, places.copy(), field_found.copy(), step
+        if best[0] <= ROUGH and step >= best[3] + STALLED:
+            return best[1], best[2], best[0]
         internal = f - push[moving] - (map_to_p[:, moving].T @ field_found if held and map_to_p is not None else 0.0)
         if step and step % FRESH == 0:
             H = _constants(ions, places, moving)
@@ -316,7 +325,37 @@ def _newton(
         flat = places.ravel()
         flat[moving] += dx
         places = flat.reshape(-1, 3)
-    raise DataError(f"a force of {left:.2g} eV/Å is left on the ions after {STEPS} Newton steps in the field; needed {limit:.2g}")
+    who = "shells" if name == "shells" else "ions"
+    hint = "; a shell at rest on its core feels the rounding of coul/long/cs: leave out the force constants (--skip-stability)"
+    raise DataError(
+        f"a force of {left:.2g} eV/Å is left on the {who} after {STEPS} Newton steps; needed {limit:.2g}"
+        + (hint if name == "shells" else "")
+    )
+
+
+def _held(
+    ions: Ions, start: np.ndarray, moving: np.ndarray, name: str, push_of: np.ndarray, polarization_of: Callable[[np.ndarray], np.ndarray],
+    polarization: np.ndarray, volume: float,
+) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
+    """Places, field and force left at a polarisation, reached at once or, where that fails, in steps.
+
+    The ions are never free of the constraint: a ferroelectric would fall into a well.
+    """
+    scale = volume / CHARGE_PER_SQUARE_ANGSTROM  # P₀ in e Å
+    failure: DataError | None = None
+    for count in PARTS:
+        places, multiplier, left = start, np.zeros(3), np.inf
+        try:
+            for part in range(1, count + 1):
+                places, multiplier, left = _newton(
+                    ions, places, moving, np.zeros(places.size), FORCE, name,
+                    map_to_p=push_of, target=part / count * polarization * scale, polarization_of=lambda at: polarization_of(at) * scale,
+                )  # fmt: skip
+        except DataError as error:
+            failure = failure or error
+        else:
+            return places, multiplier / VOLT, left
+    raise failure or DataError("found no steps to a polarisation; needed one at least")
 
 
 def relaxed_in_field(
@@ -373,19 +412,14 @@ def relaxed_in_field(
     places = ions.with_shells(positions, offsets)
     name = "shells" if clamped else "all"
     push_of = np.concatenate([charge * inverse for charge in q], axis=1)  # (3, 3m): its transpose takes E₀ to forces on q e, e = F⁻ᵀE₀
-    places, _, left = _newton(ions, places, moving, np.zeros(places.size), FORCE, name)
-    E0 = np.zeros(3)
+    E0: np.ndarray = np.zeros(3)
+    left = np.inf
     if field is not None:
-        E0[:] = field
-        places, _, left = _newton(ions, places, moving, VOLT * push_of.T @ E0, FORCE, name)
+        for part in (0.0, 1.0):
+            E0 = part * np.asarray(field, dtype=np.float64)
+            places, _, left = _newton(ions, places, moving, VOLT * push_of.T @ E0, FORCE, name)
     else:
-        scale = volume / CHARGE_PER_SQUARE_ANGSTROM  # P₀ in e Å
-        target = np.asarray(polarization, dtype=np.float64)
-        places, multiplier, left = _newton(
-            ions, places, moving, np.zeros(places.size), FORCE, name,
-            map_to_p=push_of, target=target * scale, polarization_of=lambda at: polarization_of(at) * scale,
-        )  # fmt: skip
-        E0[:] = multiplier / VOLT
+        places, E0, left = _held(ions, places, moving, name, push_of, polarization_of, np.asarray(polarization, dtype=np.float64), volume)
     _forces(ions, places)
     return FieldState(
         places[: ions.atoms], E0, polarization_of(places), ions.particles.stress / GPA, ions.particles.energy, left

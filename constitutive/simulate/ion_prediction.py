@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations_with_replacement
 from math import factorial
 from typing import final
@@ -14,17 +15,19 @@ from constitutive.plain import JsonObject
 from constitutive.simulate.ions import space_group_images
 from constitutive.tensors.packing import to_mandel
 
-DEGREE = 3  # of the polynomial in strain
+DEGREES = (2, 3, 4)  # of the polynomials in strain, of which the one that has predicted best is taken
 RIDGE = 1e-5  # of the fit, beside strains of the size of the plan
 TRUSTED = 3  # samples in a row whose ions were found nearer to the prediction than half their displacement
+MEMORY = 0.7  # weight of the errors so far beside that of the last sample
 
 
 @final
 class IonPrediction:
-    """Displacements of the ions as a polynomial of the strain, fitted to the relaxed samples and their images under the space group.
+    """Displacements of the ions as polynomials of the strain, fitted to the relaxed samples and their images under the space group.
 
     A displacement in the lattice of the reference depends on the strain E alone, and an operation of the space group that turns the strain
-    turns the displacements with it and exchanges the ions. Each sample counts with all its images.
+    turns the displacements with it and exchanges the ions. Each sample counts with all its images. Of polynomials of several degrees that
+    one is taken whose predictions of the last samples were best: a high degree needs more samples.
 
     A prediction is made only when it has proved itself: the last samples were nearer to what was predicted for them than half the way the
     ions went.
@@ -40,16 +43,14 @@ class IonPrediction:
     def __init__(self, reference: Atoms, size: float):
         self._lattice = reference.cell.array
         self._at_rest = reference.get_scaled_positions(wrap=False)
-        self._images = space_group_images(reference)
-        self._size = size
-        self._powers = _monomials(6, DEGREE)
-        terms = len(self._powers)
-        self._gram = np.zeros((terms, terms))
-        self._moments = np.zeros((terms, 3 * len(reference)))
+        images = space_group_images(reference)
+        self._rotations, self._orders = np.array([R for R, _ in images]), [order for _, order in images]
+        self._fits = [_Fit(degree, size, 3 * len(reference)) for degree in DEGREES]
+        self._errors: np.ndarray = np.full(len(self._fits), np.inf)
         self._good = 0
 
     def learn(self, F: Float[np.ndarray, "3 3"], record: JsonObject) -> None:
-        """Take up a relaxed sample.
+        """Take up a relaxed sample; one whose ions took no step tells nothing that was not known.
 
         Parameters
         ----------
@@ -58,16 +59,19 @@ class IonPrediction:
         record : dict
             As `constitutive.simulate.sample.compute` returns it, status "done".
         """
+        if not record["steps"]:
+            return
         u = self._displacements(np.asarray(record["frac_coords"], dtype=np.float64))
         E = (F.T @ F - np.eye(3)) / 2
-        missed = float(np.linalg.norm(self._predict(E) - u))
-        self._good = self._good + 1 if missed < 0.5 * float(np.linalg.norm(u)) else 0
-        for R, order in self._images:
-            turned = np.empty_like(u)
-            turned[order] = u @ R.T
-            phi = self._features(R @ E @ R.T)
-            self._gram += np.outer(phi, phi) / len(self._images)
-            self._moments += np.outer(phi, turned.ravel()) / len(self._images)
+        missed = np.array([float(np.linalg.norm(fit.at(E) - u.ravel())) for fit in self._fits])
+        self._good = self._good + 1 if missed[np.argmin(self._errors)] < 0.5 * float(np.linalg.norm(u)) else 0
+        self._errors = np.where(np.isinf(self._errors), missed, MEMORY * self._errors + (1 - MEMORY) * missed)
+        turned = np.empty((len(self._rotations), *u.shape))
+        for row, R, order in zip(turned, self._rotations, self._orders, strict=True):
+            row[order] = u @ R.T
+        strains = np.einsum("gij,jk,glk->gil", self._rotations, E, self._rotations)
+        for fit in self._fits:
+            fit.add(strains, turned.reshape(len(turned), -1))
 
     def start(self, F: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 3"] | None:
         """Fractional coordinates to begin a relaxation from.
@@ -84,7 +88,7 @@ class IonPrediction:
         """
         if self._good < TRUSTED:
             return None
-        u = self._predict((F.T @ F - np.eye(3)) / 2)
+        u = self._fits[int(np.argmin(self._errors))].at((F.T @ F - np.eye(3)) / 2).reshape(-1, 3)
         return np.asarray(self._at_rest + u @ np.linalg.inv(self._lattice))
 
     def _displacements(self, frac_coords: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
@@ -92,23 +96,36 @@ class IonPrediction:
         u = (frac_coords - self._at_rest) @ self._lattice
         return np.asarray(u - u.mean(axis=0))
 
-    def _predict(self, E: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 3"]:
+
+class _Fit:
+    """A ridge regression of one degree: normal equations that grow with the samples."""
+
+    def __init__(self, degree: int, size: float, outputs: int):
+        self._size, self._degree = size, degree
+        terms = self._features(np.zeros((1, 3, 3))).shape[1]
+        self._gram, self._moments = np.zeros((terms, terms)), np.zeros((terms, outputs))
+
+    def add(self, E: Float[np.ndarray, "g 3 3"], u: Float[np.ndarray, "g n3"]) -> None:
+        phi = self._features(E)
+        self._gram += phi.T @ phi / len(phi)
+        self._moments += phi.T @ u / len(phi)
+
+    def at(self, E: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " n3"]:
         weights = np.linalg.solve(self._gram + RIDGE * np.eye(len(self._gram)), self._moments)
-        return np.asarray((self._features(E) @ weights).reshape(-1, 3))
+        return np.asarray((self._features(E[None]) @ weights)[0])
 
-    def _features(self, E: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " terms"]:
-        """All monomials up to the third degree, weighted so that their scalar product is that of the strains to these powers."""
+    def _features(self, E: Float[np.ndarray, "g 3 3"]) -> Float[np.ndarray, "g terms"]:
+        """Monomials of all degrees, weighted so that their scalar product is the sum of the powers of that of the strains."""
         e = np.asarray(to_mandel(E)) / self._size
-        return np.array([weight * np.prod(e[list(powers)]) for powers, weight in self._powers])
+        return np.concatenate([weights * np.prod(e[:, factors], axis=2) for factors, weights in _monomials(6, self._degree)], axis=1)
 
 
-def _monomials(n: int, degree: int) -> list[tuple[tuple[int, ...], float]]:
-    """Indices of the factors of each monomial, with the square root of its multinomial coefficient."""
+@cache
+def _monomials(n: int, degree: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each degree the factors of its monomials, with the square roots of their multinomial coefficients."""
     found = []
     for d in range(1, degree + 1):
-        for powers in combinations_with_replacement(range(n), d):
-            count = factorial(d)
-            for index in set(powers):
-                count //= factorial(powers.count(index))
-            found.append((powers, float(np.sqrt(count))))
+        factors = np.array(list(combinations_with_replacement(range(n), d)))
+        counts = [np.prod([factorial(int(k)) for k in np.unique(row, return_counts=True)[1]]) for row in factors]
+        found.append((factors, np.sqrt(factorial(d) / np.array(counts))))
     return found

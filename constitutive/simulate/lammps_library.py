@@ -50,8 +50,8 @@ class LammpsLibrary(Calculator):
     commands : list of str
         More commands, run after ``pair_coeff`` (``kspace_style ewald 1e-8``).
     shells : dict
-        For each species with a shell {"charge": e, "spring": k in eV/Å²}, of the energy k r²/2. The types of the shells follow those of the
-        species, in the order given here.
+        For each species with a shell {"charge": e, "spring": k₂ in eV/Å², "quartic": k₄ in eV/Å⁴}, of the energy k₂ r²/2 + k₄ r⁴/24; k₄ may
+        be left out. The types of the shells follow those of the species, in the order given here.
     angles : list of dict
         Harmonic terms k (θ − θ₀)²/2 of neighbours: {"centre": "Si", "ends": "O", "degrees": θ₀, "constant": k in eV, "distance": Å},
         between the shells of the ends where they have any.
@@ -100,10 +100,12 @@ class LammpsLibrary(Calculator):
         self._field: Float[np.ndarray, "3"] | None = None
 
     def _styles(self) -> list[str]:
-        springs = [f"bond_coeff {k + 1} {shell.spring / 2:.16g} 0.0" for k, shell in enumerate(self.shells.values())]
+        springs = [
+            f"bond_coeff {k + 1} 0.0 {shell.spring / 2:.16g} 0.0 {shell.quartic / 24:.16g}" for k, shell in enumerate(self.shells.values())
+        ]
         bends = [f"angle_coeff {k + 1} {angle.constant / 2:.16g} {angle.degrees:.16g}" for k, angle in enumerate(self.angles)]
         return [
-            *(["bond_style harmonic", *springs, "special_bonds coul 0 0 0"] if springs else []),
+            *(["bond_style class2", *springs, "special_bonds coul 0 0 0"] if springs else []),
             *(["angle_style harmonic", *bends] if bends else []),
         ]
 

@@ -26,11 +26,14 @@ class Shell:
     charge : float
         e.
     spring : float
-        k of k r²/2, eV/Å².
+        k₂ of k₂ r²/2 + k₄ r⁴/24, eV/Å².
+    quartic : float
+        k₄, eV/Å⁴.
     """
 
     charge: float
     spring: float
+    quartic: float = 0.0
 
     @classmethod
     def of(cls, name: str, given: Mapping[str, Json]) -> Shell:
@@ -41,7 +44,7 @@ class Shell:
         name : str
             The species.
         given : mapping
-            ``charge`` and ``spring``.
+            ``charge`` and ``spring``; ``quartic`` where the spring stiffens.
 
         Returns
         -------
@@ -50,12 +53,16 @@ class Shell:
         Raises
         ------
         DataError
-            A number is missing or not finite, or the spring not positive.
+            A number is missing or not finite, another is there, the spring is not positive, or the quartic term negative.
         """
-        charge, spring = _numbers(f"shells: {name}", given, ("charge", "spring"))
+        if unknown := sorted({*given} - {"charge", "spring", "quartic"}):
+            raise DataError(f"lammps: shells: {name}: found {', '.join(unknown)}; needed charge, spring and, if any, quartic")
+        charge, spring, quartic = _numbers(f"shells: {name}", {"quartic": 0.0, **given}, ("charge", "spring", "quartic"))
         if not spring > 0:
             raise DataError(f"lammps: shells: {name}: found a spring of {spring:g}; needed a positive one, eV/Å²")
-        return cls(charge, spring)
+        if quartic < 0:
+            raise DataError(f"lammps: shells: {name}: found a quartic term of {quartic:g}; needed none or a positive one, eV/Å⁴")
+        return cls(charge, spring, quartic)
 
 
 @final
