@@ -203,6 +203,20 @@ def test_settings_of_a_build_that_cannot_be_meant_are_refused(options):
 # -- commands ------------------------------------------------------------------------------------------------------------------
 
 
+FAILS_WHEN_STRETCHED = """
+from ase.calculators.emt import EMT
+
+class Fails(EMT):
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        if atoms.get_volume() > 11.96:  # Å³, 3 % above that at rest
+            raise RuntimeError("the SCF did not converge")
+        super().calculate(atoms, list(properties), list(system_changes))
+
+def make():
+    return Fails()
+"""
+
+
 def test_build_and_improve_on_the_command_line(tmp_path):
     write(tmp_path / "Cu.cif", bulk("Cu", cubic=True, a=3.6))
     words = (
@@ -244,6 +258,11 @@ def test_build_and_improve_on_the_command_line(tmp_path):
     assert other.returncode == 2
     assert "needed the calculator that made them" in " ".join(other.stderr.split())
     assert not (tmp_path / "wrong" / "card.yaml").exists()
+    (tmp_path / "fails.py").write_text(FAILS_WHEN_STRETCHED)
+    part = run("improve", "copper", "-n", 6, "--calculator", "fails:make", "--effort", "quick", "-o", "part", cwd=tmp_path)
+    assert part.returncode == 1, part.stderr
+    assert "left out: strain" in part.stdout
+    assert 8 < len(StressStrainData.load(tmp_path / "part" / "data.json")) < 14
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from constitutive.cli import app
+from constitutive.data import StressStrainData
 from constitutive.data.plan import Plan
 from constitutive.errors import DataError, SymmetryError
 from constitutive.planning import CODES, InputOptions, make_plan, write_inputs
@@ -100,6 +101,10 @@ def test_results_are_matched_by_number_and_the_others_are_named(plan, tmp_path):
     assert data.point_group in (None, "m-3m")
     expected = atoms.get_stress(voigt=False) * 160.2176634
     np.testing.assert_allclose(data.cauchy[0], expected, atol=1e-9)
+    asked = ["convert", str(runs), "-o", str(tmp_path / "data.json")]
+    told, accepted = CliRunner().invoke(app, asked), CliRunner().invoke(app, [*asked, "--skip-failed"])
+    assert (told.exit_code, accepted.exit_code) == (1, 0)  # written without some, as simulate
+    assert len(StressStrainData.load(tmp_path / "data.json")) == 2
 
 
 def test_results_of_other_atoms_and_of_no_strain_are_named_and_mixed_programs_refused(plan, tmp_path):

@@ -86,7 +86,8 @@ def convert(
     Sources are files (gz, xz and bz2 too), folders, or patterns in quotes. Each option is about the numbers in the file; one that
     contradicts the file is an error. What neither a file nor an option states is printed as assumed.
 
-    Exit codes: 0 done, 2 a source cannot be read or an option does not fit it; the output is written whole or not at all.
+    Exit codes: 0 done, 1 written without runs of a plan's folder, which are named (with --skip-failed: 0), 2 a source cannot be read or an
+    option does not fit it; the output is written whole or not at all.
 
     [bold]Examples[/]
 
@@ -146,7 +147,10 @@ def convert(
     if data.structure is not None and len(data.structure) == 0:
         raise DataError(f"{output}: found a reference structure without atoms; needed one; nothing was written")
     data.save(output)
-    emit(as_json, _payload(output, data), lambda: _render(output, data))
+    payload = _payload(output, data)
+    emit(as_json, payload, lambda: _render(output, data))
+    if payload["skipped"] and not skip_failed:
+        raise typer.Exit(1)
 
 
 def _polarized(data: StressStrainData, charges: str) -> StressStrainData:

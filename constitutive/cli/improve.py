@@ -81,7 +81,7 @@ def improve(
     or over the strains that a finite-element solve visited. With --calculator they are computed, joined with the data, and the law is
     calibrated again: in the folder of the law, or in another one with --out.
 
-    Exit codes: 0 written, 2 refused (nothing written; finished samples are kept).
+    Exit codes: 0 written, 1 written without some samples, which are named, 2 refused (nothing written; finished samples are kept).
 
     [bold]Examples[/]
 
@@ -114,7 +114,8 @@ def improve(
         return
     if to is not None and samples.ions == "clamped":
         raise DataError("improve: found data with clamped ions and --to; needed --plan, then simulate --clamped: input files relax ions")
-    made, strains = plan_next(material, samples, count, region=region, seed=seed)
+    with ProgressBar() as progress:
+        made, strains = plan_next(material, samples, count, region=region, seed=seed, progress=progress)
     if to is not None and inputs is not None:
         made = write_inputs(made, to, inputs)
     if plan is not None:
@@ -186,8 +187,14 @@ def _compute(
     def render() -> None:
         out.print(f"{len(found.data)} samples: error at samples left out {100 * after:.2g} % (before {100 * before:.2g} %)")
         _render_plan(found.batch, [str(output)])
+        from rich.text import Text
+
+        for number, reason in found.simulation.failed.items():
+            out.print(Text(f"  left out: strain {number}: {reason}", style="yellow"), soft_wrap=True)
 
     emit(as_json, payload, render)
+    if found.simulation.failed:
+        raise typer.Exit(1)
 
 
 def _expected(batch: NextStrains) -> dict[str, float]:

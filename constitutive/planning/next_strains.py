@@ -11,6 +11,7 @@ group, so that two strains that symmetry maps onto each other count as one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -51,8 +52,9 @@ class NextStrains:
 
 
 def next_strains(
-    material: Material, computed: Float[np.ndarray, "m 6"], count: int, *, region: Region | None = None, seed: int = 0
-) -> NextStrains:
+    material: Material, computed: Float[np.ndarray, "m 6"], count: int, *, region: Region | None = None, seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> NextStrains:  # fmt: skip
     """Strains whose stresses reduce the expected error of a law most.
 
     Parameters
@@ -68,6 +70,8 @@ def next_strains(
         Where visited strains lie outside the domain of the samples, the batch holds the outermost of them.
     seed : int
         Of the candidates.
+    progress : callable
+        Called with what is being done and the fraction done.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def next_strains(
     R = posterior.columns(candidates) @ posterior.factor / scale
     probes = posterior.columns(where.draw_by_size(PROBES, seed + 1)) @ posterior.factor / scale
     M = np.einsum("nik,nil->kl", probes, probes, optimize=True) / (6 * len(probes))
-    chosen, before, after = _greedy(R, M, count)
+    chosen, before, after = _greedy(R, M, count, progress)
     batch = candidates[chosen]
     if isinstance(where, Visited):
         batch, replaced = _reaching(batch, computed, where, material.point_group.laue_rotations)
@@ -187,14 +191,18 @@ def _error_of_a_sample(posterior: Uncertainty, computed: Float[np.ndarray, "m 6"
     return float(np.sqrt(np.sum(rows**2) / rows.shape[2])) or 1.0
 
 
-def _greedy(R: Float[np.ndarray, "n 6 k"], M: Float[np.ndarray, "k k"], count: int) -> tuple[list[int], float, float]:
+def _greedy(
+    R: Float[np.ndarray, "n 6 k"], M: Float[np.ndarray, "k k"], count: int, progress: Callable[[str, float], None] | None = None
+) -> tuple[list[int], float, float]:
     """Numbers of the strains, and the mean variance before and after."""
     V = R.copy()  # R Σ, kept up to date by corrections of rank 6
     across = R.transpose(0, 2, 1)
     before = mean = float(np.trace(M))
     chosen: list[int] = []
     free = np.ones(len(R), dtype=bool)
-    for _ in range(count):
+    for number in range(count):
+        if progress is not None:
+            progress(f"choosing strains, {number + 1}/{count}", number / count)
         K = np.eye(6) + V @ across
         drop = np.einsum("nii->n", np.linalg.solve(K, V @ M @ V.transpose(0, 2, 1)))
         best = int(np.where(free, drop, -np.inf).argmax())

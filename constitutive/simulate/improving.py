@@ -54,7 +54,7 @@ class Improvement:
 
 
 def plan_next(
-    material: Material, data: StressStrainData, count: int, *, region: Region | None = None, seed: int = 0
+    material: Material, data: StressStrainData, count: int, *, region: Region | None = None, seed: int = 0, progress: Progress | None = None
 ) -> tuple[Plan, NextStrains]:
     """The strains that would improve a law most, as a plan.
 
@@ -70,6 +70,8 @@ def plan_next(
         Where the law is to become better; by default where its samples lie.
     seed : int
         Of the candidates.
+    progress : callable
+        Called with what is being done and the fraction done.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def plan_next(
     given = {"at a temperature": data.temperature, "in electric fields": data.electric_field}
     if found := [name for name, value in given.items() if value is not None and np.any(np.asarray(value) != 0)]:
         raise DataError(f"improve: found data {' and '.join(found)}; needed samples of strains alone at rest, as the new ones will be")
-    batch = next_strains(material, np.asarray(to_mandel(data.green_lagrange_strain)), count, region=region, seed=seed)
+    batch = next_strains(material, np.asarray(to_mandel(data.green_lagrange_strain)), count, region=region, seed=seed, progress=progress)
     plan = Plan(
         structure=data.structure,
         F=stretch_of(batch.x),
@@ -155,7 +157,7 @@ def improve(
         The material has no posterior, or the region too few strains.
     """
     settings = settings or SimulationSettings()
-    plan, batch = plan_next(material, data, count, region=region, seed=seed)
+    plan, batch = plan_next(material, data, count, region=region, seed=seed, progress=progress)
     if data.ions is not None and data.ions != settings.ions:
         raise DataError(f"improve: found data with {data.ions} ions, and {settings.ions} ones asked for; needed the same (--clamped)")
     own = prepared or prepared_from(data, calculator, settings, tolerance=tolerance_of(material))
