@@ -10,7 +10,7 @@ from simulate_cases import settings
 
 from constitutive.errors import DataError
 from constitutive.planning import make_plan
-from constitutive.simulate import SimulationSettings, read_calculator, simulate
+from constitutive.simulate import SimulationSettings, prepared_before, read_calculator, simulate
 from constitutive.simulate.ion_prediction import IonPrediction
 
 HEXAGONAL = bulk("Cu", "hcp", a=2.56, c=4.18)  # its two ions move against each other under strain
@@ -79,6 +79,19 @@ def test_a_run_goes_on_with_a_predicted_start(tmp_path):
     again = records(tmp_path / "run")
     assert found.computed == 10
     assert sum(record["steps"] for record in again[20:]) < 0.5 * sum(record["steps"] for record in kept[20:])
+
+
+def test_samples_of_an_earlier_run_are_learned_from(tmp_path):
+    emt, folder = read_calculator("emt", {}), tmp_path / "first"
+    first, second = (make_plan(HEXAGONAL, count, size=0.04, seed=seed) for count, seed in ((20, 0), (6, 1)))
+    simulate(first, emt, folder, settings(force=1e-4))
+    with (folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"number": 3, "sta')  # a line that is being written
+    prepared = prepared_before(folder, second.structure, second.size, emt, settings(force=1e-4))
+    for name, earlier in (("alone", None), ("after", folder)):
+        simulate(second, emt, tmp_path / name, settings(force=1e-4, ions_start="predicted"), prepared=prepared, earlier=earlier)
+    steps = {name: sum(record["steps"] for record in records(tmp_path / name)) for name in ("alone", "after")}
+    assert steps["after"] < 0.6 * steps["alone"]
 
 
 def test_ions_that_do_not_relax_are_not_predicted(tmp_path):

@@ -159,7 +159,10 @@ def simulate(
     strains = Plan.load(plan)
     prepared = None if reference_of is None else prepared_before(reference_of, strains.structure, strains.size, spec, settings)
     with ProgressBar() as progress:
-        found = run(strains, spec, run_folder or run_folder_of(output), settings, prepared=prepared, progress=progress, warn=say_note)
+        found = run(
+            strains, spec, run_folder or run_folder_of(output), settings,
+            prepared=prepared, earlier=reference_of, progress=progress, warn=say_note,
+        )  # fmt: skip
     found.data.save(output)
     emit(as_json, payload_of(found, output), lambda: render(found, output))
     if found.failed:

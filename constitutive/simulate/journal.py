@@ -199,6 +199,31 @@ class RunFolder:
         write_json(self.path / f"{name}.json", document)
 
 
+def samples_of(folder: str | os.PathLike[str]) -> Iterator[tuple[list[list[float]], JsonObject]]:
+    """The finished samples of a run, which may still be at work.
+
+    Parameters
+    ----------
+    folder : path
+        Of the run.
+
+    Yields
+    ------
+    F : list (3, 3)
+        Deformation gradient.
+    record : dict
+        Status "done".
+    """
+    path = Path(folder)
+    strains = read_json(path / RUN_FILE).get("plan", {}).get("F", [])
+    journal = path / JOURNAL_FILE
+    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []:
+        with contextlib.suppress(ValueError):  # a line that is being written
+            record = json.loads(line)
+            if record["status"] == "done" and int(record["number"]) < len(strains):
+                yield strains[int(record["number"])], record
+
+
 def digest(document: JsonObject) -> str:
     """Hash of plain data.
 

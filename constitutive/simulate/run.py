@@ -22,7 +22,7 @@ from constitutive.simulate.dynamics import DynamicsSettings
 from constitutive.simulate.examination import Examination
 from constitutive.simulate.executors import Dask, Executor, InProcess, Processes
 from constitutive.simulate.ion_prediction import IonPrediction
-from constitutive.simulate.journal import RunFolder, digest
+from constitutive.simulate.journal import RunFolder, digest, samples_of
 from constitutive.simulate.preparation import Prepared, Progress, SimulationSettings, Warn, identity_of, prepared_in
 from constitutive.simulate.reference import Reference
 from constitutive.simulate.sample import Job, Task
@@ -70,6 +70,7 @@ def simulate(
     settings: SimulationSettings | None = None,
     *,
     prepared: Prepared | None = None,
+    earlier: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> Simulation:
@@ -86,6 +87,8 @@ def simulate(
     settings : SimulationSettings
     prepared : Prepared
         The examined calculator and the relaxed reference, from `prepare`; otherwise both are found first.
+    earlier : path
+        Folder of a run of other strains of the same crystal with the same calculator: its samples count where ions are predicted.
     progress : callable
         Called with what is being done and the fraction done.
     warn : callable
@@ -117,7 +120,7 @@ def simulate(
         for note in prepared.notes:
             say(note)
         job = _job(prepared, calculator, settings)
-        computed = _compute_missing(run, plan, job, settings, tell)
+        computed = _compute_missing(run, plan, job, settings, earlier, tell)
         return _collected(run, plan, calculator, settings, prepared, computed)
 
 
@@ -137,9 +140,14 @@ def _job(prepared: Prepared, calculator: CalculatorSpec, settings: SimulationSet
 # -- the samples ---------------------------------------------------------------------------------------------------------------
 
 
-def _compute_missing(run: RunFolder, plan: Plan, job: Job, settings: SimulationSettings, tell: Progress) -> int:
+def _compute_missing(
+    run: RunFolder, plan: Plan, job: Job, settings: SimulationSettings, earlier: str | os.PathLike[str] | None, tell: Progress
+) -> int:
     """Compute what the journal does not hold, each record on the disk before the next is taken; how many were computed."""
     prediction = IonPrediction(job.reference, plan.size) if settings.ions_start == "predicted" else None
+    if prediction is not None and earlier is not None:
+        for F, record in samples_of(earlier):
+            prediction.learn(np.asarray(F), record)
     finished = {}
     for record in run.records():
         finished[int(record["number"])] = record["status"]
