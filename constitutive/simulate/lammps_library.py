@@ -100,12 +100,15 @@ class LammpsLibrary(Calculator):
         self._field: Float[np.ndarray, "3"] | None = None
 
     def _styles(self) -> list[str]:
+        stiffen = any(shell.quartic for shell in self.shells.values())  # bond_style class2 is in another package of LAMMPS than harmonic
         springs = [
-            f"bond_coeff {k + 1} 0.0 {shell.spring / 2:.16g} 0.0 {shell.quartic / 24:.16g}" for k, shell in enumerate(self.shells.values())
-        ]
+            f"bond_coeff {k + 1} 0.0 {shell.spring / 2:.16g} 0.0 {shell.quartic / 24:.16g}" if stiffen
+            else f"bond_coeff {k + 1} {shell.spring / 2:.16g} 0.0"
+            for k, shell in enumerate(self.shells.values())
+        ]  # fmt: skip
         bends = [f"angle_coeff {k + 1} {angle.constant / 2:.16g} {angle.degrees:.16g}" for k, angle in enumerate(self.angles)]
         return [
-            *(["bond_style class2", *springs, "special_bonds coul 0 0 0"] if springs else []),
+            *([f"bond_style {'class2' if stiffen else 'harmonic'}", *springs, "special_bonds coul 0 0 0"] if springs else []),
             *(["angle_style harmonic", *bends] if bends else []),
         ]
 

@@ -70,7 +70,7 @@ class SimulationSettings:
         Samples whose cells a machine-learned potential evaluates together, in this process.
     ions_start
         Where the relaxation of the ions of a sample begins: at their "affine" places, or where the samples so far have them "predicted".
-        That saves about half the calculations of a density functional; the rest found is the same within the limit of the forces.
+        That saves most calculations of a density functional; the rest found is the same within the limit of the forces.
 
     Raises
     ------
