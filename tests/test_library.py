@@ -12,6 +12,7 @@ from command_line import run
 from constitutive import ConstitutiveError, Material, StressStrainData, shipped
 from constitutive.audit import audit
 from constitutive.audit.library import library_figures
+from constitutive.calibration.provenance import data_of_card
 from constitutive.data.plan import Plan
 from constitutive.errors import MaterialError
 from constitutive.library import LibraryEntry, library, material_folder, shipped_names
@@ -61,7 +62,9 @@ def test_each_card_agrees_with_its_files(entry: LibraryEntry):
     assert entry.unseen_error < entry.unconstrained_error
     assert entry.unseen_error < entry.linear_error
     assert entry.about.endswith(".")
-    assert Material.load(entry.name).name == entry.name
+    material = Material.load(entry.name)
+    assert material.name == entry.name
+    assert material.card["data"] == data_of_card(data)  # code, potential, settings, frame and ions among them
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_names() if (shipped(name) / "plan.json").exists()])

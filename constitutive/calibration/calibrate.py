@@ -20,6 +20,7 @@ from constitutive.calibration.linear_parameters import LinearParameters
 from constitutive.calibration.outliers import find_outliers
 from constitutive.calibration.polyconvex import select_polyconvex
 from constitutive.calibration.posterior import constants_with_errors, rank_of_data, uncertainty_of, undetermined_constants
+from constitutive.calibration.provenance import data_of_card
 from constitutive.calibration.report import report_of
 from constitutive.calibration.residual_stress import ResidualStress, find_residual_stress
 from constitutive.calibration.selection import Selection, select
@@ -290,7 +291,7 @@ def _with_residual_stress(law: Law, residual: ResidualStress) -> Law:
 
 def _card(samples: StressStrainData, residual: ResidualStress, seed: int, *, elliptic: bool) -> dict[str, object]:
     card: dict[str, object] = {
-        "data": {"name": samples.name, "sha256": samples.sha256, "samples": len(samples), "measure": samples.measure, "ions": samples.ions},
+        "data": data_of_card(samples),
         "residual_stress": residual.card(),
         "seed": seed,
     }

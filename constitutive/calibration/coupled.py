@@ -16,6 +16,7 @@ from constitutive.calibration.coupled_errors import constant_errors
 from constitutive.calibration.coupled_student import Student, law_of, teach
 from constitutive.calibration.coupled_teacher import Teacher, learn
 from constitutive.calibration.effort import Effort
+from constitutive.calibration.provenance import data_of_card
 from constitutive.calibration.report import Errors, evaluate
 from constitutive.data import StressStrainData
 from constitutive.errors import CalibrationError
@@ -253,7 +254,7 @@ def _slope_of_reference(teacher: Teacher) -> tuple[bool, list[str]]:
 
 def _card(data: StressStrainData, samples: CoupledSamples, law: CoupledLaw, seed: int) -> dict[str, object]:
     card: dict[str, object] = {
-        "data": {"name": data.name, "sha256": data.sha256, "samples": len(data), "measure": data.measure, "ions": data.ions},
+        "data": data_of_card(data),
         "variables": [v.name for v in law.variables],
         "scales": {v.name: float(s) for v, s in zip(law.variables, samples.problem.scales, strict=True)},
         "seed": seed,
