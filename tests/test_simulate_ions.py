@@ -64,7 +64,7 @@ def test_a_predicted_start_ends_in_the_same_stress_after_fewer_steps(tmp_path, w
     plan, emt = make_plan(HEXAGONAL, 30, size=0.04), read_calculator("emt", {})
     usual = simulate(plan, emt, tmp_path / "affine", settings(force=1e-4))
     quick = simulate(plan, emt, tmp_path / "predicted", settings(force=1e-4, workers=workers, ions_start="predicted"))
-    np.testing.assert_allclose(quick.data.cauchy, usual.data.cauchy, atol=1e-4 * np.abs(usual.data.cauchy).max())
+    np.testing.assert_allclose(quick.data.cauchy, usual.data.cauchy, atol=5e-4 * np.abs(usual.data.cauchy).max())
     steps = [sum(record["steps"] for record in records(tmp_path / name)) for name in ("predicted", "affine")]
     assert steps[0] < 0.7 * steps[1]
     assert any(record["number"] == 25 and record["second_start"]["agrees"] for record in records(tmp_path / "predicted"))
