@@ -1,5 +1,6 @@
 """Ions relaxed in electric fields and at given polarisations, with rigid charges and with shells."""
 
+import ctypes
 import json
 from dataclasses import replace
 
@@ -121,6 +122,23 @@ def test_a_ferroelectric_is_held_at_polarisations_between_its_wells(tmp_path):
     assert np.abs(found.cauchy - given.cauchy[some]).max() < 1e-6
     assert np.abs(found.electric_field - given.electric_field[some]).max() < 1e-6
     assert np.abs(given.electric_field[some]).max() > 0.5
+
+
+def test_what_memory_held_before_does_not_matter():
+    """LAMMPS's Ewald sums in a skewed cell read memory that they did not initialise: here it holds no numbers."""
+    libc, size = ctypes.CDLL(None), 3 << 20
+    libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+    libc.mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD: from the heap, where freed memory is taken again
+    blocks = [libc.malloc(size) for _ in range(60)]
+    for block in blocks:
+        ctypes.memset(block, 0xFF, size)
+    for block in blocks:
+        libc.free(block)
+    data = StressStrainData.load(shipped("quartz_right") / "data.json")
+    reference = Atoms(data.species, cell=data.lattice, scaled_positions=data.frac_coords, pbc=True)
+    calculator = read_calculator(str(shipped("quartz_right") / "calc.yaml")).make(".")
+    state = calculator.relax_in_field(strained(reference, data.F[1]), reference, field=data.electric_field[1])
+    assert state.cauchy == pytest.approx(data.cauchy[1], abs=1e-4)
 
 
 @pytest.mark.parametrize(
