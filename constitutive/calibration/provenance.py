@@ -12,7 +12,7 @@ from constitutive.errors import SymmetryError
 from constitutive.plain import Json, JsonObject
 from constitutive.symmetry import crystal_frames, find_symmetry
 
-STATED = ("code", "potential", "temperature")
+STATED = ("code", "potential")
 
 
 def data_of_card(data: StressStrainData) -> JsonObject:

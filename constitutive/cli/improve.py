@@ -18,6 +18,7 @@ from constitutive.cli.simulate import (
     SettingOption,
     TimeLimitOption,
     WorkersOption,
+    say_left_out,
     settings_of,
     spec_of,
 )
@@ -187,10 +188,7 @@ def _compute(
     def render() -> None:
         out.print(f"{len(found.data)} samples: error at samples left out {100 * after:.2g} % (before {100 * before:.2g} %)")
         _render_plan(found.batch, [str(output)])
-        from rich.text import Text
-
-        for number, reason in found.simulation.failed.items():
-            out.print(Text(f"  left out: strain {number}: {reason}", style="yellow"), soft_wrap=True)
+        say_left_out(found.simulation)
 
     emit(as_json, payload, render)
     if found.simulation.failed:

@@ -315,6 +315,14 @@ def payload_of(found: Simulation, output: Path) -> dict[str, object]:
     }
 
 
+def say_left_out(found: Simulation) -> None:
+    """Print the strains without a result, with the reason."""
+    from rich.text import Text
+
+    for number, reason in found.failed.items():
+        out.print(Text(f"  left out: strain {number}: {reason}", style="yellow"), soft_wrap=True)
+
+
 def render(found: Simulation, output: Path) -> None:
     """Print a simulation for a person."""
     from rich.text import Text
@@ -330,8 +338,7 @@ def render(found: Simulation, output: Path) -> None:
         f"  reference: a, b, c {lengths[0]:.4f} {lengths[1]:.4f} {lengths[2]:.4f} Å, "
         f"stress {1e3 * abs(found.reference.stress).max():.2g} MPa"
     )
-    for number, reason in found.failed.items():
-        out.print(Text(f"  left out: strain {number}: {reason}", style="yellow"), soft_wrap=True)
+    say_left_out(found)
     if found.several_minima:
         out.print(Text(f"  several minima of the ions at strains {found.several_minima}", style="yellow"))
     out.print(Text(f"wrote {output}; next: constitutive calibrate {output} --out DIR"), soft_wrap=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import combinations_with_replacement
-from math import factorial
 from typing import final
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
+from scipy.special import factorial
 
 from constitutive.plain import JsonObject
 from constitutive.simulate.ions import space_group_images
 from constitutive.tensors.packing import to_mandel
+from constitutive.tensors.polynomials import exponents, monomials
 
 DEGREES = (2, 3, 4)  # of the polynomials in strain, of which the one that has predicted best is taken
 RIDGE = 1e-5  # of the fit, beside strains of the size of the plan
@@ -116,16 +116,11 @@ class _Fit:
 
     def _features(self, E: Float[np.ndarray, "g 3 3"]) -> Float[np.ndarray, "g terms"]:
         """Monomials of all degrees, weighted so that their scalar product is the sum of the powers of that of the strains."""
-        e = np.asarray(to_mandel(E)) / self._size
-        return np.concatenate([weights * np.prod(e[:, factors], axis=2) for factors, weights in _monomials(6, self._degree)], axis=1)
+        powers = monomials(np.asarray(to_mandel(E)) / self._size, self._degree)
+        return np.concatenate([_weights(d) * powers[d] for d in range(1, self._degree + 1)], axis=1)
 
 
 @cache
-def _monomials(n: int, degree: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each degree the factors of its monomials, with the square roots of their multinomial coefficients."""
-    found = []
-    for d in range(1, degree + 1):
-        factors = np.array(list(combinations_with_replacement(range(n), d)))
-        counts = [np.prod([factorial(int(k)) for k in np.unique(row, return_counts=True)[1]]) for row in factors]
-        found.append((factors, np.sqrt(factorial(d) / np.array(counts))))
-    return found
+def _weights(degree: int) -> Float[np.ndarray, " terms"]:
+    """Square roots of the multinomial coefficients of the monomials of one degree."""
+    return np.sqrt(factorial(degree) / np.prod(factorial(exponents(degree)), axis=1))

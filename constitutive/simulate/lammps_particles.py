@@ -17,8 +17,6 @@ from jaxtyping import Float
 
 from constitutive.errors import DataError
 
-BUILDS = 3  # instances at most, of which the first without absurd numbers is taken
-ABSURD = 1e12  # eV, eV/Å, eV/Å³
 PERTURB, ZEROED, AS_IT_IS = -6, 0xFF, 0  # of mallopt: memory is filled with the complement of the value; 0: not filled
 PRESSURES = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
@@ -106,7 +104,8 @@ class Particles:
         """
         places = self._prism.vector_to_lammps(positions, wrap=True).ravel() * convert(1.0, "distance", "ASE", self.kinds.units)
         if self._lammps is None:
-            self._build_soundly(places)
+            with _zeroed_memory():
+                self._build(places)
             return
         from ctypes import c_double  # of the interface of LAMMPS
 
@@ -116,21 +115,6 @@ class Particles:
     def __post_init__(self) -> None:
         self._prism = Prism(self.cell)
         self._lammps: object = None
-
-    def _build_soundly(self, places: Float[np.ndarray, " n3"]) -> None:
-        """Build an instance in memory that is zero at first; another one where its numbers are absurd.
-
-        Ewald sums in a skewed cell leave out phases of some wave vectors near the cut-off and read what the memory holds in their place.
-        By the weight of these vectors that is next to nothing, unless it is no number or huge, and it stays as long as the instance.
-        """
-        for _ in range(BUILDS):
-            with _zeroed_memory():
-                self._build(places)
-            values = np.concatenate([[self.energy], self.stress.ravel(), self.forces.ravel()])
-            if np.abs(values).max() < ABSURD:  # false for NaN
-                return
-            self.close()
-        self._build(places)  # whose numbers the caller sees
 
     def _build(self, places: Float[np.ndarray, " n3"]) -> None:
         import h5py  # noqa: F401  # first: LAMMPS may load another HDF5 library, beside which h5py can no longer be imported
@@ -181,7 +165,11 @@ class Particles:
 
 @contextlib.contextmanager
 def _zeroed_memory() -> Iterator[None]:
-    """What is allocated is filled with zeros; where the C library has no such setting (others than glibc), nothing is done."""
+    """What is allocated is filled with zeros; where the C library has no such setting (others than glibc), nothing is done.
+
+    LAMMPS's Ewald sums in a skewed cell leave out phases of some wave vectors near the cut-off and read what the memory holds in their
+    place. By the weight of these vectors that is next to nothing, unless it is no number or huge, and it stays as long as the instance.
+    """
     import ctypes
 
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
